@@ -1,0 +1,5 @@
+//! candle-sine (skeleton)
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+pub mod gradcheck;
