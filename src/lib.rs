@@ -1,5 +1,10 @@
-//! candle-sine (skeleton)
+//! A PyTorch sine tutorial ported to candle, digit for digit, with its gradients verified.
+//!
+//! [`sine`] is the tutorial: the [post](https://dongdongju96.github.io/posts/pytorch-2) fits
+//! sin(x) with a cubic by gradient descent, and each of its sections is one module here.
+//! [`device`] opens the device it runs on.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-pub mod gradcheck;
+pub mod device;
+pub mod sine;

@@ -1,0 +1,290 @@
+//! One pair of axes, with matplotlib's measures: all lengths in points of the picture.
+
+use super::{Line, Panel, SIZE, Stroke, UNITS, font, ticks};
+use anyhow::Result;
+use plotters::coord::Shift;
+use plotters::element::{Circle, DashedPathElement, PathElement, Rectangle};
+use plotters::prelude::{BLACK, Color, DrawingArea, DrawingBackend, IntoFont, RGBColor, WHITE};
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters::style::{ShapeStyle, TextStyle};
+
+const LINE_WIDTH: f64 = 2.;
+const FRAME_WIDTH: f64 = 1.;
+const TICK: f64 = 5.;
+const PAD: f64 = 4.;
+const FONT: f64 = 13.9;
+const TITLE_FONT: f64 = 16.7;
+/// Of the data's extent, left free on each side.
+const MARGIN: f64 = 0.05;
+
+/// Where a panel lies and which values its edges stand for.
+pub(super) struct Frame<'a> {
+    panel: &'a Panel,
+    left: f64,
+    right: f64,
+    top: f64,
+    bottom: f64,
+    x: (f64, f64),
+    /// Of log₁₀ y where the axis is logarithmic.
+    y: (f64, f64),
+    show: bool,
+}
+
+impl<'a> Frame<'a> {
+    /// The panel of row `row` of `rows`.
+    pub(super) fn new(panel: &'a Panel, row: usize, rows: usize) -> Self {
+        let (width, height) = (f64::from(SIZE.0), f64::from(SIZE.1));
+        // A row's title and tick labels need 0.6 of its height where there are three.
+        let (above, below, gap) = if rows == 1 {
+            (0.12, 0.11, 0.)
+        } else {
+            (0.07, 0.07, 0.6)
+        };
+        let each = (1. - above - below) * height / (rows as f64 + (rows as f64 - 1.) * gap);
+        let top = (above * height + row as f64 * each * (1. + gap)).round();
+        let visible = || {
+            panel
+                .lines
+                .iter()
+                .flat_map(|l| &l.points)
+                .filter(|p| drawable(panel, p))
+        };
+        Self {
+            panel,
+            left: (0.125 * width).round(),
+            right: (0.9 * width).round(),
+            top,
+            bottom: (top + each).round(),
+            x: limits(visible().map(|p| p.0)),
+            y: limits(visible().map(|p| scaled(panel, p.1))),
+            show: visible().next().is_some(),
+        }
+    }
+
+    pub(super) fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Result<()>
+    where
+        DB::ErrorType: 'static,
+    {
+        for line in &self.panel.lines {
+            self.draw_line(area, line)?;
+        }
+        self.draw_ticks(area)?;
+        let corners = [
+            units((self.left, self.top)),
+            units((self.right, self.bottom)),
+        ];
+        area.draw(&Rectangle::new(corners, stroke(&BLACK, FRAME_WIDTH)))?;
+        let middle = (self.left + self.right) / 2.;
+        let title = text(TITLE_FONT, HPos::Center, VPos::Bottom);
+        area.draw_text(&self.panel.title, &title, units((middle, self.top - PAD)))?;
+        let below = self.bottom + TICK + PAD + FONT + PAD;
+        let label = text(FONT, HPos::Center, VPos::Top);
+        area.draw_text(&self.panel.x_label, &label, units((middle, below)))?;
+        match self.panel.legend {
+            true => self.draw_legend(area),
+            false => Ok(()),
+        }
+    }
+
+    fn draw_line<DB: DrawingBackend>(
+        &self,
+        area: &DrawingArea<DB, Shift>,
+        line: &Line,
+    ) -> Result<()>
+    where
+        DB::ErrorType: 'static,
+    {
+        let visible = line.points.iter().filter(|p| drawable(self.panel, p));
+        let points: Vec<_> = visible.map(|p| units(self.place(*p))).collect();
+        draw_stroke(area, line, points)
+    }
+
+    fn draw_ticks<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Result<()>
+    where
+        DB::ErrorType: 'static,
+    {
+        if !self.show {
+            return Ok(());
+        }
+        // matplotlib's room for labels: three font sizes along x, two along y.
+        let bins = |length: f64, sizes: f64| ((length / (sizes * FONT)) as usize).clamp(1, 9);
+        let across = text(FONT, HPos::Center, VPos::Top);
+        for (x, label) in ticks::linear(self.x.0, self.x.1, bins(self.right - self.left, 3.)) {
+            let at = self.place_x(x);
+            self.tick(area, (at, self.bottom), (0., TICK))?;
+            area.draw_text(&label, &across, units((at, self.bottom + TICK + PAD)))?;
+        }
+        let upward = text(FONT, HPos::Right, VPos::Center);
+        for (y, label) in self.y_ticks(bins(self.bottom - self.top, 2.)) {
+            let at = self.place_y(y);
+            let length = if label.is_empty() { TICK / 2. } else { TICK };
+            self.tick(area, (self.left, at), (-length, 0.))?;
+            area.draw_text(&label, &upward, units((self.left - TICK - PAD, at)))?;
+        }
+        Ok(())
+    }
+
+    fn y_ticks(&self, bins: usize) -> Vec<(f64, String)> {
+        let (low, high) = self.y;
+        match self.panel.log_y {
+            true => ticks::log(10f64.powf(low), 10f64.powf(high)),
+            false => ticks::linear(low, high, bins),
+        }
+    }
+
+    fn tick<DB: DrawingBackend>(
+        &self,
+        area: &DrawingArea<DB, Shift>,
+        from: (f64, f64),
+        by: (f64, f64),
+    ) -> Result<()>
+    where
+        DB::ErrorType: 'static,
+    {
+        // On whole points, as the frame is, so that every tick is equally sharp.
+        let from = (from.0.round(), from.1.round());
+        let ends = vec![units(from), units((from.0 + by.0, from.1 + by.1))];
+        area.draw(&PathElement::new(ends, stroke(&BLACK, FRAME_WIDTH)))?;
+        Ok(())
+    }
+
+    fn draw_legend<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Result<()>
+    where
+        DB::ErrorType: 'static,
+    {
+        let style = text(FONT, HPos::Left, VPos::Center);
+        let mut text_width = 0f64;
+        for line in &self.panel.lines {
+            let (width, _) = area.estimate_text_size(&line.label, &style)?;
+            text_width = text_width.max(f64::from(width) / f64::from(UNITS));
+        }
+        let row = 1.5 * FONT;
+        let (width, height) = (text_width + 54., row * self.panel.lines.len() as f64 + 8.);
+        let (left, top) = self.emptiest_corner(width, height);
+        let frame = [units((left, top)), units((left + width, top + height))];
+        area.draw(&Rectangle::new(frame, WHITE.mix(0.8).filled()))?;
+        area.draw(&Rectangle::new(
+            frame,
+            stroke(&RGBColor(204, 204, 204), FRAME_WIDTH),
+        ))?;
+        for (i, line) in self.panel.lines.iter().enumerate() {
+            let y = top + 4. + row * (i as f64 + 0.5);
+            let xs: &[f64] = if line.stroke == Stroke::Markers {
+                &[22.]
+            } else {
+                &[8., 36.]
+            };
+            draw_stroke(
+                area,
+                line,
+                xs.iter().map(|x| units((left + x, y))).collect(),
+            )?;
+            area.draw_text(&line.label, &style, units((left + 46., y)))?;
+        }
+        Ok(())
+    }
+
+    /// The upper left end of a legend, in the corner where it hides the fewest points.
+    fn emptiest_corner(&self, width: f64, height: f64) -> (f64, f64) {
+        let inset = 9.;
+        let (right, lower) = (self.right - inset - width, self.bottom - inset - height);
+        let (left, upper) = (self.left + inset, self.top + inset);
+        let hidden = |&(x, y): &(f64, f64)| {
+            let inside = |p: &&(f64, f64)| {
+                let (px, py) = self.place(**p);
+                (x..x + width).contains(&px) && (y..y + height).contains(&py)
+            };
+            let points = self.panel.lines.iter().flat_map(|l| &l.points);
+            points
+                .filter(|p| drawable(self.panel, p))
+                .filter(inside)
+                .count()
+        };
+        let corners = [(right, upper), (left, upper), (left, lower), (right, lower)];
+        corners
+            .into_iter()
+            .min_by_key(hidden)
+            .unwrap_or((right, upper))
+    }
+
+    fn place(&self, (x, y): (f64, f64)) -> (f64, f64) {
+        (self.place_x(x), self.place_y(y))
+    }
+
+    fn place_x(&self, x: f64) -> f64 {
+        self.left + (x - self.x.0) / (self.x.1 - self.x.0) * (self.right - self.left)
+    }
+
+    fn place_y(&self, y: f64) -> f64 {
+        let y = scaled(self.panel, y);
+        self.bottom - (y - self.y.0) / (self.y.1 - self.y.0) * (self.bottom - self.top)
+    }
+}
+
+fn draw_stroke<DB: DrawingBackend>(
+    area: &DrawingArea<DB, Shift>,
+    line: &Line,
+    points: Vec<(i32, i32)>,
+) -> Result<()>
+where
+    DB::ErrorType: 'static,
+{
+    let style = stroke(&line.color, LINE_WIDTH);
+    let length = |points: f64| (points * f64::from(UNITS)) as u32;
+    match line.stroke {
+        Stroke::Solid => area.draw(&PathElement::new(points, style))?,
+        Stroke::Dashed => {
+            let (dash, space) = (length(7.7), length(3.3));
+            area.draw(&DashedPathElement::new(points, dash, space, style))?;
+        }
+        Stroke::Markers => {
+            for point in points {
+                area.draw(&Circle::new(point, length(4.), line.color.filled()))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn drawable(panel: &Panel, (x, y): &(f64, f64)) -> bool {
+    x.is_finite() && scaled(panel, *y).is_finite()
+}
+
+fn scaled(panel: &Panel, y: f64) -> f64 {
+    if panel.log_y { y.log10() } else { y }
+}
+
+/// The extent of `values` and a margin; a constant gets room above and below.
+fn limits(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
+    let low = values.clone().fold(f64::INFINITY, f64::min);
+    let high = values.fold(f64::NEG_INFINITY, f64::max);
+    let extent = high - low;
+    if extent.is_finite() && extent > 1e-12 * high.abs().max(low.abs()) {
+        return (low - MARGIN * extent, high + MARGIN * extent);
+    }
+    let room = MARGIN
+        * if low.is_finite() && low != 0. {
+            low.abs()
+        } else {
+            1.
+        };
+    let middle = if low.is_finite() { low } else { 0. };
+    (middle - room, middle + room)
+}
+
+fn units((x, y): (f64, f64)) -> (i32, i32) {
+    let unit = |v: f64| (v * f64::from(UNITS)).round() as i32;
+    (unit(x), unit(y))
+}
+
+fn stroke(color: &RGBColor, width: f64) -> ShapeStyle {
+    color.stroke_width((width * f64::from(UNITS)) as u32)
+}
+
+fn text(size: f64, horizontal: HPos, vertical: VPos) -> TextStyle<'static> {
+    // plotters divides a font's size by 1.24 before it uses it.
+    let font = (font::FAMILY, 1.24 * size * f64::from(UNITS)).into_font();
+    TextStyle::from(font)
+        .color(&BLACK)
+        .pos(Pos::new(horizontal, vertical))
+}

@@ -1,0 +1,94 @@
+//! Where matplotlib puts its ticks, and what it writes beside them.
+
+/// The ticks on a linear axis from `low` to `high`, at most `bins` steps apart: multiples of 1, 2,
+/// 2.5, 5 or 10 times a power of ten (`MaxNLocator`).
+pub(super) fn linear(low: f64, high: f64, bins: usize) -> Vec<(f64, String)> {
+    let raw = (high - low) / bins.max(1) as f64;
+    let scale = 10f64.powf(raw.log10().floor());
+    let steps = [1., 2., 2.5, 5., 10.].map(|s| s * scale);
+    let step = steps.into_iter().find(|&s| s >= raw * (1. - 1e-10));
+    let step = step.unwrap_or(10. * scale);
+    let decimals = decimals(step);
+    let (first, last) = ((low / step).ceil() as i64, (high / step).floor() as i64);
+    let tick = |k: i64| (k as f64 * step, number(k as f64 * step, decimals));
+    (first..=last).map(tick).collect()
+}
+
+/// The ticks on a log axis: labels on powers of ten, or on 1, 2 and 5 times these where fewer than
+/// two powers are in sight.
+pub(super) fn log(low: f64, high: f64) -> Vec<(f64, String)> {
+    let (first, last) = (low.log10().floor() as i32, high.log10().ceil() as i32);
+    let wide = high.log10().floor() - low.log10().ceil() >= 1.;
+    let every = ((last - first) / 9 + 1).max(1);
+    let label = |k: i32, m: u32| match wide {
+        true if m == 1 && k.rem_euclid(every) == 0 => format!("10{}", superscript(k)),
+        false if [1, 2, 5].contains(&m) => {
+            number(f64::from(m) * 10f64.powi(k), (-k).max(0) as usize)
+        }
+        _ => String::new(),
+    };
+    let at = |k: i32| (1..10).map(move |m| (k, m));
+    (first..=last)
+        .flat_map(at)
+        .map(|(k, m)| (f64::from(m) * 10f64.powi(k), label(k, m)))
+        .filter(|(tick, _)| (low..=high).contains(tick))
+        .collect()
+}
+
+/// The fewest decimals that show `step` exactly.
+fn decimals(step: f64) -> usize {
+    let exact = |&d: &usize| {
+        let shifted = step * 10f64.powi(d as i32);
+        (shifted - shifted.round()).abs() < 1e-6 * shifted
+    };
+    (0..20).find(exact).unwrap_or(20)
+}
+
+fn number(value: f64, decimals: usize) -> String {
+    // Adding 0 turns -0 into 0.
+    format!("{:.decimals$}", value + 0.).replace('-', "\u{2212}")
+}
+
+fn superscript(k: i32) -> String {
+    let digit = |c: char| match c {
+        '-' => '⁻',
+        '1' => '¹',
+        '2' => '²',
+        '3' => '³',
+        c => c
+            .to_digit(10)
+            .and_then(|d| char::from_u32(0x2070 + d))
+            .unwrap_or(c),
+    };
+    k.to_string().chars().map(digit).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{linear, log};
+
+    fn labels(ticks: Vec<(f64, String)>) -> String {
+        let labels = ticks.into_iter().map(|(_, label)| label);
+        labels
+            .filter(|l| !l.is_empty())
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+
+    /// What matplotlib 3.11 writes for `plt.plot(x, y)` of the post.
+    #[test]
+    fn linear_ticks_are_those_of_matplotlib() {
+        assert_eq!(labels(linear(-3.456, 3.456, 9)), "−3 −2 −1 0 1 2 3");
+        assert_eq!(
+            labels(linear(-1.1, 1.1, 9)),
+            "−1.00 −0.75 −0.50 −0.25 0.00 0.25 0.50 0.75 1.00"
+        );
+        assert_eq!(labels(linear(-1.1, 1.1, 3)), "−1 0 1");
+    }
+
+    #[test]
+    fn log_ticks_name_powers_of_ten_or_more() {
+        assert_eq!(labels(log(500., 9000.)), "500 1000 2000 5000");
+        assert_eq!(labels(log(0.05, 2000.)), "10⁻¹ 10⁰ 10¹ 10² 10³");
+    }
+}

@@ -1,0 +1,134 @@
+//! `.sum()` in the order in which PyTorch adds, so that its digits come out.
+//!
+//! Floating-point addition is not associative: candle's own `sum_all` is as right as PyTorch's,
+//! but 6 or 7 of the post's ten losses then differ in their last digits. PyTorch keeps many
+//! running sums at once, a vector register wide and four registers deep (`SumKernel.cpp`,
+//! `cascade_sum`). That is also what SIMD wants, so this order costs nothing.
+
+use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor, WithDType};
+use std::ops::AddAssign;
+
+/// The sum of all elements, of rank 0.
+///
+/// On the CPU, for `f32` and `f64`, in PyTorch's order (a tensor that is not contiguous is first
+/// copied); elsewhere candle's `sum_all`. The gradient is the output's, broadcast to the input.
+///
+/// ```
+/// use candle_core::{Device, Tensor};
+/// use candle_sine::sine::sum::sum;
+///
+/// let x = Tensor::arange(0f32, 1000., &Device::Cpu)?;
+/// assert_eq!(sum(&x)?.to_scalar::<f32>()?, 499500.);
+/// # Ok::<(), candle_core::Error>(())
+/// ```
+///
+/// # Errors
+/// A device that cannot add.
+pub fn sum(x: &Tensor) -> Result<Tensor> {
+    match (x.device().is_cpu(), x.dtype()) {
+        (true, DType::F32 | DType::F64) => x.contiguous()?.apply_op1(Sum),
+        _ => x.sum_all(),
+    }
+}
+
+struct Sum;
+
+impl CustomOp1 for Sum {
+    fn name(&self) -> &'static str {
+        "sum"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let Some((start, end)) = layout.contiguous_offsets() else {
+            candle_core::bail!("sum needs a contiguous tensor")
+        };
+        let total = match storage {
+            // PyTorch adds registers of 256 bits, also where the processor has wider ones.
+            CpuStorage::F32(x) => f32::to_cpu_storage(&[cascade_sum::<f32, 8>(&x[start..end])]),
+            CpuStorage::F64(x) => f64::to_cpu_storage(&[cascade_sum::<f64, 4>(&x[start..end])]),
+            other => candle_core::bail!("sum is written for f32 and f64, not {:?}", other.dtype()),
+        };
+        Ok((total, Shape::from(())))
+    }
+
+    fn bwd(&self, arg: &Tensor, _res: &Tensor, grad_res: &Tensor) -> Result<Option<Tensor>> {
+        grad_res.broadcast_as(arg.shape()).map(Some)
+    }
+}
+
+/// Registers that PyTorch fills in turn.
+const ILP: usize = 4;
+
+/// A row is `ILP` registers of `LANES` elements. Rows are added into one running row; every
+/// `block` rows that is added to a second and cleared, and so on through four levels, so that the
+/// error grows with log n rather than n.
+fn cascade_sum<T: WithDType + AddAssign, const LANES: usize>(x: &[T]) -> T {
+    let vectors = x.len() / LANES;
+    let level_power = (vectors / ILP).max(1).next_power_of_two().trailing_zeros() as usize / 4;
+    let level_power = level_power.max(4);
+    let mut levels = [[[T::zero(); LANES]; ILP]; 4];
+    let rows = x.chunks_exact(ILP * LANES);
+    let rest = rows.remainder();
+    for (i, row) in rows.enumerate() {
+        add_row(&mut levels[0], row);
+        carry(&mut levels, i + 1, level_power);
+    }
+    let [mut total, upper @ ..] = levels;
+    for level in upper {
+        for (t, l) in total
+            .as_flattened_mut()
+            .iter_mut()
+            .zip(level.as_flattened())
+        {
+            *t += *l;
+        }
+    }
+    finish(total, rest)
+}
+
+fn add_row<T: WithDType + AddAssign, const LANES: usize>(sums: &mut [[T; LANES]; ILP], row: &[T]) {
+    for (s, v) in sums.as_flattened_mut().iter_mut().zip(row) {
+        *s += *v;
+    }
+}
+
+/// After every 2^p rows level 0 goes into level 1, after every 2^2p level 1 into level 2, ...
+fn carry<T: WithDType + AddAssign, const LANES: usize>(
+    levels: &mut [[[T; LANES]; ILP]; 4],
+    rows: usize,
+    level_power: usize,
+) {
+    for level in 1..4 {
+        if !rows.is_multiple_of(1 << (level * level_power)) {
+            return;
+        }
+        let lower = std::mem::replace(&mut levels[level - 1], [[T::zero(); LANES]; ILP]);
+        add_row(&mut levels[level], lower.as_flattened());
+    }
+}
+
+/// Leftover registers go into the first; the four are added in order; then the leftover elements
+/// are summed and the lanes added to them one by one.
+fn finish<T: WithDType + AddAssign, const LANES: usize>(
+    mut sums: [[T; LANES]; ILP],
+    rest: &[T],
+) -> T {
+    let vectors = rest.chunks_exact(LANES);
+    let scalars = vectors.remainder();
+    for vector in vectors {
+        for (s, v) in sums[0].iter_mut().zip(vector) {
+            *s += *v;
+        }
+    }
+    let [mut lanes, others @ ..] = sums;
+    for other in others {
+        for (s, v) in lanes.iter_mut().zip(other) {
+            *s += v;
+        }
+    }
+    let mut total = T::zero();
+    for v in scalars.iter().chain(&lanes) {
+        total += *v;
+    }
+    total
+}
