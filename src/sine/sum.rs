@@ -5,6 +5,7 @@
 //! running sums at once, a vector register wide and four registers deep (`SumKernel.cpp`,
 //! `cascade_sum`). That is also what SIMD wants, so this order costs nothing.
 
+use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor, WithDType};
 use std::ops::AddAssign;
 

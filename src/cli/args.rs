@@ -1,0 +1,183 @@
+//! What the commands' arguments have in common.
+
+use anyhow::{Context, Result, bail};
+use candle_core::{DType, Device};
+use candle_sine::device::DeviceName;
+use candle_sine::sine::weights::{POST, POST_DRAW, POST_SEED, randn};
+use candle_sine::sine::{Data, Weights};
+use clap::ValueEnum;
+use std::str::FromStr;
+
+/// The data and the weights a run starts with.
+#[derive(clap::Args)]
+pub struct Problem {
+    /// Points of sin(x) on [-π, π]
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(2..))]
+    pub points: u32,
+
+    /// Draw a, b, c, d as torch.manual_seed(N) and torch.randn(()) do; "random" picks a seed and
+    /// names it. The post's run is --seed 4034316668 --draw 3
+    #[arg(long, value_name = "N", conflicts_with = "init")]
+    pub seed: Option<Seed>,
+
+    /// Take the K-th four draws of the seed
+    #[arg(long, value_name = "K", requires = "seed", value_parser = clap::value_parser!(u32).range(1..))]
+    pub draw: Option<u32>,
+
+    /// Start at these weights
+    #[arg(long, value_name = "a,b,c,d", allow_hyphen_values = true, value_parser = four_numbers)]
+    pub init: Option<[f64; 4]>,
+
+    /// Precision of all tensors
+    #[arg(long, value_enum, default_value_t = Precision::F32)]
+    pub dtype: Precision,
+
+    /// auto, cpu, cuda[:N] or metal[:N]
+    #[arg(long, value_name = "DEVICE", default_value_t = DeviceName::Cpu, value_parser = DeviceName::from_str)]
+    pub device: DeviceName,
+}
+
+/// f32 or f64.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Precision {
+    /// PyTorch's default
+    F32,
+    /// Not on Metal
+    F64,
+}
+
+impl Precision {
+    pub fn dtype(self) -> DType {
+        match self {
+            Self::F32 => DType::F32,
+            Self::F64 => DType::F64,
+        }
+    }
+}
+
+/// Where `a, b, c, d` come from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Seed {
+    Random,
+    Number(u64),
+}
+
+impl FromStr for Seed {
+    type Err = String;
+
+    fn from_str(s: &str) -> Result<Self, String> {
+        let wrong = || format!("expected a whole number from 0 to {} or \"random\"", u64::MAX);
+        match s {
+            "random" => Ok(Self::Random),
+            number => number.parse().map(Self::Number).map_err(|_| wrong()),
+        }
+    }
+}
+
+/// The weights a run starts with, and the seed and draw behind them where there is one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Start {
+    pub init: [f64; 4],
+    pub seed: Option<u64>,
+    pub draw: Option<u32>,
+}
+
+impl Start {
+    /// Whether these are the weights of the post's run.
+    pub fn is_post(&self) -> bool {
+        self.init == POST.map(f64::from)
+    }
+}
+
+impl Problem {
+    /// `--init`, `--seed` and `--draw`, or by default the post's weights.
+    pub fn start(&self) -> Result<Start> {
+        if let Some(init) = self.init {
+            let (seed, draw) = (None, None);
+            return Ok(Start { init, seed, draw });
+        }
+        let (seed, draw) = match self.seed {
+            None => (POST_SEED, POST_DRAW),
+            Some(Seed::Number(seed)) => (seed, self.draw.unwrap_or(1)),
+            // PyTorch's CPU generator keeps 32 bits of a seed, so that 32 are enough to name.
+            Some(Seed::Random) => {
+                let seed = getrandom::u32().context("--seed random: no source of randomness")?;
+                (seed.into(), self.draw.unwrap_or(1))
+            }
+        };
+        Ok(Start {
+            init: randn(seed, draw).map(f64::from),
+            seed: Some(seed),
+            draw: Some(draw),
+        })
+    }
+
+    pub fn open_device(&self) -> Result<Device> {
+        let device = self
+            .device
+            .open()
+            .with_context(|| format!("--device {}", self.device))?;
+        if device.is_metal() && self.dtype == Precision::F64 {
+            bail!("--dtype f64: Metal has no f64, only f32; or choose another --device");
+        }
+        Ok(device)
+    }
+
+    pub fn data(&self, device: &Device) -> Result<Data> {
+        Data::new(self.points as usize, self.dtype.dtype(), device)
+            .with_context(|| format!("--points {}", self.points))
+    }
+
+    pub fn weights(&self, values: [f64; 4], device: &Device) -> Result<Weights> {
+        Ok(Weights::new(values, self.dtype.dtype(), device)?)
+    }
+}
+
+fn four_numbers(s: &str) -> Result<[f64; 4], String> {
+    let number = |part: &str| part.trim().parse::<f64>().ok().filter(|v| v.is_finite());
+    let numbers: Option<Vec<f64>> = s.split(',').map(number).collect();
+    let numbers = numbers.and_then(|numbers| <[f64; 4]>::try_from(numbers).ok());
+    numbers.ok_or_else(|| "expected four finite numbers, as in 0.1,-0.2,0.3,0.4".to_owned())
+}
+
+pub fn positive(s: &str) -> Result<f64, String> {
+    let number = s.parse::<f64>().ok();
+    let number = number.filter(|v| v.is_finite() && *v > 0.);
+    number.ok_or_else(|| "expected a finite number above 0".to_owned())
+}
+
+pub fn positive_count(s: &str) -> Result<usize, String> {
+    let number = s.parse::<usize>().ok().filter(|&n| (1..=1 << 48).contains(&n));
+    number.ok_or_else(|| "expected a whole number from 1".to_owned())
+}
+
+/// An error as one line: without clap's hints, without the backtrace candle appends.
+pub fn one_line(message: &str) -> String {
+    let hints = ["Usage:", "For more information", "tip:"];
+    let lines = message.lines().map(str::trim).filter(|l| !l.is_empty());
+    let lines = lines.take_while(|l| !is_backtrace(l) && !hints.iter().any(|h| l.starts_with(h)));
+    let line = lines.collect::<Vec<_>>().join(" ");
+    line.strip_prefix("error: ").unwrap_or(&line).to_owned()
+}
+
+/// `   0: candle_core::...`
+fn is_backtrace(line: &str) -> bool {
+    let frame = line.split_once(": ");
+    frame.is_some_and(|(n, _)| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::one_line;
+
+    #[test]
+    fn an_error_is_one_line_without_its_backtrace() {
+        let candle = "cannot find tensor a\n   0: candle_core::error\n             at lib.rs:1\n";
+        assert_eq!(one_line(candle), "cannot find tensor a");
+        let clap = "error: invalid value 'x' for '--dtype <DTYPE>'\n  [possible values: f32, f64]\n\nFor more information, try '--help'.\n";
+        assert_eq!(
+            one_line(clap),
+            "invalid value 'x' for '--dtype <DTYPE>' [possible values: f32, f64]"
+        );
+    }
+}

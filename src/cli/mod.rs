@@ -1,0 +1,70 @@
+//! The only place that prints. One file a command; what they share lies beside them.
+
+mod args;
+mod files;
+mod print;
+mod train;
+
+use anyhow::Result;
+use args::one_line;
+use clap::{Parser, Subcommand};
+use print::Printer;
+use std::process::ExitCode;
+
+/// Fits sin(x) with a cubic by gradient descent: a PyTorch tutorial, ported to candle.
+///
+/// Without a command it trains. At its defaults it repeats the run of the post
+/// https://dongdongju96.github.io/posts/pytorch-2 and prints the post's table.
+#[derive(Parser)]
+#[command(version, args_conflicts_with_subcommands = true, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    train: train::Args,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Trains the cubic, prints the post's table and draws its plots (the default)
+    #[command(after_help = EXIT_CODES)]
+    Train(train::Args),
+}
+
+const EXIT_CODES: &str = "Exit status: 0 yes; 1 a negative answer (the loss diverged, gradients \
+disagree); 2 it could not be done.";
+
+/// What a command that could be carried out answers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    Yes,
+    No,
+}
+
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if !error.use_stderr() => {
+            Printer::default().line(error.render().ansi());
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => return could_not(&one_line(&error.to_string())),
+    };
+    match dispatch(&cli) {
+        Ok(Answer::Yes) => ExitCode::SUCCESS,
+        Ok(Answer::No) => ExitCode::from(1),
+        Err(error) => could_not(&one_line(&format!("{error:#}"))),
+    }
+}
+
+fn dispatch(cli: &Cli) -> Result<Answer> {
+    match &cli.command {
+        None => train::run(&cli.train),
+        Some(Command::Train(args)) => train::run(args),
+    }
+}
+
+fn could_not(message: &str) -> ExitCode {
+    print::error(message);
+    ExitCode::from(2)
+}

@@ -1,0 +1,106 @@
+//! Lines on stdout and stderr: coloured where a terminal shows them and NO_COLOR is not set.
+
+use anstyle::{AnsiColor, Style};
+use std::fmt::Display;
+use std::io::{ErrorKind, Write};
+
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+const NOTE: Style = Style::new().dimmed();
+
+/// Writes to stdout until its reader goes away, which is no error: `candle-sine | head -1`.
+#[derive(Default)]
+pub struct Printer {
+    quiet: bool,
+    closed: bool,
+    failed: Option<std::io::Error>,
+}
+
+impl Printer {
+    pub fn quiet(quiet: bool) -> Self {
+        Self {
+            quiet,
+            ..Self::default()
+        }
+    }
+
+    pub fn line(&mut self, line: impl Display) {
+        if self.quiet || self.closed || self.failed.is_some() {
+            return;
+        }
+        let mut stdout = anstream::stdout().lock();
+        match writeln!(stdout, "{line}").and_then(|()| stdout.flush()) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => self.closed = true,
+            Err(error) => self.failed = Some(error),
+        }
+    }
+
+    /// A line beside the matter, dimmed.
+    pub fn note(&mut self, line: impl Display) {
+        self.line(format_args!("{NOTE}{line}{NOTE:#}"));
+    }
+
+    /// An error other than a reader that has gone.
+    pub fn finish(self) -> anyhow::Result<()> {
+        match self.failed {
+            Some(error) => Err(anyhow::Error::new(error).context("stdout")),
+            None => Ok(()),
+        }
+    }
+}
+
+pub fn error(message: &str) {
+    stderr(&format!("{ERROR}error:{ERROR:#} {message}"));
+}
+
+pub fn warning(message: &str) {
+    stderr(&format!("{WARNING}warning:{WARNING:#} {message}"));
+}
+
+/// Where stderr is closed there is nobody to tell.
+fn stderr(line: &str) {
+    let _ = writeln!(anstream::stderr(), "{line}");
+}
+
+/// As Python's `print` writes a float, which the post's table is made with.
+pub fn python_float(value: f64) -> String {
+    let size = value.abs();
+    if value.is_nan() {
+        "nan".to_owned()
+    } else if value.is_finite() && size != 0. && !(1e-4..1e16).contains(&size) {
+        let digits = format!("{value:e}");
+        let (mantissa, exponent) = digits.split_once('e').unwrap_or((&digits, "0"));
+        let (sign, exponent) = match exponent.strip_prefix('-') {
+            Some(exponent) => ('-', exponent),
+            None => ('+', exponent),
+        };
+        format!("{mantissa}e{sign}{exponent:0>2}")
+    } else {
+        format!("{value:?}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::python_float;
+
+    #[test]
+    fn floats_are_written_as_python_writes_them() {
+        let cases = [
+            (7937.68505859375, "7937.68505859375"),
+            (5., "5.0"),
+            (0., "0.0"),
+            (0.0001, "0.0001"),
+            (0.00001234, "1.234e-05"),
+            (1e16, "1e+16"),
+            (1.5e300, "1.5e+300"),
+            (123456789012345680., "1.2345678901234568e+17"),
+            (f64::NAN, "nan"),
+            (f64::NEG_INFINITY, "-inf"),
+        ];
+        for (value, written) in cases {
+            assert_eq!(python_float(value), written);
+        }
+    }
+}

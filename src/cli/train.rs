@@ -1,0 +1,182 @@
+//! `candle-sine train`: the post, from its data to its plots.
+
+mod checkpoint;
+mod progress;
+mod report;
+
+use super::args::{Problem, Start, positive, positive_count};
+use super::print::{Printer, python_float, warning};
+use super::{Answer, files};
+use anyhow::{Context, Result};
+use candle_sine::device;
+use candle_sine::sine::figure::Format;
+use candle_sine::sine::gradient::{Gradient, Method};
+use candle_sine::sine::least_squares::LeastSquares;
+use candle_sine::sine::train::{self, History, Options};
+use candle_sine::sine::{Data, Weights};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    pub problem: Problem,
+
+    /// Continue from weights that --save has written
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "init"])]
+    pub resume: Option<PathBuf>,
+
+    /// Passes over the data
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = positive_count)]
+    pub epochs: usize,
+
+    /// Step size of gradient descent
+    #[arg(long, value_name = "RATE", default_value_t = 1e-6, allow_hyphen_values = true, value_parser = positive)]
+    pub learning_rate: f64,
+
+    /// Print the loss of every N-th epoch
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = positive_count)]
+    pub log_every: usize,
+
+    /// How the gradient is found
+    #[arg(long, value_enum, default_value_t = Method::Manual)]
+    pub gradient: Method,
+
+    /// Directory for the plots
+    #[arg(long, value_name = "DIR", default_value = "out")]
+    pub out: PathBuf,
+
+    /// Kind of picture
+    #[arg(long, value_enum, default_value_t = Format::Png)]
+    pub format: Format,
+
+    /// Write the run as JSON; "-" is stdout, which then holds nothing else
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+
+    /// Write the trained weights
+    #[arg(long, value_name = "FILE")]
+    pub save: Option<PathBuf>,
+
+    /// Print nothing but errors
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+impl Args {
+    pub fn json_to_stdout(&self) -> bool {
+        self.json.as_deref() == Some(Path::new("-"))
+    }
+
+    fn options(&self, first_epoch: usize) -> Options {
+        Options {
+            first_epoch,
+            epochs: self.epochs,
+            learning_rate: self.learning_rate,
+            log_every: self.log_every,
+        }
+    }
+
+    /// Every file the run will write is tried before the run.
+    fn check_places(&self) -> Result<()> {
+        let flag = |flag: &str, path: &Path| format!("{flag} {}", path.display());
+        files::check_dir(&self.out).with_context(|| flag("--out", &self.out))?;
+        for (name, path) in [("--json", &self.json), ("--save", &self.save)] {
+            match path {
+                Some(path) if path != Path::new("-") => {
+                    files::check_file(path).with_context(|| flag(name, path))?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A run: what it was given, and what came of it.
+pub struct Run<'a> {
+    pub args: &'a Args,
+    pub start: Start,
+    pub options: Options,
+    pub device: String,
+    pub data: Data,
+    pub fit: LeastSquares,
+    pub init: Weights,
+    pub history: History,
+}
+
+impl Run<'_> {
+    /// The loss is not finite, or larger than at the start at a rate that makes it so.
+    pub fn diverged(&self) -> bool {
+        let first = self.history.losses.first().copied().unwrap_or(f64::NAN);
+        let too_fast = self.options.learning_rate > self.fit.stability_limit();
+        self.history.diverged_after.is_some() || too_fast && self.history.final_loss > first
+    }
+
+    /// Epochs and losses of the printed table.
+    pub fn log(&self) -> impl Iterator<Item = (usize, f64)> + '_ {
+        let numbered = (self.options.first_epoch..).zip(self.history.losses.iter().copied());
+        numbered.filter(|(epoch, _)| self.options.logs(*epoch))
+    }
+}
+
+pub fn run(args: &Args) -> Result<Answer> {
+    args.check_places()?;
+    let device = args.problem.open_device()?;
+    let (start, first_epoch) = match &args.resume {
+        Some(path) => checkpoint::load(path, args.problem.dtype.dtype())?,
+        None => (args.problem.start()?, 1),
+    };
+    let data = args.problem.data(&device)?;
+    let init = args.problem.weights(start.init, &device)?;
+    let fit = LeastSquares::new(&data)?;
+    let options = args.options(first_epoch);
+    warn_if_unstable(args, &fit);
+    let mut out = Printer::quiet(args.quiet || args.json_to_stdout());
+    if args.problem.seed == Some(super::args::Seed::Random) {
+        out.note(format_args!("--seed {}", start.seed.unwrap_or_default()));
+    }
+    let mut gradient = args.gradient.over(&data)?;
+    let history = descend(gradient.as_mut(), init.clone(), &options, args, &mut out)?;
+    let run = Run {
+        args,
+        start,
+        options,
+        device: device::name(&device),
+        data,
+        fit,
+        init,
+        history,
+    };
+    report::finish(&run, out)
+}
+
+fn warn_if_unstable(args: &Args, fit: &LeastSquares) {
+    let limit = fit.stability_limit();
+    if args.learning_rate > limit {
+        warning(&format!(
+            "--learning-rate {}: above {limit:.3e}, where gradient descent on these {} points stops being stable",
+            args.learning_rate, args.problem.points,
+        ));
+    }
+}
+
+/// The descent, with its table on stdout as it goes.
+fn descend(
+    gradient: &mut dyn Gradient,
+    init: Weights,
+    options: &Options,
+    args: &Args,
+    out: &mut Printer,
+) -> Result<History> {
+    let mut progress = progress::Progress::new(options, args.quiet);
+    let history = train::train(gradient, init, options, &mut |epoch| {
+        if let Some(loss) = epoch.loss {
+            let line = format!("epoch : {}, loss : {}", epoch.epoch, python_float(loss));
+            progress.suspend(|| out.line(line));
+        }
+        progress.reached(epoch.epoch);
+        Ok(ControlFlow::Continue(()))
+    });
+    Ok(history?)
+}
