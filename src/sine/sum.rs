@@ -45,8 +45,8 @@ impl CustomOp1 for Sum {
         };
         let total = match storage {
             // PyTorch adds registers of 256 bits, also where the processor has wider ones.
-            CpuStorage::F32(x) => f32::to_cpu_storage(&[cascade_sum::<f32, 8>(&x[start..end])]),
-            CpuStorage::F64(x) => f64::to_cpu_storage(&[cascade_sum::<f64, 4>(&x[start..end])]),
+            CpuStorage::F32(x) => f32::to_cpu_storage(&[total::<f32, 8>(&x[start..end])]),
+            CpuStorage::F64(x) => f64::to_cpu_storage(&[total::<f64, 4>(&x[start..end])]),
             other => candle_core::bail!("sum is written for f32 and f64, not {:?}", other.dtype()),
         };
         Ok((total, Shape::from(())))
@@ -54,6 +54,14 @@ impl CustomOp1 for Sum {
 
     fn bwd(&self, arg: &Tensor, _res: &Tensor, grad_res: &Tensor) -> Result<Option<Tensor>> {
         grad_res.broadcast_as(arg.shape()).map(Some)
+    }
+}
+
+/// Fewer elements than a register holds are added as registers of one.
+fn total<T: WithDType + AddAssign, const LANES: usize>(x: &[T]) -> T {
+    match x.len() < LANES {
+        true => cascade_sum::<T, 1>(x),
+        false => cascade_sum::<T, LANES>(x),
     }
 }
 
