@@ -12,16 +12,21 @@ use std::str::FromStr;
 #[derive(clap::Args)]
 pub struct Problem {
     /// Points of sin(x) on [-π, π]
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(2..))]
+    #[arg(long, value_name = "N", default_value_t = 1000, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(2..))]
     pub points: u32,
 
-    /// Draw a, b, c, d as torch.manual_seed(N) and torch.randn(()) do; "random" picks a seed and
-    /// names it. The post's run is --seed 4034316668 --draw 3
-    #[arg(long, value_name = "N", conflicts_with = "init")]
+    /// Draw a, b, c, d as torch.manual_seed(N) and four torch.randn(()) do; "random" picks a seed
+    /// and names it [default: the post's, 4034316668 with --draw 3]
+    #[arg(
+        long,
+        value_name = "N",
+        allow_negative_numbers = true,
+        conflicts_with = "init"
+    )]
     pub seed: Option<Seed>,
 
-    /// Take the K-th four draws of the seed
-    #[arg(long, value_name = "K", requires = "seed", value_parser = clap::value_parser!(u32).range(1..))]
+    /// Take the K-th four draws of the seed [default: 1]
+    #[arg(long, value_name = "K", allow_negative_numbers = true, conflicts_with = "init", value_parser = clap::value_parser!(u32).range(1..))]
     pub draw: Option<u32>,
 
     /// Start at these weights
@@ -66,7 +71,12 @@ impl FromStr for Seed {
     type Err = String;
 
     fn from_str(s: &str) -> Result<Self, String> {
-        let wrong = || format!("expected a whole number from 0 to {} or \"random\"", u64::MAX);
+        let wrong = || {
+            format!(
+                "expected a whole number from 0 to {} or \"random\"",
+                u64::MAX
+            )
+        };
         match s {
             "random" => Ok(Self::Random),
             number => number.parse().map(Self::Number).map_err(|_| wrong()),
@@ -95,6 +105,9 @@ impl Problem {
         if let Some(init) = self.init {
             let (seed, draw) = (None, None);
             return Ok(Start { init, seed, draw });
+        }
+        if let (Some(draw), None) = (self.draw, self.seed) {
+            bail!("--draw {draw}: of which --seed?");
         }
         let (seed, draw) = match self.seed {
             None => (POST_SEED, POST_DRAW),
@@ -147,7 +160,10 @@ pub fn positive(s: &str) -> Result<f64, String> {
 }
 
 pub fn positive_count(s: &str) -> Result<usize, String> {
-    let number = s.parse::<usize>().ok().filter(|&n| (1..=1 << 48).contains(&n));
+    let number = s
+        .parse::<usize>()
+        .ok()
+        .filter(|&n| (1..=1 << 48).contains(&n));
     number.ok_or_else(|| "expected a whole number from 1".to_owned())
 }
 

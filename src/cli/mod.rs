@@ -45,7 +45,7 @@ pub fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) if !error.use_stderr() => {
-            Printer::default().line(error.render().ansi());
+            Printer::default().line(error.render().ansi().to_string().trim_end());
             return ExitCode::SUCCESS;
         }
         Err(error) => return could_not(&one_line(&error.to_string())),

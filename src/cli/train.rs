@@ -23,19 +23,19 @@ pub struct Args {
     pub problem: Problem,
 
     /// Continue from weights that --save has written
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "init"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "draw", "init"])]
     pub resume: Option<PathBuf>,
 
     /// Passes over the data
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = positive_count)]
+    #[arg(long, value_name = "N", default_value_t = 1000, allow_negative_numbers = true, value_parser = positive_count)]
     pub epochs: usize,
 
     /// Step size of gradient descent
-    #[arg(long, value_name = "RATE", default_value_t = 1e-6, allow_hyphen_values = true, value_parser = positive)]
+    #[arg(long, value_name = "RATE", default_value = "1e-6", allow_hyphen_values = true, value_parser = positive)]
     pub learning_rate: f64,
 
     /// Print the loss of every N-th epoch
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = positive_count)]
+    #[arg(long, value_name = "N", default_value_t = 100, allow_negative_numbers = true, value_parser = positive_count)]
     pub log_every: usize,
 
     /// How the gradient is found
@@ -58,7 +58,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     pub save: Option<PathBuf>,
 
-    /// Print nothing but errors
+    /// Print nothing but errors; files are written all the same
     #[arg(long, short)]
     pub quiet: bool,
 }
@@ -131,7 +131,9 @@ pub fn run(args: &Args) -> Result<Answer> {
     let init = args.problem.weights(start.init, &device)?;
     let fit = LeastSquares::new(&data)?;
     let options = args.options(first_epoch);
-    warn_if_unstable(args, &fit);
+    if !args.quiet {
+        warn_if_unstable(args, &fit);
+    }
     let mut out = Printer::quiet(args.quiet || args.json_to_stdout());
     if args.problem.seed == Some(super::args::Seed::Random) {
         out.note(format_args!("--seed {}", start.seed.unwrap_or_default()));
@@ -155,7 +157,7 @@ fn warn_if_unstable(args: &Args, fit: &LeastSquares) {
     let limit = fit.stability_limit();
     if args.learning_rate > limit {
         warning(&format!(
-            "--learning-rate {}: above {limit:.3e}, where gradient descent on these {} points stops being stable",
+            "--learning-rate {:e}: above {limit:.3e}, where gradient descent on these {} points stops being stable",
             args.learning_rate, args.problem.points,
         ));
     }

@@ -154,11 +154,8 @@ fn rotate(m: &mut Matrix, vectors: &mut Matrix, p: usize, q: usize) {
         (row[p], row[q]) = (c * row[p] - s * row[q], s * row[p] + c * row[q]);
     }
     for rows in [m, vectors] {
-        for k in 0..4 {
-            (rows[p][k], rows[q][k]) = (
-                c * rows[p][k] - s * rows[q][k],
-                s * rows[p][k] + c * rows[q][k],
-            );
-        }
+        let (row_p, row_q) = (rows[p], rows[q]);
+        rows[p] = std::array::from_fn(|k| c * row_p[k] - s * row_q[k]);
+        rows[q] = std::array::from_fn(|k| s * row_p[k] + c * row_q[k]);
     }
 }

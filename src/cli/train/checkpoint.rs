@@ -45,8 +45,14 @@ fn read(path: &Path, dtype: DType) -> Result<(Start, usize)> {
         bail!("its weights are not finite");
     }
     let epoch = scalar("epoch")?;
-    let epoch = if epoch.dtype() == DType::I64 { epoch.to_scalar::<i64>()? } else { -1 };
-    let next = usize::try_from(epoch).ok().filter(|&epochs| epochs < 1 << 48);
+    let epoch = if epoch.dtype() == DType::I64 {
+        epoch.to_scalar::<i64>()?
+    } else {
+        -1
+    };
+    let next = usize::try_from(epoch)
+        .ok()
+        .filter(|&epochs| epochs < 1 << 48);
     let next = next.context("its epoch is not a count: not a file that --save has written")? + 1;
     let (seed, draw) = (None, None);
     Ok((Start { init, seed, draw }, next))

@@ -66,7 +66,9 @@ fn divergence(run: &Run) -> String {
         ),
     };
     let side = if rate > limit { "above" } else { "below" };
-    format!("diverged: {grew}; --learning-rate {rate} is {side} the stability limit {limit:.3e} of this data")
+    format!(
+        "diverged: {grew}; --learning-rate {rate:e} is {side} the stability limit {limit:.3e} of this data"
+    )
 }
 
 fn summary(run: &Run, weights: [f64; 4]) -> [String; 3] {
@@ -76,8 +78,11 @@ fn summary(run: &Run, weights: [f64; 4]) -> [String; 3] {
         String::new(),
         format!("y_pred = {}", formula(weights, run.args.problem.dtype)),
         format!(
-            "loss {:.3} after {epochs} epochs; drawing y = 0 scores {:.3}, the best cubic {:.3}",
-            history.final_loss, run.fit.baseline_loss, run.fit.optimum_loss,
+            "loss {:.3} after {epochs} {}; drawing y = 0 scores {:.3}, the best cubic {:.3}",
+            history.final_loss,
+            if epochs == 1 { "epoch" } else { "epochs" },
+            run.fit.baseline_loss,
+            run.fit.optimum_loss,
         ),
     ]
 }
@@ -89,7 +94,11 @@ fn formula(weights: [f64; 4], dtype: Precision) -> String {
         Precision::F64 => v.to_string(),
     };
     let mut formula = String::new();
-    for (i, (w, power)) in weights.into_iter().zip([" x³", " x²", " x", ""]).enumerate() {
+    for (i, (w, power)) in weights
+        .into_iter()
+        .zip([" x³", " x²", " x", ""])
+        .enumerate()
+    {
         let sign = match (i, w.is_sign_negative()) {
             (0, true) => "-",
             (0, false) => "",
@@ -112,7 +121,8 @@ fn notes(run: &Run) -> Vec<String> {
 fn convergence(run: &Run) -> Option<String> {
     let best = run.fit.optimum_loss;
     // Where the best cubic meets every point, nothing is near it in proportion.
-    let tolerance = (CONVERGED * best).max(1e-6 * run.fit.baseline_loss);
+    let first = run.history.losses.first().copied().unwrap_or_default();
+    let tolerance = (CONVERGED * best).max(1e-6 * first.max(run.fit.baseline_loss));
     if run.history.final_loss - best <= tolerance {
         return None;
     }
@@ -121,9 +131,18 @@ fn convergence(run: &Run) -> Option<String> {
     let epochs = one_digit_above(f64::from(epochs));
     let options = changed_options(run);
     Some(format!(
-        "not converged: `candle-sine --learning-rate {rate:e} --epochs {epochs}{options}` comes within {}% of the best cubic",
+        "not converged: `{} --learning-rate {rate:e} --epochs {epochs}{options}` comes within {}% of the best cubic",
+        program(),
         100. * CONVERGED,
     ))
+}
+
+/// How the reader starts this program: cargo tells those that it runs of their manifest.
+fn program() -> &'static str {
+    match std::env::var_os("CARGO_MANIFEST_DIR") {
+        Some(_) => "cargo run --release --",
+        None => "candle-sine",
+    }
 }
 
 /// The options that make this run's problem, where they are not the default.
@@ -139,7 +158,10 @@ fn changed_options(run: &Run) -> String {
         options += &format!(" --init {a},{b},{c},{d}");
     } else if let (Some(seed), Some(_)) = (run.start.seed, problem.seed) {
         options += &format!(" --seed {seed}");
-        options += &problem.draw.map(|k| format!(" --draw {k}")).unwrap_or_default();
+        options += &problem
+            .draw
+            .map(|k| format!(" --draw {k}"))
+            .unwrap_or_default();
     }
     if problem.dtype == Precision::F64 {
         options += " --dtype f64";
@@ -171,12 +193,18 @@ fn against_the_post(run: &Run) -> Option<String> {
     if !is_post {
         return None;
     }
-    let pairs = || rows.iter().zip(POST_TABLE).map(|(ours, post)| (ours.1, post.1));
+    let pairs = || {
+        rows.iter()
+            .zip(POST_TABLE)
+            .map(|(ours, post)| (ours.1, post.1))
+    };
     let equal = pairs().filter(|(ours, post)| ours == post).count();
     if equal == POST_TABLE.len() {
         return Some("the post's table, all 10 lines to the last digit".to_owned());
     }
-    let largest = pairs().map(|(ours, post)| (ours / post - 1.).abs()).fold(0., f64::max);
+    let largest = pairs()
+        .map(|(ours, post)| (ours / post - 1.).abs())
+        .fold(0., f64::max);
     let (device, dtype) = (&run.device, run.args.problem.dtype.dtype().as_str());
     let method = run.args.gradient.as_str();
     Some(format!(
@@ -187,7 +215,11 @@ fn against_the_post(run: &Run) -> Option<String> {
 fn write_files(run: &Run) -> Result<Vec<PathBuf>> {
     let mut written = vec![];
     for (name, figure) in figures(run)? {
-        let path = run.args.out.join(name).with_extension(run.args.format.extension());
+        let path = run
+            .args
+            .out
+            .join(name)
+            .with_extension(run.args.format.extension());
         let bytes = figure.render(run.args.format)?;
         files::write(&path, &bytes).with_context(|| format!("--out {}", run.args.out.display()))?;
         written.push(path);
@@ -197,14 +229,22 @@ fn write_files(run: &Run) -> Result<Vec<PathBuf>> {
         checkpoint::save(path, &run.history.weights, epochs)?;
         written.push(path.clone());
     }
-    if let Some(path) = run.args.json.as_ref().filter(|_| !run.args.json_to_stdout()) {
+    if let Some(path) = run
+        .args
+        .json
+        .as_ref()
+        .filter(|_| !run.args.json_to_stdout())
+    {
         written.push(path.clone());
     }
     Ok(written)
 }
 
 fn figures(run: &Run) -> Result<Vec<(&'static str, Figure)>> {
-    let best = run.args.problem.weights(run.fit.optimum, run.data.x.device())?;
+    let best = run
+        .args
+        .problem
+        .weights(run.fit.optimum, run.data.x.device())?;
     let x: Vec<f64> = run.data.x.to_dtype(DType::F64)?.to_vec1()?;
     let y: Vec<f64> = run.data.y.to_dtype(DType::F64)?.to_vec1()?;
     let y_pred = curve(&run.data, &run.history.y_pred_weights)?;
@@ -224,7 +264,10 @@ fn figures(run: &Run) -> Result<Vec<(&'static str, Figure)>> {
         ("y_pred", figure::single(Curve::Pred, &curves)),
         ("y_random", figure::single(Curve::Random, &curves)),
         ("overlay", figure::overlay(&curves)),
-        ("loss", figure::loss(run.options.first_epoch, &run.history.losses, marked)),
+        (
+            "loss",
+            figure::loss(run.options.first_epoch, &run.history.losses, marked),
+        ),
     ])
 }
 

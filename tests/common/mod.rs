@@ -1,0 +1,36 @@
+//! The program as seen from outside.
+
+use assert_cmd::Command;
+use std::path::Path;
+use std::process::Output;
+
+/// `candle-sine` in the directory `dir`, as one who installed it starts it.
+pub fn sine(dir: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_candle-sine"));
+    command.current_dir(dir);
+    for variable in ["CARGO_MANIFEST_DIR", "NO_COLOR", "CLICOLOR_FORCE"] {
+        command.env_remove(variable);
+    }
+    command
+}
+
+/// Exit status, stdout and stderr.
+pub fn run(dir: &Path, args: &[&str]) -> (i32, String, String) {
+    parts(sine(dir).args(args).output().unwrap())
+}
+
+pub fn parts(output: Output) -> (i32, String, String) {
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let code = output.status.code().expect("ended by a signal");
+    (code, text(output.stdout), text(output.stderr))
+}
+
+/// The names in `dir`, sorted.
+pub fn names(dir: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(dir).unwrap();
+    let name =
+        |e: std::io::Result<std::fs::DirEntry>| e.unwrap().file_name().into_string().unwrap();
+    let mut names: Vec<_> = entries.map(name).collect();
+    names.sort();
+    names
+}
