@@ -5,6 +5,8 @@
 //! [`device`] opens the device it runs on.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![warn(missing_docs, unsafe_code)]
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub mod device;
 pub mod sine;
