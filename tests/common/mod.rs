@@ -1,5 +1,8 @@
 //! The program as seen from outside.
 
+// Each test binary uses a part of this.
+#![allow(dead_code)]
+
 use assert_cmd::Command;
 use std::path::Path;
 use std::process::Output;
