@@ -9,4 +9,5 @@
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub mod device;
+pub mod gradcheck;
 pub mod sine;

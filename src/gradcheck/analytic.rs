@@ -1,0 +1,111 @@
+//! candle's side: vector-Jacobian products by its own backward pass.
+
+use candle_core::{Result, Tensor, Var};
+use rayon::prelude::*;
+
+use super::exec::Exec;
+use super::oracle::{tensor, to_f64};
+use super::panics::catch;
+use super::verdict::Verdict;
+
+/// Why there is no gradient to compare.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    pub(crate) verdict: Verdict,
+    pub(crate) message: String,
+}
+
+/// The first line of an error: candle appends a backtrace when RUST_BACKTRACE is set.
+pub(crate) fn first_line(error: &candle_core::Error) -> String {
+    error
+        .to_string()
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .to_string()
+}
+
+/// vᵀJ for each checked input; None where no gradient flowed.
+pub(crate) type Products = Vec<Option<Vec<f64>>>;
+
+/// f at variables, ready for backward passes.
+pub(crate) struct Graph {
+    pub(crate) vars: Vec<Var>,
+    pub(crate) y: Tensor,
+}
+
+impl Graph {
+    /// Makes variables of the `checked` inputs and calls f.
+    pub(crate) fn new(exec: &impl Exec, inputs: &[Tensor], checked: &[usize]) -> Result<Self> {
+        let mut arguments: Vec<Tensor> = inputs.iter().map(Tensor::detach).collect();
+        let mut vars = Vec::with_capacity(checked.len());
+        for &k in checked {
+            let var = Var::from_tensor(&arguments[k])?;
+            arguments[k] = var.as_tensor().clone();
+            vars.push(var);
+        }
+        let y = exec.call(&arguments)?;
+        Ok(Self { vars, y })
+    }
+
+    /// vᵀJ: candle's backward seeds ones, so the gradient of (v * y).sum_all() is taken
+    /// (candle-core 0.11.1, `backprop.rs`, `Tensor::backward`).
+    pub(crate) fn vjp(&self, v: &[f64]) -> std::result::Result<Products, Failure> {
+        products(&self.vars, || seeded(&self.y, v))
+    }
+
+    /// Every row of the Jacobian, one backward pass an output element, on all cores. f itself is
+    /// not called.
+    pub(crate) fn rows(&self) -> std::result::Result<Vec<Products>, Failure> {
+        let outputs = self.y.elem_count();
+        (0..outputs)
+            .into_par_iter()
+            .map(|i| {
+                let mut v = vec![0.; outputs];
+                v[i] = 1.;
+                self.vjp(&v)
+            })
+            .collect()
+    }
+}
+
+/// (v * y).sum_all()
+pub(crate) fn seeded(y: &Tensor, v: &[f64]) -> Result<Tensor> {
+    let v = tensor(v, y.dims(), y.dtype(), y.device())?;
+    (v * y)?.sum_all()
+}
+
+/// The gradients of a scalar; what goes wrong on the way is a finding, not an error.
+pub(crate) fn products(
+    vars: &[Var],
+    scalar: impl FnOnce() -> Result<Tensor>,
+) -> std::result::Result<Products, Failure> {
+    let gradients = catch(|| {
+        let grads = scalar()?.backward()?;
+        vars.iter()
+            .map(|var| grads.get(var).map(|grad| values(var, grad)).transpose())
+            .collect::<Result<Products>>()
+    });
+    match gradients {
+        Ok(Ok(products)) => Ok(products),
+        Ok(Err(error)) => Err(Failure {
+            verdict: Verdict::Unsupported,
+            message: first_line(&error),
+        }),
+        Err(message) => Err(Failure {
+            verdict: Verdict::Panicked,
+            message,
+        }),
+    }
+}
+
+fn values(var: &Var, grad: &Tensor) -> Result<Vec<f64>> {
+    if grad.dims() != var.dims() {
+        candle_core::bail!(
+            "the gradient has shape {:?}, its variable {:?}",
+            grad.dims(),
+            var.dims()
+        )
+    }
+    to_f64(grad)
+}

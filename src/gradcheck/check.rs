@@ -1,0 +1,436 @@
+//! One check from start to report.
+
+use candle_core::{DType, Error, Result, Tensor, bail};
+
+use super::analytic::{Failure, Graph, Products};
+use super::compare::{Judge, ROUNDING};
+use super::exec::Exec;
+use super::fast::{self, Fast, Round};
+use super::full::{self, Compared, Rows, Tally, Target, Worst};
+use super::numeric::SAMPLES;
+use super::options::{Mode, Options};
+use super::oracle::{Oracle, same_shape, to_f64};
+use super::probes::{Plain, Subject, unravel};
+use super::report::{Entry, InputReport, Report};
+use super::rng::SplitMix64;
+use super::three::{self, Manual};
+use super::verdict::Verdict;
+
+/// Auto takes every entry up to this many evaluations, and this many entries.
+const FULL_EVALUATIONS: usize = 8192;
+const FULL_ENTRIES: usize = 1 << 22;
+
+/// Everything that does not change during a check.
+pub(crate) struct Check<'a, E> {
+    exec: &'a E,
+    inputs: &'a [Tensor],
+    options: &'a Options,
+    checked: Vec<usize>,
+    graph: Graph,
+    y: Vec<f64>,
+    oracle: Oracle,
+    /// The probes' weights of the outputs.
+    weights: Vec<f64>,
+}
+
+/// Checks f, and a hand-written gradient if there is one.
+pub(crate) fn run<E: Exec>(
+    exec: &E,
+    manual: Option<Manual>,
+    inputs: &[Tensor],
+    options: &Options,
+) -> Result<Report> {
+    options.validate()?;
+    let checked = chosen(inputs, options)?;
+    let graph = Graph::new(exec, inputs, &checked)?;
+    if !graph.y.dtype().is_float() {
+        bail!(
+            "gradcheck: f returns {:?}, which has no derivative",
+            graph.y.dtype()
+        )
+    }
+    let y = to_f64(&graph.y)?;
+    let wandering = options.determinism && wanders(exec, &graph, &y, inputs)?;
+    let oracle = Oracle::new(exec, inputs, &graph.y, options.widen)?;
+    let weights = SplitMix64::new(options.seed, 0).weights(y.len());
+    let check = Check {
+        exec,
+        inputs,
+        options,
+        checked,
+        graph,
+        y,
+        oracle,
+        weights,
+    };
+    let mut report = check.blank();
+    if wandering {
+        check.nondeterministic(&mut report);
+    } else {
+        check.compare(manual, &mut report)?;
+    }
+    Ok(report)
+}
+
+/// The inputs to check: the float ones, or those asked for.
+fn chosen(inputs: &[Tensor], options: &Options) -> Result<Vec<usize>> {
+    let Some(first) = inputs.first() else {
+        bail!("gradcheck: no inputs")
+    };
+    if let Some(other) = inputs
+        .iter()
+        .find(|t| !t.device().same_device(first.device()))
+    {
+        return Err(Error::DeviceMismatchBinaryOp {
+            lhs: first.device().location(),
+            rhs: other.device().location(),
+            op: "gradcheck",
+        });
+    }
+    let is_float = |k: usize| inputs[k].dtype().is_float();
+    let checked: Vec<usize> = match &options.inputs {
+        None => (0..inputs.len()).filter(|&k| is_float(k)).collect(),
+        Some(asked) => {
+            if let Some(k) = asked.iter().find(|&&k| k >= inputs.len() || !is_float(k)) {
+                bail!("gradcheck: input {k} was asked for, but is not a float input")
+            }
+            let mut asked = asked.clone();
+            asked.sort_unstable();
+            asked.dedup();
+            asked
+        }
+    };
+    if checked.is_empty() {
+        bail!("gradcheck: no float input to differentiate by")
+    }
+    Ok(checked)
+}
+
+/// Whether f gives another value when called again.
+fn wanders<E: Exec>(exec: &E, graph: &Graph, y: &[f64], inputs: &[Tensor]) -> Result<bool> {
+    let plain: Vec<Tensor> = inputs.iter().map(Tensor::detach).collect();
+    let again = exec.call(&plain)?;
+    same_shape(graph.y.dims(), &again)?;
+    let again = to_f64(&again)?;
+    let unit = super::options::unit_roundoff(graph.y.dtype());
+    let largest = y
+        .iter()
+        .filter(|y| y.is_finite())
+        .fold(0f64, |m, y| m.max(y.abs()));
+    Ok(y.iter().zip(&again).any(|(a, b)| {
+        let same = a == b || (a.is_nan() && b.is_nan());
+        let near = (a - b).abs() <= ROUNDING * unit * largest;
+        !(same || near)
+    }))
+}
+
+impl<E: Exec> Check<'_, E> {
+    fn blank(&self) -> Report {
+        let floats = self.checked.iter().map(|&k| self.oracle.values(k).len());
+        let (inputs, outputs) = (floats.sum::<usize>(), self.y.len());
+        let small = 4 * inputs + outputs <= FULL_EVALUATIONS
+            && inputs.saturating_mul(outputs) <= FULL_ENTRIES;
+        Report {
+            inputs: (0..self.checked.len())
+                .map(|slot| self.blank_input(slot))
+                .collect(),
+            probes: Vec::new(),
+            mode: match self.options.mode {
+                Mode::Auto if small => Mode::Full,
+                Mode::Auto => Mode::Fast,
+                mode => mode,
+            },
+            output_shape: self.graph.y.dims().to_vec(),
+            oracle: self.oracle.dtype,
+            evaluations: 2 + usize::from(self.options.determinism),
+            backwards: 0,
+            notes: Vec::new(),
+        }
+    }
+
+    fn blank_input(&self, slot: usize) -> InputReport {
+        let input = self.checked[slot];
+        let x = &self.inputs[input];
+        InputReport {
+            input,
+            shape: x.dims().to_vec(),
+            dtype: x.dtype(),
+            verdict: Verdict::Pass,
+            worst: None,
+            certified: 0,
+            entries: x.elem_count() * self.y.len(),
+            counts: Vec::new(),
+            max_rel_err: 0.,
+            evaluations: 0,
+            smallest_visible: None,
+            manual: None,
+            notes: Vec::new(),
+        }
+    }
+
+    fn nondeterministic(&self, report: &mut Report) {
+        for input in &mut report.inputs {
+            input.verdict = Verdict::Nondeterministic;
+        }
+        let note = "f gave two values for the same inputs, so no derivative was taken";
+        report.notes.push(note.to_string());
+    }
+
+    fn compare(&self, manual: Option<Manual>, report: &mut Report) -> Result<()> {
+        let slots: Vec<usize> = (0..self.checked.len()).collect();
+        let (slots, empty): (Vec<usize>, Vec<usize>) = slots
+            .into_iter()
+            .partition(|&slot| report.inputs[slot].entries > 0);
+        for slot in empty {
+            let note = "no elements, so nothing to differentiate";
+            report.inputs[slot].notes.push(note.to_string());
+        }
+        if slots.is_empty() {
+            return Ok(());
+        }
+        match report.mode {
+            Mode::Fast => self.fast(&slots, manual, report),
+            _ => self.full(&slots, manual, report),
+        }
+    }
+
+    fn full(&self, slots: &[usize], manual: Option<Manual>, report: &mut Report) -> Result<()> {
+        report.backwards += self.y.len();
+        let rows = match self.graph.rows() {
+            Ok(rows) => rows,
+            Err(failure) => return self.no_gradient(&failure, report),
+        };
+        let wide = self.wide_rows(slots, report)?;
+        let by_hand = match &manual {
+            Some(manual) => Some(three::rows(
+                manual,
+                self.inputs,
+                &self.checked,
+                &self.graph.y,
+            )?),
+            None => None,
+        };
+        for &slot in slots {
+            let mut gradients = vec![Rows {
+                rows: &rows,
+                wide: wide.as_deref(),
+            }];
+            gradients.extend(by_hand.as_deref().map(|rows| Rows { rows, wide: None }));
+            let noise = self.noise(slot);
+            let target = self.target(slot, &noise);
+            let compared = full::compare(self.exec, &self.oracle, &target, &gradients)?;
+            let evaluations = compared.evaluations + SAMPLES;
+            report.evaluations += evaluations;
+            report.inputs[slot].evaluations = evaluations;
+            self.fill(slot, &compared.tallies[0], &mut report.inputs[slot]);
+            self.severed(slot, &rows, &compared.tallies[0], &mut report.inputs[slot]);
+            if let Some(by_hand) = &by_hand {
+                let entry = |worst: &Worst| self.entry(slot, worst);
+                three::fill(
+                    slot,
+                    &compared,
+                    [&rows, by_hand],
+                    entry,
+                    &mut report.inputs[slot],
+                );
+            }
+            let scale = compared.tallies[0].largest;
+            self.probe(slot, scale, Some(&compared), report)?;
+        }
+        Ok(())
+    }
+
+    /// autograd in f64, where the check is of a narrower dtype.
+    fn wide_rows(&self, slots: &[usize], report: &mut Report) -> Result<Option<Vec<Products>>> {
+        let narrow = slots
+            .iter()
+            .any(|&slot| report.inputs[slot].dtype != DType::F64);
+        if !narrow || self.oracle.dtype != DType::F64 {
+            return Ok(None);
+        }
+        let graph = Graph::new(self.exec, self.oracle.inputs(), &self.checked)?;
+        report.evaluations += 1;
+        report.backwards += self.y.len();
+        Ok(graph.rows().ok())
+    }
+
+    fn noise(&self, slot: usize) -> Vec<f64> {
+        let input = self.checked[slot];
+        let n = self.oracle.values(input).len();
+        let signs = SplitMix64::new(self.options.seed, 1000 + input as u64).signs(n);
+        self.oracle.noise(self.exec, input, &signs)
+    }
+
+    fn target<'t>(&'t self, slot: usize, noise: &'t [f64]) -> Target<'t> {
+        let input = self.checked[slot];
+        Target {
+            input,
+            slot,
+            judge: Judge {
+                tolerance: self.options.tolerance(self.inputs[input].dtype()),
+                unit: self.oracle.unit,
+            },
+            noise,
+            weights: &self.weights,
+        }
+    }
+
+    fn fill(&self, slot: usize, tally: &Tally, report: &mut InputReport) {
+        report.verdict = tally.worst.map_or(Verdict::Pass, |w| w.verdict);
+        report.worst = tally.worst.map(|w| self.entry(slot, &w));
+        report.certified = tally.certified;
+        report.max_rel_err = tally.max_rel_err;
+        report.counts = tally.verdicts();
+    }
+
+    fn entry(&self, slot: usize, worst: &Worst) -> Entry {
+        Entry {
+            output: unravel(worst.output, self.graph.y.dims()),
+            input: unravel(worst.input, self.inputs[self.checked[slot]].dims()),
+            analytic: worst.pair.analytic,
+            numeric: worst.pair.numeric,
+            bound: worst.pair.bound,
+            verdict: worst.verdict,
+        }
+    }
+
+    /// Tells a cut graph from a wrong gradient, and a gradient that is rightly missing from both.
+    fn severed(&self, slot: usize, rows: &[Products], tally: &Tally, report: &mut InputReport) {
+        let missing = rows.iter().all(|products| products[slot].is_none());
+        if missing && report.verdict == Verdict::Pass {
+            let note = "no gradient, and the derivative is zero: f ignores this input here";
+            report.notes.push(note.to_string());
+        }
+        let accused = matches!(report.verdict, Verdict::Wrong | Verdict::Imprecise);
+        if accused && tally.moving > 0 && tally.nonzero == 0 {
+            report.verdict = Verdict::Severed;
+            let note = if missing {
+                "autograd gave no gradient at all"
+            } else {
+                "the gradient is all zeros"
+            };
+            report.notes.push(note.to_string());
+            if let Some(worst) = &mut report.worst {
+                worst.verdict = Verdict::Severed;
+            }
+        }
+    }
+
+    /// The backward pass failed: the same for every input.
+    fn no_gradient(&self, failure: &Failure, report: &mut Report) -> Result<()> {
+        for input in &mut report.inputs {
+            input.verdict = failure.verdict;
+            input.notes.push(format!("backward: {}", failure.message));
+        }
+        Ok(())
+    }
+
+    fn fast(&self, slots: &[usize], manual: Option<Manual>, report: &mut Report) -> Result<()> {
+        report.backwards += self.options.rounds;
+        let rounds = match fast::rounds(&self.graph, self.options.rounds, self.options.seed) {
+            Ok(rounds) => rounds,
+            Err(failure) => return self.no_gradient(&failure, report),
+        };
+        for &slot in slots {
+            let noise = self.noise(slot);
+            let target = self.target(slot, &noise);
+            let fast = Fast {
+                oracle: &self.oracle,
+                graph: &self.graph,
+                target: &target,
+                seed: self.options.seed,
+            };
+            let projected = fast.check(self.exec, &rounds)?;
+            let missing = rounds.iter().all(|r| r.products[slot].is_none());
+            self.fill_fast(slot, projected, missing, report);
+            self.probe(slot, 0., None, report)?;
+        }
+        if let Some(manual) = &manual {
+            three::fast(
+                manual,
+                &rounds,
+                self.inputs,
+                &self.checked,
+                &self.graph.y,
+                report,
+            )?;
+        }
+        Ok(())
+    }
+
+    fn fill_fast(
+        &self,
+        slot: usize,
+        projected: fast::Projected,
+        missing: bool,
+        report: &mut Report,
+    ) {
+        report.evaluations += projected.evaluations + SAMPLES;
+        report.backwards += projected.backwards;
+        let input = &mut report.inputs[slot];
+        input.evaluations = projected.evaluations + SAMPLES;
+        input.verdict = projected.verdict;
+        input.worst = projected.worst.map(|w| self.entry(slot, &w));
+        input.smallest_visible = Some(projected.smallest_visible);
+        input.notes.extend(projected.note);
+        if missing && input.verdict == Verdict::Wrong {
+            input.verdict = Verdict::Severed;
+            input
+                .notes
+                .push("autograd gave no gradient at all".to_string());
+        }
+        if missing && input.verdict == Verdict::Pass {
+            let note = "no gradient, and the derivative is zero: f ignores this input here";
+            input.notes.push(note.to_string());
+        }
+    }
+
+    /// The probes of one input, once its plain gradient has been judged.
+    fn probe(
+        &self,
+        slot: usize,
+        scale: f64,
+        compared: Option<&Compared>,
+        report: &mut Report,
+    ) -> Result<()> {
+        let Ok(products) = self.graph.vjp(&self.weights) else {
+            return Ok(());
+        };
+        let n = self.oracle.values(self.checked[slot]).len();
+        let plain: Vec<(f64, f64)> = match &products[slot] {
+            Some(gradient) => gradient.iter().map(|g| (*g, 0.)).collect(),
+            None => vec![(0., 0.); n],
+        };
+        let severed = report.inputs[slot].verdict == Verdict::Severed;
+        let expected = match compared {
+            Some(compared) if severed => compared.products.clone(),
+            _ => plain.clone(),
+        };
+        let subject = Subject {
+            input: self.checked[slot],
+            slot,
+            tolerance: self
+                .options
+                .tolerance(self.inputs[self.checked[slot]].dtype()),
+            expected: &expected,
+            plain: &plain,
+            scale,
+            has_gradient: products[slot].is_some(),
+        };
+        let plain = Plain {
+            exec: self.exec,
+            inputs: self.inputs,
+            graph: &self.graph,
+            y: &self.y,
+            weights: &self.weights,
+        };
+        let probes = plain.probe(&subject, self.options)?;
+        report.evaluations += probes.len();
+        report.backwards += probes.len();
+        report.probes.extend(probes);
+        Ok(())
+    }
+}
+
+/// The rounds of a fast check, for the hand-written gradient.
+pub(crate) type Rounds = [Round];

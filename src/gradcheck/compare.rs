@@ -1,0 +1,146 @@
+//! Two derivatives and a bound, to a verdict.
+
+use super::options::Tolerance;
+use super::verdict::Verdict;
+
+/// One entry of the Jacobian, and what its size is measured against.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pair {
+    /// autograd's value in the function's own dtype.
+    pub(crate) analytic: f64,
+    /// autograd's value in f64 at the same point, where the function runs in it.
+    pub(crate) wide: Option<f64>,
+    pub(crate) numeric: f64,
+    /// The bound on the numeric value's error.
+    pub(crate) bound: f64,
+    /// S: the largest gradient of the same output with respect to the same input. Rounding inside a
+    /// backward pass is of the order of u·S, whatever the entry's own size.
+    pub(crate) row: f64,
+    /// G = |f| / |x|: the slope of a function that is as large as f on the scale of x.
+    pub(crate) natural: f64,
+    /// ε / |f|: the relative error of f's own values.
+    pub(crate) noise: f64,
+}
+
+impl Pair {
+    fn size(&self) -> f64 {
+        self.analytic.abs().max(self.numeric.abs())
+    }
+
+    fn difference(&self) -> f64 {
+        (self.analytic - self.numeric).abs()
+    }
+}
+
+/// The tolerances of one input, and the precision of the numeric derivative.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Judge {
+    pub(crate) tolerance: Tolerance,
+    /// u of the dtype the numeric derivative was taken in.
+    pub(crate) unit: f64,
+}
+
+/// How many units of round-off of the row's largest entry a backward pass may be off by: as many as
+/// the 16-bit floats' rtol allows of the entry itself.
+pub(crate) const ROUNDING: f64 = 8.;
+
+/// Single precision: a hundred units in the last place of an f32.
+const SINGLE: f64 = 1e-5;
+
+impl Judge {
+    /// The verdict on one entry.
+    pub(crate) fn verdict(&self, p: &Pair) -> Verdict {
+        if !p.numeric.is_finite() || !p.analytic.is_finite() {
+            return Verdict::NonFinite;
+        }
+        let certain = self.certain(p);
+        if p.difference() <= self.agreement(p) {
+            if certain {
+                return Verdict::Pass;
+            }
+            return self.imprecise_function(p);
+        }
+        if p.difference() <= self.agreement(p) + self.tolerance.atol {
+            return Verdict::Inconclusive;
+        }
+        let single = SINGLE * p.size() + ROUNDING * 2f64.powi(-24) * p.row;
+        if self.tolerance.double && p.difference() <= self.numeric_share(p) + single {
+            return Verdict::Imprecise;
+        }
+        Verdict::Wrong
+    }
+
+    /// κ·e + rtol·max(|a|, |n|) + rounding of the backward pass.
+    pub(crate) fn agreement(&self, p: &Pair) -> f64 {
+        self.numeric_share(p) + self.tolerance.rtol * p.size() + self.rounding(p)
+    }
+
+    fn numeric_share(&self, p: &Pair) -> f64 {
+        self.tolerance.kappa * p.bound
+    }
+
+    /// 8u·S; or, once the same backward is known to be right in f64, so that what is left can only be
+    /// the narrow dtype's rounding, rtol·S.
+    fn rounding(&self, p: &Pair) -> f64 {
+        let strict = ROUNDING * self.tolerance.unit * p.row;
+        match p.wide {
+            Some(wide) if self.right_in_f64(p, wide) => strict.max(self.tolerance.rtol * p.row),
+            _ => strict,
+        }
+    }
+
+    fn right_in_f64(&self, p: &Pair, wide: f64) -> bool {
+        let f64s = 1e-8 * wide.abs().max(p.numeric.abs()) + ROUNDING * 2f64.powi(-53) * p.row;
+        (wide - p.numeric).abs() <= self.numeric_share(p) + f64s
+    }
+
+    /// Whether the numeric value is sharp enough for agreement with it to mean something.
+    pub(crate) fn certain(&self, p: &Pair) -> bool {
+        p.bound <= self.tolerance.rtol * p.size()
+            || p.bound <= self.rowwise() * p.row
+            || self.both_zero(p, self.tolerance.rtol)
+    }
+
+    /// Whether there is nothing to gain from sharpening the numeric value.
+    pub(crate) fn sharp(&self, p: &Pair) -> bool {
+        let tight = (1e-3 * self.tolerance.rtol).max(64. * self.unit);
+        p.bound <= tight * p.size().max(p.row) || self.both_zero(p, tight)
+    }
+
+    /// The share of the row's largest entry below which a bound hides nothing that matters.
+    fn rowwise(&self) -> f64 {
+        (1e-3 * self.tolerance.rtol).max(64. * self.unit)
+    }
+
+    /// f does not move with x beyond its own rounding, and no gradient is claimed.
+    fn both_zero(&self, p: &Pair, share: f64) -> bool {
+        p.numeric.abs() <= self.numeric_share(p)
+            && p.analytic.abs() <= ROUNDING * self.tolerance.unit * p.natural
+            && p.bound <= share * p.natural
+    }
+
+    /// Agreement on a blunt bound: imprecise if it is f's own values that are single precision.
+    fn imprecise_function(&self, p: &Pair) -> Verdict {
+        let single = p.noise > 2f64.powi(-30) && p.noise <= 2f64.powi(-20);
+        if self.tolerance.double && single && p.bound <= 1e-3 * p.size().max(p.row) {
+            Verdict::Imprecise
+        } else {
+            Verdict::Inconclusive
+        }
+    }
+
+    /// Whether the numeric derivative is surely not zero.
+    pub(crate) fn surely_moves(&self, p: &Pair) -> bool {
+        p.numeric.is_finite() && p.numeric.abs() > self.numeric_share(p) + self.tolerance.atol
+    }
+
+    /// How far off an entry is against what it may be; to rank entries of the same verdict.
+    pub(crate) fn excess(&self, p: &Pair) -> f64 {
+        let excess = p.difference() / (self.agreement(p) + self.tolerance.atol);
+        if excess.is_nan() {
+            f64::INFINITY
+        } else {
+            excess
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! One core or all of them: the same checks with or without a `Sync` bound on f.
+
+use candle_core::{Result, Tensor};
+use rayon::prelude::*;
+
+/// A function to check, and a way to run independent jobs that call it.
+pub(crate) trait Exec {
+    /// f(inputs)
+    fn call(&self, inputs: &[Tensor]) -> Result<Tensor>;
+
+    /// `job` at 0..n, in order of n.
+    fn map<T: Send>(&self, n: usize, job: impl Fn(&Self, usize) -> T + Sync) -> Vec<T>;
+}
+
+/// Calls f from this thread alone, so f may hold a `Cell`.
+pub(crate) struct Serial<F>(pub(crate) F);
+
+impl<F: Fn(&[Tensor]) -> Result<Tensor>> Exec for Serial<F> {
+    fn call(&self, inputs: &[Tensor]) -> Result<Tensor> {
+        (self.0)(inputs)
+    }
+
+    fn map<T: Send>(&self, n: usize, job: impl Fn(&Self, usize) -> T + Sync) -> Vec<T> {
+        (0..n).map(|i| job(self, i)).collect()
+    }
+}
+
+/// Calls f from rayon's threads.
+pub(crate) struct Parallel<F>(pub(crate) F);
+
+impl<F: Fn(&[Tensor]) -> Result<Tensor> + Sync> Exec for Parallel<F> {
+    fn call(&self, inputs: &[Tensor]) -> Result<Tensor> {
+        (self.0)(inputs)
+    }
+
+    fn map<T: Send>(&self, n: usize, job: impl Fn(&Self, usize) -> T + Sync) -> Vec<T> {
+        (0..n).into_par_iter().map(|i| job(self, i)).collect()
+    }
+}

@@ -1,0 +1,408 @@
+//! Every entry of the Jacobian: rows by backward passes, columns by numeric derivatives.
+//!
+//! The rows are kept (8 bytes an entry); the columns are compared as they come and dropped.
+
+use candle_core::Result;
+
+use super::analytic::Products;
+use super::compare::{Judge, Pair};
+use super::exec::Exec;
+use super::numeric::{self, Column, Grid, Point, Slopes};
+use super::oracle::{Oracle, Size};
+use super::verdict::Verdict;
+
+/// Columns compared together, so that reading a column of row-major rows uses whole cache lines.
+const BLOCK: usize = 8;
+
+/// Gradients to hold against one input's numeric Jacobian: autograd's, and perhaps more.
+pub(crate) struct Rows<'a> {
+    /// Output by output, the gradients of the checked inputs.
+    pub(crate) rows: &'a [Products],
+    /// The same in f64, where the dtype is narrower and the backward runs in it.
+    pub(crate) wide: Option<&'a [Products]>,
+}
+
+impl Rows<'_> {
+    fn get(rows: &[Products], i: usize, slot: usize, j: usize) -> f64 {
+        rows[i][slot].as_ref().map_or(0., |row| row[j])
+    }
+
+    /// The largest finite magnitude of each row.
+    fn sizes(&self, slot: usize) -> Vec<f64> {
+        let row = |products: &Products| {
+            let finite = products[slot].iter().flatten().filter(|a| a.is_finite());
+            finite.fold(0f64, |m, a| m.max(a.abs()))
+        };
+        self.rows.iter().map(row).collect()
+    }
+}
+
+/// What is compared: one input, its place among those checked, its tolerances.
+pub(crate) struct Target<'a> {
+    pub(crate) input: usize,
+    pub(crate) slot: usize,
+    pub(crate) judge: Judge,
+    pub(crate) noise: &'a [f64],
+    /// The output weights of the probes, to accumulate vᵀJ numerically.
+    pub(crate) weights: &'a [f64],
+}
+
+/// The comparison of one input's whole Jacobian, for each of several gradients.
+pub(crate) struct Compared {
+    /// One for each of the gradients compared.
+    pub(crate) tallies: Vec<Tally>,
+    /// vᵀJ by numbers, with bounds.
+    pub(crate) products: Vec<(f64, f64)>,
+    pub(crate) evaluations: usize,
+}
+
+/// Verdicts counted, and the worst entry.
+#[derive(Clone, Default)]
+pub(crate) struct Tally {
+    pub(crate) counts: [usize; 10],
+    pub(crate) certified: usize,
+    pub(crate) max_rel_err: f64,
+    pub(crate) worst: Option<Worst>,
+    /// Entries whose numeric derivative is surely not zero.
+    pub(crate) moving: usize,
+    /// Entries whose gradient is not zero.
+    pub(crate) nonzero: usize,
+    /// The largest finite gradient.
+    pub(crate) largest: f64,
+}
+
+/// An entry by the flat indices of its output and input elements.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Worst {
+    pub(crate) verdict: Verdict,
+    pub(crate) excess: f64,
+    pub(crate) output: usize,
+    pub(crate) input: usize,
+    pub(crate) pair: Pair,
+}
+
+impl Tally {
+    pub(crate) fn add(&mut self, judge: &Judge, worst: Worst) {
+        let pair = &worst.pair;
+        self.counts[worst.verdict as usize] += 1;
+        self.certified += usize::from(worst.verdict == Verdict::Pass);
+        self.moving += usize::from(judge.surely_moves(pair));
+        self.nonzero += usize::from(pair.analytic != 0.);
+        if pair.analytic.is_finite() {
+            self.largest = self.largest.max(pair.analytic.abs());
+        }
+        if pair.numeric.abs() > 1e3 * pair.bound || pair.analytic.abs() > 1e3 * pair.bound {
+            let rel_err = super::report::rel_err(pair.analytic, pair.numeric);
+            self.max_rel_err = self.max_rel_err.max(rel_err);
+        }
+        self.keep(worst);
+    }
+
+    /// The verdicts that were given, mildest first.
+    pub(crate) fn verdicts(&self) -> Vec<(Verdict, usize)> {
+        let all = Verdict::ALL.iter().map(|&v| (v, self.counts[v as usize]));
+        all.filter(|(_, count)| *count > 0).collect()
+    }
+
+    fn keep(&mut self, worst: Worst) {
+        let rank = |w: &Worst| (w.verdict, w.excess);
+        if self.worst.is_none_or(|held| rank(&worst) > rank(&held)) {
+            self.worst = Some(worst);
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        for (count, more) in self.counts.iter_mut().zip(other.counts) {
+            *count += more;
+        }
+        self.certified += other.certified;
+        self.moving += other.moving;
+        self.nonzero += other.nonzero;
+        self.largest = self.largest.max(other.largest);
+        self.max_rel_err = self.max_rel_err.max(other.max_rel_err);
+        if let Some(worst) = other.worst {
+            self.keep(worst);
+        }
+    }
+}
+
+/// Compares every entry of one input's Jacobian with each of the `gradients`.
+pub(crate) fn compare<E: Exec>(
+    exec: &E,
+    oracle: &Oracle,
+    target: &Target,
+    gradients: &[Rows],
+) -> Result<Compared> {
+    let inputs = oracle.values(target.input).len();
+    let size = oracle.size(target.input);
+    let rows: Vec<Vec<f64>> = gradients.iter().map(|g| g.sizes(target.slot)).collect();
+    let blocks = exec.map(inputs.div_ceil(BLOCK), |exec, b| {
+        let block = Block {
+            oracle,
+            exec,
+            target,
+            gradients,
+            rows: &rows,
+            size,
+            f0: &oracle.f0,
+            noise: target.noise,
+            only: None,
+        };
+        block.compare(b * BLOCK..inputs.min((b + 1) * BLOCK))
+    });
+    let mut all = Compared {
+        tallies: vec![Tally::default(); gradients.len()],
+        products: Vec::with_capacity(inputs),
+        evaluations: 0,
+    };
+    for block in blocks {
+        let block = block?;
+        all.evaluations += block.evaluations;
+        all.products.extend(block.products);
+        for (tally, more) in all.tallies.iter_mut().zip(&block.tallies) {
+            tally.merge(more);
+        }
+    }
+    Ok(all)
+}
+
+/// Compares entry (`output`, `input`) alone; `row` is the gradient of that output.
+pub(crate) fn entry(
+    exec: &impl Exec,
+    oracle: &Oracle,
+    target: &Target,
+    row: &Rows,
+    output: usize,
+    input: usize,
+) -> Result<Tally> {
+    let block = Block {
+        oracle,
+        exec,
+        target,
+        gradients: std::slice::from_ref(row),
+        rows: &[row.sizes(target.slot)],
+        size: oracle.size(target.input),
+        f0: &oracle.f0[output..=output],
+        noise: &target.noise[output..=output],
+        only: Some(output),
+    };
+    let mut compared = block.compare(input..input + 1)?;
+    Ok(compared.tallies.swap_remove(0))
+}
+
+struct Block<'a, E> {
+    oracle: &'a Oracle,
+    exec: &'a E,
+    target: &'a Target<'a>,
+    gradients: &'a [Rows<'a>],
+    rows: &'a [Vec<f64>],
+    size: Size,
+    f0: &'a [f64],
+    noise: &'a [f64],
+    /// The one output to look at, where it is not all of them.
+    only: Option<usize>,
+}
+
+/// One gradient's values in one column.
+struct Claim<'a> {
+    analytic: &'a [f64],
+    wide: Option<&'a [f64]>,
+    rows: &'a [f64],
+}
+
+impl<E: Exec> Block<'_, E> {
+    fn compare(&self, columns: std::ops::Range<usize>) -> Result<Compared> {
+        let gathered: Vec<_> = (self.gradients.iter())
+            .map(|g| {
+                (
+                    self.gather(g.rows, &columns),
+                    g.wide.map(|w| self.gather(w, &columns)),
+                )
+            })
+            .collect();
+        let outputs = self.f0.len();
+        let mut all = Compared {
+            tallies: vec![Tally::default(); self.gradients.len()],
+            products: Vec::with_capacity(columns.len()),
+            evaluations: 0,
+        };
+        for (c, j) in columns.enumerate() {
+            let here = c * outputs..(c + 1) * outputs;
+            let claims: Vec<Claim> = (gathered.iter().zip(self.rows))
+                .map(|((analytic, wide), rows)| Claim {
+                    analytic: &analytic[here.clone()],
+                    wide: wide.as_ref().map(|w| &w[here.clone()]),
+                    rows,
+                })
+                .collect();
+            self.column(j, &claims, &mut all)?;
+        }
+        Ok(all)
+    }
+
+    /// The block's entries, column by column.
+    fn gather(&self, rows: &[Products], columns: &std::ops::Range<usize>) -> Vec<f64> {
+        let mut block = vec![0.; columns.len() * rows.len()];
+        for i in 0..rows.len() {
+            for (c, j) in columns.clone().enumerate() {
+                block[c * rows.len() + i] = Rows::get(rows, i, self.target.slot, j);
+            }
+        }
+        block
+    }
+
+    fn column(&self, j: usize, claims: &[Claim], all: &mut Compared) -> Result<()> {
+        let (target, oracle) = (self.target, self.oracle);
+        let scales = oracle.scales(target.input, j, self.size);
+        let grid = Grid {
+            scales: &scales,
+            unit: oracle.unit,
+        };
+        let mut line = self.line(j);
+        let column = numeric::search(&mut line, self.f0, self.noise, &grid, &|i, n, e| {
+            claims
+                .iter()
+                .all(|claim| target.judge.sharp(&self.pair(claim, i, n, e, scales[0])))
+        })?;
+        let mut doubts = Doubts {
+            block: self,
+            column,
+            grid,
+            j,
+            second: None,
+            slopes: None,
+        };
+        for (claim, tally) in claims.iter().zip(&mut all.tallies) {
+            for i in 0..self.f0.len() {
+                tally.add(&target.judge, doubts.settle(claim, i)?);
+            }
+        }
+        all.evaluations += doubts.evaluations();
+        all.products.push(doubts.product());
+        Ok(())
+    }
+
+    /// f along element j, every output or the one looked at.
+    fn line(&self, j: usize) -> impl FnMut(f64) -> Result<Point> {
+        let mut line = self.oracle.along(self.exec, self.target.input, j);
+        let only = self.only;
+        move |t| {
+            let mut point = line(t)?;
+            if let Some(output) = only {
+                point.y = vec![point.y[output]];
+            }
+            Ok(point)
+        }
+    }
+
+    fn pair(&self, claim: &Claim, i: usize, numeric: f64, bound: f64, scale: f64) -> Pair {
+        let f = self.f0[i].abs();
+        Pair {
+            analytic: claim.analytic[i],
+            wide: claim.wide.map(|w| w[i]),
+            numeric,
+            bound,
+            row: claim.rows[i],
+            natural: f / scale,
+            noise: self.noise[i] / f,
+        }
+    }
+}
+
+/// One column's entries, looked at again before any is accused.
+struct Doubts<'a, 'b, E> {
+    block: &'a Block<'b, E>,
+    column: Column,
+    grid: Grid<'a>,
+    j: usize,
+    second: Option<Column>,
+    slopes: Option<Slopes>,
+}
+
+impl<E: Exec> Doubts<'_, '_, E> {
+    fn settle(&mut self, claim: &Claim, i: usize) -> Result<Worst> {
+        let judge = &self.block.target.judge;
+        let mut pair = self.pair(claim, i);
+        let mut verdict = judge.verdict(&pair);
+        if verdict != Verdict::Pass && pair.analytic.is_finite() && pair.numeric.is_finite() {
+            self.sharpen(i)?;
+            pair = self.pair(claim, i);
+            verdict = judge.verdict(&pair);
+            if verdict != Verdict::Pass && self.kink(i, pair.analytic)? {
+                verdict = Verdict::Kink;
+            }
+        }
+        Ok(Worst {
+            verdict,
+            excess: judge.excess(&pair),
+            output: self.block.only.unwrap_or(i),
+            input: self.j,
+            pair,
+        })
+    }
+
+    fn pair(&self, claim: &Claim, i: usize) -> Pair {
+        let (n, e) = (self.column.value[i], self.column.bound[i]);
+        self.block.pair(claim, i, n, e, self.grid.scales[0])
+    }
+
+    /// Holds the numeric value against one from other steps: the better of the two where they agree,
+    /// a bound as wide as their difference where they do not.
+    fn sharpen(&mut self, i: usize) -> Result<()> {
+        if self.second.is_none() {
+            let (f0, noise) = (self.block.f0, self.block.noise);
+            let mut line = self.block.line(self.j);
+            self.second = Some(numeric::second_opinion(&mut line, f0, noise, &self.grid)?);
+        }
+        let Some(second) = &self.second else {
+            return Ok(());
+        };
+        let kappa = self.block.target.judge.tolerance.kappa;
+        reconcile(&mut self.column, second, i, kappa);
+        Ok(())
+    }
+
+    fn kink(&mut self, i: usize, slope: f64) -> Result<bool> {
+        if self.slopes.is_none() {
+            let mut line = self.block.line(self.j);
+            let resolution = self.block.target.judge.tolerance.unit;
+            self.slopes = Some(numeric::slopes(
+                &mut line,
+                self.block.f0,
+                &self.grid,
+                resolution,
+            )?);
+        }
+        let noise = self.block.noise[i];
+        Ok((self.slopes.as_ref()).is_some_and(|slopes| slopes.kink(i, noise, slope)))
+    }
+
+    fn evaluations(&self) -> usize {
+        self.column.evaluations
+            + self.second.as_ref().map_or(0, |c| c.evaluations)
+            + self.slopes.as_ref().map_or(0, Slopes::evaluations)
+    }
+
+    /// This column's share of vᵀJ.
+    fn product(&self) -> (f64, f64) {
+        let weights = self.block.target.weights.iter();
+        weights
+            .zip(self.column.value.iter().zip(&self.column.bound))
+            .fold((0., 0.), |(sum, bound), (w, (n, e))| {
+                (sum + w * n, bound + w.abs() * e)
+            })
+    }
+}
+
+/// Merges a second estimate of output i into the first.
+pub(crate) fn reconcile(first: &mut Column, second: &Column, i: usize, kappa: f64) {
+    let apart = (first.value[i] - second.value[i]).abs();
+    let allowed = kappa * (first.bound[i] + second.bound[i]);
+    if second.bound[i] < first.bound[i] {
+        first.value[i] = second.value[i];
+        first.bound[i] = second.bound[i];
+    }
+    if apart > allowed {
+        first.bound[i] = first.bound[i].max(apart);
+    }
+}

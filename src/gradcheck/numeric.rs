@@ -1,0 +1,453 @@
+//! The numeric derivative, with a bound on its error.
+//!
+//! Ridders' tableau (C. J. F. Ridders 1982, "Accurate computation of F'(x) and F'(x)F''(x)";
+//! Numerical Recipes, third edition, section 5.7) with steps hᵢ = h₀/2ⁱ:
+//!
+//! ```text
+//! D(i,0) = [f(x+hᵢ) - f(x-hᵢ)] / 2hᵢ
+//! D(i,k) = (4ᵏ D(i,k-1) - D(i-1,k-1)) / (4ᵏ - 1)
+//! error  = max(|D(i,k) - D(i,k-1)|, |D(i,k) - D(i-1,k-1)|) + 2 ε/hᵢ
+//! ```
+//!
+//! The entry of least error is kept. ε is the error of one value of f: at least u·|f|, and as much
+//! as f is seen to scatter (its differences at tiny steps). Each D(i,0) then carries at most ε/hᵢ, and the weights of
+//! the extrapolation amplify it by ∏(4ᵏ + 1/2)/(4ᵏ - 1) < 2, which is the 2 above.
+//!
+//! Steps are powers of two times the scale of x, and the difference is divided by the step really
+//! taken. The first steps suit an f that varies on the scale of x. Where rounding rules, larger
+//! ones follow; where truncation does, smaller ones: at the edge of a domain, near a kink, for a
+//! fast oscillation. Values that are not finite shrink the step before anything is concluded.
+
+use candle_core::Result;
+
+/// The derivative at a point, with a bound on its error.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Derivative {
+    /// The extrapolated value.
+    pub value: f64,
+    /// A bound on |value - f'(x)|: extrapolation error and round-off. Infinite where f is not finite
+    /// on both sides of x.
+    pub bound: f64,
+    /// How many times f was called.
+    pub evaluations: usize,
+}
+
+/// f'(x) by Ridders' extrapolation, with a bound on its error.
+///
+/// The step adapts to the scale of x, or of 1 where f does not move on that of x. Does not fail: a
+/// function that is not finite beside x has a NaN derivative and an infinite bound.
+///
+/// ```
+/// use candle_sine::gradcheck::numeric::derivative;
+/// let d = derivative(f64::sin, 1.);
+/// assert!((d.value - 1f64.cos()).abs() <= d.bound);
+/// assert!(d.bound < 1e-12);
+/// // The edge of a domain shrinks the step.
+/// let d = derivative(f64::ln, 0.01);
+/// assert!((d.value - 100.).abs() <= d.bound && d.bound < 1e-9);
+/// ```
+pub fn derivative(mut f: impl FnMut(f64) -> f64, x: f64) -> Derivative {
+    let unit = f64::EPSILON / 2.;
+    let f0 = [f(x)];
+    let scales = scales(x, x.abs(), 1.);
+    let step = sampling_step(scales[0], unit);
+    let noise = noise(&mut |k| Ok(vec![f(snap(x, step) + k * step)]), &f0, unit);
+    let grid = Grid {
+        scales: &scales,
+        unit,
+    };
+    let mut line = |t: f64| {
+        let t = (x + t) - x;
+        let y = vec![f(x + t)];
+        Ok(Point { t, y })
+    };
+    let column = search(&mut line, &f0, &noise, &grid, &|_, _, _| false).unwrap_or_default();
+    Derivative {
+        value: column.value.first().copied().unwrap_or(f64::NAN),
+        bound: column.bound.first().copied().unwrap_or(f64::INFINITY),
+        evaluations: column.evaluations + 1 + SAMPLES,
+    }
+}
+
+/// One evaluation on a line through x.
+pub(crate) struct Point {
+    /// The offset really taken; x + t is rounded.
+    pub(crate) t: f64,
+    /// Every output there.
+    pub(crate) y: Vec<f64>,
+}
+
+/// The derivative of every output along one line.
+#[derive(Clone, Default)]
+pub(crate) struct Column {
+    pub(crate) value: Vec<f64>,
+    pub(crate) bound: Vec<f64>,
+    pub(crate) evaluations: usize,
+}
+
+impl Column {
+    fn unknown(outputs: usize) -> Self {
+        Self {
+            value: vec![f64::NAN; outputs],
+            bound: vec![f64::INFINITY; outputs],
+            evaluations: 0,
+        }
+    }
+}
+
+/// Where to take steps: the scales on which f may vary, and the precision of its values.
+pub(crate) struct Grid<'a> {
+    pub(crate) scales: &'a [f64],
+    pub(crate) unit: f64,
+}
+
+impl Grid<'_> {
+    /// The bits of a significand over 7.5: the step that balances u/h against a few orders of
+    /// truncation. 2^-7 of the scale in f64, 2^-3 in f32.
+    pub(crate) fn first(&self) -> i32 {
+        (-self.unit.log2() / 7.5) as i32
+    }
+}
+
+/// The scales worth trying, in order, each a power of two: that of x and its tensor, that of x
+/// alone, the tensor's largest, and 1. `typical` is the root mean square of the tensor.
+pub(crate) fn scales(x: f64, typical: f64, largest: f64) -> Vec<f64> {
+    let mut scales: Vec<f64> = Vec::with_capacity(4);
+    for size in [x.abs().max(typical), x.abs(), largest, 1.] {
+        let scale = power_of_two(size);
+        if size > 0. && !scales.contains(&scale) {
+            scales.push(scale);
+        }
+    }
+    scales
+}
+
+/// The power of two at or below `size`, kept where steps can still be taken above and below it.
+pub(crate) fn power_of_two(size: f64) -> f64 {
+    2f64.powi(size.log2().floor().clamp(-960., 960.) as i32)
+}
+
+/// Searches the steps until every output is `done(output, value, bound)`, or nothing is left.
+pub(crate) fn search(
+    line: &mut impl FnMut(f64) -> Result<Point>,
+    f0: &[f64],
+    noise: &[f64],
+    grid: &Grid,
+    done: &impl Fn(usize, f64, f64) -> bool,
+) -> Result<Column> {
+    let mut best = Column::unknown(f0.len());
+    for &scale in grid.scales {
+        let mut descent = Descent::new(f0, noise, grid.unit, done);
+        let start = scale * 2f64.powi(-grid.first());
+        let end = descent.run(line, start, 4, &mut best)?;
+        if end == End::Truncation {
+            // Half the bits again below the first steps: about 2^-27 of the scale in f64.
+            descent.resume(line, 2 * grid.first() + 3, &mut best)?;
+        }
+        if descent.all_done(&best) {
+            break;
+        }
+        if end != End::NotFinite {
+            let mut wide = Descent::new(f0, noise, grid.unit, done);
+            wide.run(line, scale, grid.first() as usize + 2, &mut best)?;
+            if wide.all_done(&best) {
+                break;
+            }
+        }
+    }
+    Ok(best)
+}
+
+/// A tableau on other steps than [`search`] takes: not powers of two, so that a function that
+/// repeats itself on those (a sine whose period is one of them) cannot mislead both.
+pub(crate) fn second_opinion(
+    line: &mut impl FnMut(f64) -> Result<Point>,
+    f0: &[f64],
+    noise: &[f64],
+    grid: &Grid,
+) -> Result<Column> {
+    let mut best = Column::unknown(f0.len());
+    for &scale in grid.scales {
+        let mut descent = Descent::new(f0, noise, grid.unit, &|_, _, _| false);
+        let start = scale * 0.731_406_25 * 2f64.powi(1 - grid.first());
+        if descent.run(line, start, 6, &mut best)? == End::Truncation {
+            descent.resume(line, 2 * grid.first(), &mut best)?;
+        }
+    }
+    Ok(best)
+}
+
+/// Why a descent stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Done,
+    /// Smaller steps would add more rounding than they remove truncation.
+    Rounding,
+    /// Out of levels, with truncation still the larger part.
+    Truncation,
+    /// f is not finite beside x, however small the step.
+    NotFinite,
+}
+
+/// The highest order of extrapolation: beyond 4⁶ the weights no longer matter.
+const ORDER: usize = 6;
+
+/// One tableau, level by level, for all outputs at once.
+struct Descent<'a, D> {
+    f0: &'a [f64],
+    noise: &'a [f64],
+    unit: f64,
+    done: &'a D,
+    /// D(i-1, k), one vector over the outputs for each k.
+    previous: Vec<Vec<f64>>,
+    h: f64,
+}
+
+impl<'a, D: Fn(usize, f64, f64) -> bool> Descent<'a, D> {
+    fn new(f0: &'a [f64], noise: &'a [f64], unit: f64, done: &'a D) -> Self {
+        Self {
+            f0,
+            noise,
+            unit,
+            done,
+            previous: Vec::new(),
+            h: 0.,
+        }
+    }
+
+    fn all_done(&self, best: &Column) -> bool {
+        (0..self.f0.len())
+            .all(|i| !self.f0[i].is_finite() || (self.done)(i, best.value[i], best.bound[i]))
+    }
+
+    /// Starts at the largest of h, h/4, h/16, ... where f is finite on both sides.
+    fn run(
+        &mut self,
+        line: &mut impl FnMut(f64) -> Result<Point>,
+        mut h: f64,
+        levels: usize,
+        best: &mut Column,
+    ) -> Result<End> {
+        for _ in 0..24 {
+            let pair = self.pair(line, h, best)?;
+            if self.finite(&pair) {
+                self.h = h;
+                self.push(&pair, best);
+                return self.resume(line, levels as i32 - 1, best);
+            }
+            h /= 4.;
+        }
+        Ok(End::NotFinite)
+    }
+
+    /// Goes on for up to `levels` more halvings.
+    fn resume(
+        &mut self,
+        line: &mut impl FnMut(f64) -> Result<Point>,
+        levels: i32,
+        best: &mut Column,
+    ) -> Result<End> {
+        for _ in 0..levels {
+            self.h /= 2.;
+            let pair = self.pair(line, self.h, best)?;
+            let rounding = self.push(&pair, best);
+            if self.all_done(best) {
+                return Ok(End::Done);
+            }
+            if rounding {
+                return Ok(End::Rounding);
+            }
+        }
+        Ok(End::Truncation)
+    }
+
+    fn pair(
+        &self,
+        line: &mut impl FnMut(f64) -> Result<Point>,
+        h: f64,
+        best: &mut Column,
+    ) -> Result<(Point, Point)> {
+        best.evaluations += 2;
+        Ok((line(h)?, line(-h)?))
+    }
+
+    /// Outputs that are not finite at x itself are not waited for.
+    fn finite(&self, (plus, minus): &(Point, Point)) -> bool {
+        plus.t > minus.t
+            && (self.f0.iter().zip(&plus.y).zip(&minus.y))
+                .all(|((f0, p), m)| !f0.is_finite() || (p.is_finite() && m.is_finite()))
+    }
+
+    /// Adds a level. True when rounding rules in every output that is not done.
+    fn push(&mut self, (plus, minus): &(Point, Point), best: &mut Column) -> bool {
+        let width = plus.t - minus.t;
+        let mut row: Vec<Vec<f64>> = Vec::with_capacity(ORDER + 1);
+        row.push(difference(&plus.y, &minus.y, width));
+        let mut rounding = true;
+        for k in 1..=self.previous.len().min(ORDER) {
+            let next = extrapolate(&row[k - 1], &self.previous[k - 1], k as i32);
+            row.push(next);
+        }
+        for i in 0..self.f0.len() {
+            let size = plus.y[i].abs().max(minus.y[i].abs()).max(self.f0[i].abs());
+            let round = 4. * self.noise[i].max(self.unit * size) / width;
+            let least = least_error(&row, &self.previous, i);
+            if let Some((value, error)) = least {
+                if error + round < best.bound[i] {
+                    best.value[i] = value;
+                    best.bound[i] = error + round;
+                }
+                rounding &= error <= round || (self.done)(i, best.value[i], best.bound[i]);
+            } else {
+                rounding = false;
+            }
+        }
+        self.previous = row;
+        rounding
+    }
+}
+
+/// D(i,0) for every output.
+fn difference(plus: &[f64], minus: &[f64], width: f64) -> Vec<f64> {
+    plus.iter()
+        .zip(minus)
+        .map(|(p, m)| (p - m) / width)
+        .collect()
+}
+
+/// D(i,k) from D(i,k-1) and D(i-1,k-1), for every output.
+fn extrapolate(fine: &[f64], coarse: &[f64], k: i32) -> Vec<f64> {
+    let weight = 4f64.powi(k);
+    fine.iter()
+        .zip(coarse)
+        .map(|(f, c)| (weight * f - c) / (weight - 1.))
+        .collect()
+}
+
+/// The entry of the new row with the least error; None while there is nothing to compare with.
+fn least_error(row: &[Vec<f64>], previous: &[Vec<f64>], i: usize) -> Option<(f64, f64)> {
+    let mut least: Option<(f64, f64)> = None;
+    for k in 1..row.len() {
+        let value = row[k][i];
+        let error = (value - row[k - 1][i])
+            .abs()
+            .max((value - previous[k - 1][i]).abs());
+        if least.is_none_or(|(_, e)| error < e) {
+            least = Some((value, error));
+        }
+    }
+    least
+}
+
+/// The evaluations [`noise`] takes.
+pub(crate) const SAMPLES: usize = 9;
+
+/// The spacing of [`noise`]'s samples: three quarters of the bits below the scale of x, 2^-40 in f64
+/// and 2^-18 in f32.
+pub(crate) fn sampling_step(scale: f64, unit: f64) -> f64 {
+    scale * 2f64.powi((0.75 * unit.log2()) as i32)
+}
+
+/// x moved to the nearest multiple of `step`, so that adding a few steps is exact; x itself where it
+/// is so near zero that moving it might cross the edge of a domain.
+pub(crate) fn snap(x: f64, step: f64) -> f64 {
+    if x.abs() > 256. * step {
+        (x / step).round() * step
+    } else {
+        x
+    }
+}
+
+/// ε: the error of one value of f, for every output.
+///
+/// Fourth differences of nine values at steps too small for f to curve are pure rounding; their mean
+/// square is 70 = 8!/4!² times the variance of one value (Hamming 1962; Moré and Wild 2011,
+/// "Estimating computational noise"). Three standard deviations, and never less than u·|f|.
+/// `sample(k)` is f at k steps from x.
+pub(crate) fn noise(
+    sample: &mut impl FnMut(f64) -> Result<Vec<f64>>,
+    f0: &[f64],
+    unit: f64,
+) -> Vec<f64> {
+    let half = (SAMPLES / 2) as i32;
+    let values: Result<Vec<_>> = (-half..=half).map(|k| sample(f64::from(k))).collect();
+    (f0.iter().enumerate())
+        .map(|(i, f)| {
+            let deviation = values.as_ref().map_or(0., |v| fourth_difference(v, i));
+            let least = unit * f.abs();
+            if deviation.is_finite() {
+                least.max(3. * deviation)
+            } else {
+                least
+            }
+        })
+        .collect()
+}
+
+/// The standard deviation of one value, from the fourth differences of output i.
+fn fourth_difference(values: &[Vec<f64>], i: usize) -> f64 {
+    let squares: Vec<f64> = values
+        .windows(5)
+        .map(|w| (w[0][i] - 4. * w[1][i] + 6. * w[2][i] - 4. * w[3][i] + w[4][i]).powi(2))
+        .collect();
+    (squares.iter().sum::<f64>() / squares.len() as f64 / 70.).sqrt()
+}
+
+/// The one-sided slopes of every output at a sequence of steps, to tell a kink from an error.
+pub(crate) struct Slopes {
+    /// (step, slopes to the right, slopes to the left)
+    steps: Vec<(f64, Vec<f64>, Vec<f64>)>,
+}
+
+/// Takes steps 16 times apart, from a little above [`search`]'s first down to near its last, and not
+/// below 8 units of round-off of the dtype the gradient is in (`resolution`): there a branch may
+/// go either way.
+pub(crate) fn slopes(
+    line: &mut impl FnMut(f64) -> Result<Point>,
+    f0: &[f64],
+    grid: &Grid,
+    resolution: f64,
+) -> Result<Slopes> {
+    let scale = grid.scales.first().copied().unwrap_or(1.);
+    let least = (8. * resolution).max(2f64.powi(1 - 4 * grid.first()));
+    let mut step = 2f64.powi(1 - grid.first()).max(16. * least);
+    let mut steps = Vec::new();
+    while step >= least {
+        let (plus, minus) = (line(scale * step)?, line(-scale * step)?);
+        if plus.t <= 0. || minus.t >= 0. {
+            break;
+        }
+        let right = (0..f0.len()).map(|i| (plus.y[i] - f0[i]) / plus.t);
+        let left = (0..f0.len()).map(|i| (minus.y[i] - f0[i]) / minus.t);
+        steps.push((plus.t - minus.t, right.collect(), left.collect()));
+        step /= 16.;
+    }
+    Ok(Slopes { steps })
+}
+
+impl Slopes {
+    /// How many evaluations it took.
+    pub(crate) fn evaluations(&self) -> usize {
+        2 * self.steps.len()
+    }
+
+    /// Whether output i has a kink or a jump at x, and `slope` lies between its one-sided slopes.
+    ///
+    /// The gap between them shrinks as h where f is smooth, 16 times from step to step. Where it has
+    /// not even halved over the last two steps at which it stands out of the noise, f is not smooth.
+    pub(crate) fn kink(&self, i: usize, noise: f64, slope: f64) -> bool {
+        let clear: Vec<_> = (self.steps.iter())
+            .map(|(width, right, left)| (*width, right[i], left[i]))
+            .filter(|(width, right, left)| (right - left).abs() > 16. * 4. * noise / width)
+            .collect();
+        let [.., (_, right0, left0), (width, right, left)] = clear[..] else {
+            return false;
+        };
+        if (right - left).abs() < 0.5 * (right0 - left0).abs() {
+            return false;
+        }
+        // The kink may lie a little beside x, within the steps taken.
+        let slack = 0.05 * (right - left).abs() + 4. * noise / width;
+        (right.min(left) - slack..=right.max(left) + slack).contains(&slope)
+    }
+}

@@ -1,0 +1,239 @@
+//! The function as the numeric derivative sees it: numbers in, numbers out.
+
+use candle_core::{DType, Device, Result, Tensor, bail};
+
+use super::exec::Exec;
+use super::numeric::{self, Point};
+use super::options::unit_roundoff;
+
+/// f at fixed inputs, in the precision its derivative is taken in.
+pub(crate) struct Oracle {
+    inputs: Vec<Tensor>,
+    /// The values of each float input; empty for the others.
+    values: Vec<Vec<f64>>,
+    /// The dtype each input is evaluated in.
+    dtypes: Vec<DType>,
+    dims: Vec<usize>,
+    pub(crate) f0: Vec<f64>,
+    /// The coarsest unit round-off among the float inputs and the output.
+    pub(crate) unit: f64,
+    pub(crate) dtype: DType,
+}
+
+impl Oracle {
+    /// Widens to f64 if asked to and f runs in it with the same output shape; else in f's own dtype.
+    pub(crate) fn new(
+        exec: &impl Exec,
+        inputs: &[Tensor],
+        y: &Tensor,
+        widen: bool,
+    ) -> Result<Self> {
+        let narrow = inputs
+            .iter()
+            .chain([y])
+            .any(|t| t.dtype().is_float() && t.dtype() != DType::F64);
+        if widen && narrow {
+            let wide = inputs.iter().map(|t| at_dtype(t, DType::F64)).collect();
+            if let Ok(wide) = wide
+                && let Some(Ok(oracle)) = Self::at(exec, wide, y.dims())
+            {
+                return Ok(oracle);
+            }
+        }
+        let own = inputs
+            .iter()
+            .map(|t| at_dtype(t, t.dtype()))
+            .collect::<Result<_>>()?;
+        match Self::at(exec, own, y.dims()) {
+            Some(oracle) => oracle,
+            None => bail!("gradcheck: f panicked on plain tensors where it ran on variables"),
+        }
+    }
+
+    /// None if f panics at these inputs.
+    fn at(exec: &impl Exec, inputs: Vec<Tensor>, dims: &[usize]) -> Option<Result<Self>> {
+        let y = super::panics::catch(|| exec.call(&inputs)).ok()?;
+        Some(Self::with_output(inputs, dims, y))
+    }
+
+    fn with_output(inputs: Vec<Tensor>, dims: &[usize], y: Result<Tensor>) -> Result<Self> {
+        let y = y?;
+        same_shape(dims, &y)?;
+        let values = inputs.iter().map(float_values).collect::<Result<_>>()?;
+        let floats = inputs.iter().chain([&y]).filter(|t| t.dtype().is_float());
+        let coarsest = floats.map(|t| (unit_roundoff(t.dtype()), t.dtype()));
+        let (unit, dtype) = coarsest.fold((0., DType::F64), |a, b| if b.0 > a.0 { b } else { a });
+        Ok(Self {
+            dtypes: inputs.iter().map(Tensor::dtype).collect(),
+            values,
+            inputs,
+            dims: dims.to_vec(),
+            f0: to_f64(&y)?,
+            unit,
+            dtype,
+        })
+    }
+
+    /// The values of input k.
+    pub(crate) fn values(&self, k: usize) -> &[f64] {
+        &self.values[k]
+    }
+
+    /// The inputs in the oracle's dtype.
+    pub(crate) fn inputs(&self) -> &[Tensor] {
+        &self.inputs
+    }
+
+    /// f with input k replaced.
+    fn call(&self, exec: &impl Exec, k: usize, values: &[f64]) -> Result<Vec<f64>> {
+        let mut inputs = self.inputs.clone();
+        let t = &self.inputs[k];
+        inputs[k] = tensor(values, t.dims(), self.dtypes[k], t.device())?;
+        let y = exec.call(&inputs)?;
+        same_shape(&self.dims, &y)?;
+        to_f64(&y)
+    }
+
+    /// The line x + t·e_j in input k. Its offsets are those really taken.
+    pub(crate) fn along<'s, E: Exec>(
+        &'s self,
+        exec: &'s E,
+        k: usize,
+        j: usize,
+    ) -> impl FnMut(f64) -> Result<Point> + use<'s, E> {
+        let mut values = self.values[k].clone();
+        move |t| {
+            let x = self.values[k][j];
+            values[j] = round_to(self.dtypes[k], x + t)?;
+            let y = self.call(exec, k, &values)?;
+            Ok(Point {
+                t: values[j] - x,
+                y,
+            })
+        }
+    }
+
+    /// The line x + t·u in input k; u is 0 or a power of two in size in every place.
+    pub(crate) fn toward<'s, E: Exec>(
+        &'s self,
+        exec: &'s E,
+        k: usize,
+        u: &'s [f64],
+    ) -> impl FnMut(f64) -> Result<Point> + use<'s, E> {
+        let mut values = self.values[k].clone();
+        move |t| {
+            for ((value, x), u) in values.iter_mut().zip(&self.values[k]).zip(u) {
+                *value = x + t * u;
+            }
+            let y = self.call(exec, k, &values)?;
+            Ok(Point { t, y })
+        }
+    }
+
+    /// The scales of element j of input k.
+    pub(crate) fn scales(&self, k: usize, j: usize, size: Size) -> Vec<f64> {
+        numeric::scales(self.values[k][j], size.typical, size.largest)
+    }
+
+    /// Root mean square and largest magnitude of input k.
+    pub(crate) fn size(&self, k: usize) -> Size {
+        let values = &self.values[k];
+        let largest = values.iter().fold(0f64, |m, x| m.max(x.abs()));
+        if largest == 0. || !largest.is_finite() {
+            return Size {
+                typical: 0.,
+                largest: 0.,
+            };
+        }
+        let squares: f64 = values.iter().map(|x| (x / largest).powi(2)).sum();
+        Size {
+            typical: largest * (squares / values.len() as f64).sqrt(),
+            largest,
+        }
+    }
+
+    /// ε of every output, from moving all of input k at random.
+    pub(crate) fn noise(&self, exec: &impl Exec, k: usize, signs: &[f64]) -> Vec<f64> {
+        let scale = numeric::power_of_two(self.size(k).largest);
+        let step = numeric::sampling_step(scale, self.unit);
+        let mut sample = |n: f64| {
+            let moved = self.values[k].iter().zip(signs).map(|(&x, sign)| {
+                let snapped = numeric::snap(x, step);
+                if snapped == x && x.abs() <= 256. * step {
+                    x
+                } else {
+                    snapped + n * step * sign
+                }
+            });
+            self.call(exec, k, &moved.collect::<Vec<_>>())
+        };
+        numeric::noise(&mut sample, &self.f0, self.unit)
+    }
+}
+
+/// How large the elements of an input are.
+#[derive(Clone, Copy)]
+pub(crate) struct Size {
+    pub(crate) typical: f64,
+    pub(crate) largest: f64,
+}
+
+/// An error if f changed its output's shape.
+pub(crate) fn same_shape(dims: &[usize], y: &Tensor) -> Result<()> {
+    if y.dims() != dims {
+        bail!(
+            "gradcheck: f returned shape {dims:?} at first and {:?} on a later call",
+            y.dims()
+        )
+    }
+    Ok(())
+}
+
+fn at_dtype(t: &Tensor, dtype: DType) -> Result<Tensor> {
+    let t = t.detach();
+    if t.dtype().is_float() {
+        t.to_dtype(dtype)?.contiguous()
+    } else {
+        Ok(t)
+    }
+}
+
+fn float_values(t: &Tensor) -> Result<Vec<f64>> {
+    if t.dtype().is_float() {
+        to_f64(t)
+    } else {
+        Ok(Vec::new())
+    }
+}
+
+/// All elements in order.
+pub(crate) fn to_f64(t: &Tensor) -> Result<Vec<f64>> {
+    t.detach().to_dtype(DType::F64)?.flatten_all()?.to_vec1()
+}
+
+/// A tensor of these values.
+pub(crate) fn tensor(
+    values: &[f64],
+    dims: &[usize],
+    dtype: DType,
+    device: &Device,
+) -> Result<Tensor> {
+    if dtype == DType::F64 {
+        return Tensor::from_slice(values, dims, device);
+    }
+    Tensor::from_slice(values, dims, &Device::Cpu)?
+        .to_dtype(dtype)?
+        .to_device(device)
+}
+
+/// x as the dtype holds it.
+fn round_to(dtype: DType, x: f64) -> Result<f64> {
+    match dtype {
+        DType::F64 => Ok(x),
+        DType::F32 => Ok(f64::from(x as f32)),
+        _ => Tensor::new(x, &Device::Cpu)?
+            .to_dtype(dtype)?
+            .to_dtype(DType::F64)?
+            .to_scalar(),
+    }
+}
