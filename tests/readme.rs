@@ -154,34 +154,24 @@ fn anchors(text: &str) -> Vec<String> {
 /// `scripts/assets.sh` draws them; another libm may move a pixel's shade, not a line.
 #[test]
 fn pictures_are_what_the_program_draws() {
-    let runs: [(&[&str], &[(&str, &str)]); 2] = [
-        (
-            &[],
-            &[("sine", "sine"), ("overlay", "overlay"), ("loss", "loss")],
-        ),
-        (
-            &["--learning-rate", "6e-6"],
-            &[("overlay", "overlay-converged")],
-        ),
-    ];
-    for (args, pictures) in runs {
-        let dir = tempdir().unwrap();
-        sine(dir.path()).args(args).assert().success();
-        for (drawn, asset) in pictures {
-            let drawn = pixels(&dir.path().join(format!("out/{drawn}.png")));
-            let asset = pixels(&root().join(format!("assets/{asset}.png")));
-            assert_eq!(drawn.len(), asset.len());
-            let apart = drawn
-                .iter()
-                .zip(&asset)
-                .filter(|(d, a)| d.abs_diff(**a) > 40)
-                .count();
-            assert!(
-                apart * 2000 < drawn.len(),
-                "{apart} of {} differ",
-                drawn.len()
-            );
-        }
+    drawn_as(&[], &["sine", "overlay", "loss"], "");
+    drawn_as(&["--learning-rate", "6e-6"], &["overlay"], "-converged");
+}
+
+fn drawn_as(args: &[&str], figures: &[&str], suffix: &str) {
+    let dir = tempdir().unwrap();
+    sine(dir.path()).args(args).assert().success();
+    for figure in figures {
+        let drawn = pixels(&dir.path().join(format!("out/{figure}.png")));
+        let asset = pixels(&root().join(format!("assets/{figure}{suffix}.png")));
+        assert_eq!(drawn.len(), asset.len());
+        let pairs = drawn.iter().zip(&asset);
+        let apart = pairs.filter(|(d, a)| d.abs_diff(**a) > 40).count();
+        assert!(
+            apart * 2000 < drawn.len(),
+            "{figure}: {apart} of {} differ",
+            drawn.len()
+        );
     }
 }
 
