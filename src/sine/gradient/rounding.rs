@@ -16,6 +16,22 @@ use candle_core::{DType, Result, Tensor};
 /// Far from the optimum this is nothing beside the gradient; near it, where the terms cancel, a
 /// computed gradient may be all rounding, and no comparison of digits is fair.
 ///
+/// ```
+/// use candle_core::{DType, Device};
+/// use candle_sine::sine::gradient::{Method, rounding_bound};
+/// use candle_sine::sine::{Data, Weights, weights::POST};
+///
+/// let gradient = |dtype| {
+///     let data = Data::new(1000, dtype, &Device::Cpu)?;
+///     let w = Weights::new(POST.map(f64::from), dtype, &Device::Cpu)?;
+///     let grad = Method::Manual.over(&data)?.loss_and_grad(&w)?.grad.values()?;
+///     Ok::<_, candle_core::Error>((grad, rounding_bound(&data, &w)?))
+/// };
+/// let ((single, bound), (double, _)) = (gradient(DType::F32)?, gradient(DType::F64)?);
+/// assert!((0..4).all(|i| (single[i] - double[i]).abs() <= bound[i]));
+/// # Ok::<(), candle_core::Error>(())
+/// ```
+///
 /// # Errors
 /// Weights on another device than the data.
 pub fn rounding_bound(data: &Data, weights: &Weights) -> Result<[f64; 4]> {
