@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use candle_core::DType;
 use candle_sine::sine::figure::{self, Curve, Curves, Figure};
 use candle_sine::sine::train::curve;
+use rayon::prelude::*;
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -213,14 +214,14 @@ fn against_the_post(run: &Run) -> Option<String> {
 }
 
 fn write_files(run: &Run) -> Result<Vec<PathBuf>> {
+    let format = run.args.format;
+    let rendered = figures(run)?
+        .into_par_iter()
+        .map(|(name, figure)| Ok((name, figure.render(format)?)))
+        .collect::<Result<Vec<_>>>()?;
     let mut written = vec![];
-    for (name, figure) in figures(run)? {
-        let path = run
-            .args
-            .out
-            .join(name)
-            .with_extension(run.args.format.extension());
-        let bytes = figure.render(run.args.format)?;
+    for (name, bytes) in rendered {
+        let path = run.args.out.join(name).with_extension(format.extension());
         files::write(&path, &bytes).with_context(|| format!("--out {}", run.args.out.display()))?;
         written.push(path);
     }
