@@ -3,6 +3,7 @@
 mod args;
 mod check;
 mod files;
+mod interrupt;
 mod print;
 mod train;
 
@@ -38,13 +39,14 @@ enum Command {
 }
 
 const EXIT_CODES: &str = "Exit status: 0 yes; 1 a negative answer (the loss diverged, gradients \
-disagree); 2 it could not be done.";
+disagree); 2 it could not be done; 130 ended by Ctrl-C, with everything written that was learned.";
 
 /// What a command that could be carried out answers.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Answer {
     Yes,
     No,
+    Interrupted,
 }
 
 pub fn run() -> ExitCode {
@@ -59,6 +61,7 @@ pub fn run() -> ExitCode {
     match dispatch(&cli) {
         Ok(Answer::Yes) => ExitCode::SUCCESS,
         Ok(Answer::No) => ExitCode::from(1),
+        Ok(Answer::Interrupted) => ExitCode::from(interrupt::STATUS),
         Err(error) => could_not(&one_line(&format!("{error:#}"))),
     }
 }

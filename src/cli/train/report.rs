@@ -7,6 +7,7 @@ use super::{Run, checkpoint};
 use anyhow::{Context, Result};
 use candle_core::DType;
 use candle_sine::sine::figure::{self, Curve, Curves, Figure};
+use candle_sine::sine::gradient::Method;
 use candle_sine::sine::train::curve;
 use rayon::prelude::*;
 use serde::Serialize;
@@ -47,8 +48,14 @@ pub fn finish(run: &Run, mut out: Printer) -> Result<Answer> {
         out.note(note);
     }
     out.line(format_args!("wrote {}", names(&files).join(", ")));
+    if run.interrupted() {
+        out.line(interruption(run, weights));
+    }
     out.finish()?;
-    Ok(Answer::Yes)
+    Ok(match run.interrupted() {
+        true => Answer::Interrupted,
+        false => Answer::Yes,
+    })
 }
 
 fn divergence(run: &Run) -> String {
@@ -138,6 +145,34 @@ fn convergence(run: &Run) -> Option<String> {
     ))
 }
 
+/// How a run that Ctrl-C ended is continued: the same weights, to the last digit.
+fn interruption(run: &Run, weights: [f64; 4]) -> String {
+    let (args, options) = (run.args, &run.options);
+    let done = run.history.losses.len();
+    let from = match &args.save {
+        Some(path) => format!("--resume {0} --save {0}", path.display()),
+        None => {
+            let [a, b, c, d] = weights;
+            format!("--init {a},{b},{c},{d}")
+        }
+    };
+    let mut command = format!("{} {from} --epochs {}", program(), options.epochs - done);
+    if options.learning_rate != 1e-6 {
+        command += &format!(" --learning-rate {:e}", options.learning_rate);
+    }
+    if args.gradient != Method::Manual {
+        command += &format!(" --gradient {}", args.gradient.as_str());
+    }
+    if run.device != "cpu" {
+        command += &format!(" --device {}", run.device);
+    }
+    command += &changed_problem(run);
+    format!(
+        "interrupted after {done} of {} epochs; to go on: `{command}`",
+        options.epochs
+    )
+}
+
 /// How the reader starts this program: cargo tells those that it runs of their manifest.
 fn program() -> &'static str {
     match std::env::var_os("CARGO_MANIFEST_DIR") {
@@ -150,9 +185,6 @@ fn program() -> &'static str {
 fn changed_options(run: &Run) -> String {
     let (args, problem) = (run.args, &run.args.problem);
     let mut options = String::new();
-    if problem.points != 1000 {
-        options += &format!(" --points {}", problem.points);
-    }
     if let Some(path) = &args.resume {
         options += &format!(" --resume {}", path.display());
     } else if let Some([a, b, c, d]) = problem.init {
@@ -163,6 +195,16 @@ fn changed_options(run: &Run) -> String {
             .draw
             .map(|k| format!(" --draw {k}"))
             .unwrap_or_default();
+    }
+    options + &changed_problem(run)
+}
+
+/// Those of the data, likewise.
+fn changed_problem(run: &Run) -> String {
+    let problem = &run.args.problem;
+    let mut options = String::new();
+    if problem.points != 1000 {
+        options += &format!(" --points {}", problem.points);
     }
     if problem.dtype == Precision::F64 {
         options += " --dtype f64";
@@ -246,10 +288,11 @@ fn figures(run: &Run) -> Result<Vec<(&'static str, Figure)>> {
         .args
         .problem
         .weights(run.fit.optimum, run.data.x.device())?;
-    let x: Vec<f64> = run.data.x.to_dtype(DType::F64)?.to_vec1()?;
-    let y: Vec<f64> = run.data.y.to_dtype(DType::F64)?.to_vec1()?;
-    let y_pred = curve(&run.data, &run.history.y_pred_weights)?;
-    let (y_rand, y_best) = (curve(&run.data, &run.init)?, curve(&run.data, &best)?);
+    let data = run.data.thinned(figure::MOST_POINTS)?;
+    let x: Vec<f64> = data.x.to_dtype(DType::F64)?.to_vec1()?;
+    let y: Vec<f64> = data.y.to_dtype(DType::F64)?.to_vec1()?;
+    let y_pred = curve(&data, &run.history.y_pred_weights)?;
+    let (y_rand, y_best) = (curve(&data, &run.init)?, curve(&data, &best)?);
     let curves = Curves {
         x: &x,
         y: &y,
@@ -328,7 +371,10 @@ fn json(run: &Run, weights: [f64; 4], files: &[PathBuf]) -> Json {
         dtype: problem.dtype.dtype().as_str(),
         gradient: args.gradient.as_str(),
         points: problem.points,
-        epochs: args.epochs,
+        epochs: match run.interrupted() {
+            true => run.history.losses.len(),
+            false => args.epochs,
+        },
         learning_rate: args.learning_rate,
         seed: run.start.seed,
         draw: run.start.draw,

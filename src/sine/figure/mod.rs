@@ -31,6 +31,9 @@ const UNITS: u32 = 10;
 /// Pixels a point in a PNG, so that it is crisp on a screen of high density.
 const PNG_SCALE: u32 = 2;
 
+/// Points of a curve that are drawn: more than the pixels in a row.
+pub const MOST_POINTS: usize = 4000;
+
 /// The kind of picture file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
@@ -255,9 +258,9 @@ pub fn loss(first_epoch: usize, losses: &[f64], marked: Option<(&str, &[(usize, 
     }
 }
 
-/// At most some 4000 points, evenly chosen, the last among them: more than the pixels in a row.
+/// At most some [`MOST_POINTS`], evenly chosen, the last among them.
 fn thin(points: impl Iterator<Item = (f64, f64)>, len: usize) -> Vec<(f64, f64)> {
-    let step = len.div_ceil(4000).max(1);
+    let step = len.div_ceil(MOST_POINTS).max(1);
     let chosen = points.enumerate();
     chosen
         .filter(|(i, _)| i % step == 0 || i + 1 == len)
