@@ -2,17 +2,17 @@
 
 mod args;
 mod check;
+mod compare;
 mod files;
 mod interrupt;
+mod json;
 mod print;
 mod train;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use args::one_line;
 use clap::{Parser, Subcommand};
 use print::Printer;
-use serde::Serialize;
-use std::path::Path;
 use std::process::ExitCode;
 
 /// Fits sin(x) with a cubic by gradient descent: a PyTorch tutorial, ported to candle.
@@ -36,6 +36,9 @@ enum Command {
     /// Holds the manual gradient against candle's autograd and against a numerical derivative
     #[command(after_help = EXIT_CODES)]
     Check(check::Args),
+    /// Trains with every way to the gradient and sets their losses and times side by side
+    #[command(after_help = EXIT_CODES)]
+    Compare(compare::Args),
 }
 
 const EXIT_CODES: &str = "Exit status: 0 yes; 1 a negative answer (the loss diverged, gradients \
@@ -71,19 +74,8 @@ fn dispatch(cli: &Cli) -> Result<Answer> {
         None => train::run(&cli.train),
         Some(Command::Train(args)) => train::run(args),
         Some(Command::Check(args)) => check::run(args),
+        Some(Command::Compare(args)) => compare::run(args),
     }
-}
-
-/// Pretty JSON with a newline at its end; the path "-" is stdout.
-fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
-    let mut json = serde_json::to_string_pretty(value)?;
-    if path == Path::new("-") {
-        let mut out = Printer::default();
-        out.line(json);
-        return out.finish();
-    }
-    json.push('\n');
-    files::write(path, json.as_bytes()).with_context(|| format!("--json {}", path.display()))
 }
 
 fn could_not(message: &str) -> ExitCode {

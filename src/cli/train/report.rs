@@ -1,6 +1,7 @@
 //! What a run says and writes when it is over.
 
 use super::super::args::Precision;
+use super::super::json::{self, Logged, Named};
 use super::super::print::{self, Printer};
 use super::super::{Answer, files};
 use super::{Run, checkpoint};
@@ -11,7 +12,7 @@ use candle_sine::sine::gradient::Method;
 use candle_sine::sine::train::curve;
 use rayon::prelude::*;
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The post's output: epochs and losses.
 const POST_TABLE: [(usize, f64); 10] = [
@@ -162,6 +163,12 @@ fn interruption(run: &Run, weights: [f64; 4]) -> String {
     }
     if args.gradient != Method::Manual {
         command += &format!(" --gradient {}", args.gradient.as_str());
+    }
+    if args.log_every != 100 {
+        command += &format!(" --log-every {}", args.log_every);
+    }
+    if args.out != Path::new("out") {
+        command += &format!(" --out {}", args.out.display());
     }
     if run.device != "cpu" {
         command += &format!(" --device {}", run.device);
@@ -340,30 +347,15 @@ struct Json {
     files: Vec<String>,
 }
 
-#[derive(Serialize)]
-struct Named {
-    a: f64,
-    b: f64,
-    c: f64,
-    d: f64,
-}
-
-#[derive(Serialize)]
-struct Logged {
-    epoch: usize,
-    loss: f64,
-}
-
 fn write_json(run: &Run, weights: [f64; 4], files: &[PathBuf]) -> Result<()> {
     match &run.args.json {
-        Some(path) => super::super::write_json(path, &json(run, weights, files)),
+        Some(path) => json::write(path, &report(run, weights, files)),
         None => Ok(()),
     }
 }
 
-fn json(run: &Run, weights: [f64; 4], files: &[PathBuf]) -> Json {
+fn report(run: &Run, weights: [f64; 4], files: &[PathBuf]) -> Json {
     let (args, problem) = (run.args, &run.args.problem);
-    let named = |[a, b, c, d]: [f64; 4]| Named { a, b, c, d };
     let logged = |(epoch, loss)| Logged { epoch, loss };
     Json {
         schema: 1,
@@ -378,9 +370,9 @@ fn json(run: &Run, weights: [f64; 4], files: &[PathBuf]) -> Json {
         learning_rate: args.learning_rate,
         seed: run.start.seed,
         draw: run.start.draw,
-        init: named(run.start.init),
+        init: run.start.init.into(),
         log: run.log().map(logged).collect(),
-        weights: named(weights),
+        weights: weights.into(),
         final_loss: run.history.final_loss,
         baseline_loss: run.fit.baseline_loss,
         optimum_loss: run.fit.optimum_loss,
