@@ -189,13 +189,13 @@ class PyTorch:
             self.torch.cuda.synchronize()
 
     def time(self, run, seconds):
-        """The median time an epoch over batches of 100, or of fewer where they take long."""
+        """The median time an epoch, over batches of 2 ms as `candle-sine compare` takes them."""
         run(2)
         self.wait()
         began = time.perf_counter()
         run(1)
         self.wait()
-        batch = max(1, min(100, int(seconds / (time.perf_counter() - began) / 5)))
+        batch = max(1, min(100, int(2e-3 / (time.perf_counter() - began))))
         times, began = [], time.perf_counter()
         while len(times) < 5 or time.perf_counter() - began < seconds:
             one = time.perf_counter()

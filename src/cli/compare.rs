@@ -4,8 +4,7 @@ mod table;
 
 use super::args::{Problem, positive, positive_count};
 use super::json::{self, Logged, Named};
-use super::print::Printer;
-use super::train::PATIENCE;
+use super::print::{Printer, warning};
 use super::{Answer, files, interrupt};
 use anyhow::{Context, Result};
 use candle_sine::device;
@@ -16,7 +15,11 @@ use candle_sine::sine::train::{self, History, Options};
 use candle_sine::sine::{Data, Weights};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// Epochs are timed as many together as take about this long: less than the turn that the system
+/// gives to a program.
+const PATIENCE: Duration = Duration::from_millis(2);
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -140,6 +143,9 @@ pub fn run(args: &Args) -> Result<Answer> {
     let start = args.problem.start()?;
     let data = args.problem.data(&device)?;
     let init = args.problem.weights(start.init, &device)?;
+    if !device.is_cpu() {
+        warning("fused: no kernel for this device yet, so tensor operations");
+    }
     interrupt::listen()?;
     let mut rungs = vec![];
     for method in args.methods() {

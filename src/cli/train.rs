@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Between two looks at Ctrl-C and at the progress bar.
-pub const PATIENCE: Duration = Duration::from_millis(50);
+const PATIENCE: Duration = Duration::from_millis(50);
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -146,6 +146,9 @@ pub fn run(args: &Args) -> Result<Answer> {
     let mut out = Printer::quiet(args.quiet || args.json_to_stdout());
     if args.problem.seed == Some(super::args::Seed::Random) {
         out.note(format_args!("--seed {}", start.seed.unwrap_or_default()));
+    }
+    if args.gradient == Method::Fused && !device.is_cpu() {
+        out.note("fused: no kernel for this device yet, so tensor operations");
     }
     let mut gradient = args.gradient.over(&data)?;
     let history = descend(gradient.as_mut(), init.clone(), &options, args, &mut out)?;

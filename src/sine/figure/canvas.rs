@@ -40,10 +40,10 @@ fn encode(pixels: &Pixmap) -> Result<Vec<u8>> {
     let mut encoder = png::Encoder::new(&mut file, pixels.width(), pixels.height());
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_compression(png::Compression::Fast);
-    let colors = pixels.pixels().iter();
-    let rgb: Vec<u8> = colors
-        .flat_map(|p| [p.red(), p.green(), p.blue()])
-        .collect();
+    let mut rgb = Vec::with_capacity(3 * pixels.pixels().len());
+    for p in pixels.pixels() {
+        rgb.extend([p.red(), p.green(), p.blue()]);
+    }
     encoder.write_header()?.write_image_data(&rgb)?;
     Ok(file)
 }

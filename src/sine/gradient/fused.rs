@@ -53,7 +53,12 @@ impl Gradient for Fused {
             return super::by_tensors(self, weights, rate, epochs);
         }
         let pass = |w| pass::sums(SquaredError(w), &self.x, &self.y).map(split);
-        numbers::descend(weights, self.x.dtype(), rate, epochs, pass)
+        let dtype = self.x.dtype();
+        match pass::is_shared(&self.x) {
+            // Once on one of the threads that share the work, instead of once an epoch.
+            true => rayon::scope(|_| numbers::descend(weights, dtype, rate, epochs, pass)),
+            false => numbers::descend(weights, dtype, rate, epochs, pass),
+        }
     }
 }
 
