@@ -346,6 +346,7 @@ impl<E: Exec> Check<'_, E> {
                 graph: &self.graph,
                 target: &target,
                 seed: self.options.seed,
+                largest: fast::largest(&rounds, slot),
             };
             let projected = fast.check(self.exec, &rounds)?;
             let missing = rounds.iter().all(|r| r.products[slot].is_none());

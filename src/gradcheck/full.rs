@@ -255,6 +255,7 @@ impl<E: Exec> Block<'_, E> {
         let (target, oracle) = (self.target, self.oracle);
         let scales = oracle.scales(target.input, j, self.size);
         let grid = Grid {
+            x: oracle.values(target.input)[j].abs(),
             scales: &scales,
             unit: oracle.unit,
         };

@@ -113,6 +113,10 @@ fn print_matrix(cells: &[Cell], equivalent: usize) {
             verdicts.join(", "),
         );
     }
+    let blind = cells.iter().filter(|c| !c.f64_fast.is_defect());
+    let blind: Vec<String> = blind
+        .map(|c| format!("{} ({})", c.label, c.f64_fast))
+        .collect();
     let all = |test: &dyn Fn(&Cell) -> bool| cells.iter().filter(|c| test(c)).count();
     println!(
         "| **all** | {} | {} | {} | {} | {equivalent} more faults leave their op's gradient as it is |",
@@ -121,4 +125,5 @@ fn print_matrix(cells: &[Cell], equivalent: usize) {
         all(&|c| c.f64_fast.is_defect()),
         all(&|c| c.f32_seen),
     );
+    println!("\nnot seen by three projections: {}", blind.join(", "));
 }
