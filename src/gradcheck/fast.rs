@@ -11,7 +11,7 @@
 use candle_core::Result;
 
 use super::analytic::{Failure, Graph, Products};
-use super::compare::{Pair, ROUNDING};
+use super::compare::{CERTAIN, Pair, ROUNDING};
 use super::exec::Exec;
 use super::full::{self, Rows, Target, Worst};
 use super::numeric::{self, Grid, Point};
@@ -75,6 +75,8 @@ impl Total {
 pub(crate) struct Fast<'a> {
     pub(crate) oracle: &'a Oracle,
     pub(crate) graph: &'a Graph,
+    /// The same in f64, where the dtype is narrower and the backward runs in it.
+    pub(crate) wide: Option<&'a Graph>,
     pub(crate) target: &'a Target<'a>,
     pub(crate) seed: u64,
     /// The largest element of any round's vᵀJ: what a backward pass's rounding is measured against,
@@ -192,31 +194,38 @@ impl Fast<'_> {
     /// The derivative of vᵀf by input element j, with no gradient claimed yet.
     pub(crate) fn element(&self, exec: &impl Exec, j: usize, v: &[f64]) -> Result<Pair> {
         let column = self.directional(exec, &unit_vector(self.inputs(), j), v)?;
-        let size = self.oracle.size(self.target.input);
-        let f = dot(&self.oracle.f0, v).abs();
         Ok(Pair {
             analytic: 0.,
             wide: None,
             numeric: column.value[0],
             bound: column.bound[0],
             row: 0.,
-            natural: f / size.largest,
-            noise: 0.,
+            natural: self.natural(),
+            single: false,
         })
+    }
+
+    /// Σ max(|f|, ε/u) / |x|: the slope of a function as large as what f is made of.
+    fn natural(&self) -> f64 {
+        let parts = self.oracle.f0.iter().zip(self.target.noise);
+        let made_of: f64 = parts.map(|(f, e)| f.abs().max(e / self.oracle.unit)).sum();
+        made_of / self.oracle.size(self.target.input).largest
     }
 
     /// Whether the bound is small beside what the total is made of.
     fn sharp(&self, total: &Total, gradient: &[f64]) -> bool {
         let made_of: f64 = gradient.iter().map(|g| g.abs()).sum();
-        let f: f64 = self.oracle.f0.iter().map(|f| f.abs()).sum();
-        let natural = f / self.oracle.size(self.target.input).largest;
+        let natural = self.natural();
         let rtol = self.target.judge.tolerance.rtol;
-        // f does not move with this input beyond its own rounding, and no gradient is claimed.
-        let still = self.largest <= ROUNDING * self.target.judge.tolerance.unit * natural
-            && total.numeric.abs() <= total.threshold;
-        total.bound <= rtol * made_of.max(self.largest)
-            || total.bound == 0.
+        // f is flat beside its own size: see the full mode's judge.
+        let tolerance = &self.target.judge.tolerance;
+        let flat = made_of.max(self.largest) <= 1e-6 * natural
+            && total.bound <= 1e-3 * rtol * natural
+            && tolerance.kappa * total.bound <= tolerance.atol;
+        let still = total.numeric == 0. && made_of == 0.;
+        flat || total.bound == 0.
             || (still && total.bound <= rtol * natural)
+            || tolerance.kappa * total.bound <= CERTAIN * rtol * made_of.max(self.largest)
     }
 
     /// Halves the outputs, then the inputs, always into the half that is further off.
@@ -293,9 +302,12 @@ impl Fast<'_> {
         all: &Products,
         projected: &mut Projected,
     ) -> Result<()> {
+        let wide = self
+            .wide
+            .and_then(|graph| graph.vjp(&unit_vector(self.oracle.f0.len(), i)).ok());
         let rows = Rows {
             rows: &[row],
-            wide: None,
+            wide: wide.as_ref().map(std::slice::from_ref),
         };
         let tally = full::entry(exec, self.oracle, self.target, &rows, i, j)?;
         projected.worst = tally.worst;
@@ -306,7 +318,9 @@ impl Fast<'_> {
         }
         let made_of: f64 = self.gradient(all).iter().map(|g| g.abs()).sum();
         let made_of = made_of.max(self.largest);
-        let tolerated = total.threshold + self.target.judge.tolerance.rtol * made_of;
+        let tolerance = &self.target.judge.tolerance;
+        let inside = 64. * tolerance.unit * self.natural();
+        let tolerated = total.threshold + (tolerance.rtol * made_of).max(inside);
         projected.smallest_visible = projected.smallest_visible.max(2. * total.apart());
         if total.apart() > tolerated {
             projected.verdict = Verdict::Inconclusive;

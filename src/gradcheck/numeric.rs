@@ -324,12 +324,12 @@ impl<'a, D: Fn(usize, f64, f64) -> bool> Descent<'a, D> {
             let next = extrapolate(&row[k - 1], &self.previous[k - 1], k as i32);
             row.push(next);
         }
-        for i in 0..self.f0.len() {
+        for (i, &bend) in bend.iter().enumerate() {
             let size = plus.y[i].abs().max(minus.y[i].abs());
-            let round = self.rounding(i, size, bend[i], width);
+            let round = self.rounding(i, size, bend, width);
             let least = least_error(&row, &self.previous, i);
             if let Some((value, error)) = least {
-                let error = error.max(self.unresolved(bend[i], i) / width);
+                let error = error.max(self.unresolved(bend, i) / width);
                 if error + round < best.bound[i] {
                     best.value[i] = value;
                     best.bound[i] = error + round;
