@@ -121,13 +121,13 @@ impl Judge {
 
     /// Whether there is nothing to gain from sharpening the numeric value.
     pub(crate) fn sharp(&self, p: &Pair) -> bool {
-        let tight = (1e-3 * self.tolerance.rtol).max(64. * self.unit);
+        let tight = (1e-2 * self.tolerance.rtol).max(64. * self.unit);
         p.bound <= tight * p.size().max(p.row) || self.both_zero(p, tight)
     }
 
     /// The share of the row's largest entry below which a bound hides nothing that matters.
     fn rowwise(&self) -> f64 {
-        (1e-3 * self.tolerance.rtol).max(64. * self.unit)
+        (1e-2 * self.tolerance.rtol).max(64. * self.unit)
     }
 
     /// f does not move with x beyond its own rounding, and no gradient is claimed. That a derivative is

@@ -306,7 +306,7 @@ impl<E: Exec> Block<'_, E> {
             numeric,
             bound,
             row: claim.rows[i],
-            natural: f.abs().max(noise / self.oracle.unit) / scale,
+            natural: f.abs().max(noise / self.oracle.unit) / self.size.largest.max(scale),
             single: self.target.single,
         }
     }

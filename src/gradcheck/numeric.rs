@@ -129,10 +129,17 @@ impl Grid<'_> {
 }
 
 /// The scales worth trying, in order, each a power of two: that of x and its tensor, that of x
-/// alone, the tensor's largest, and 1. `typical` is the root mean square of the tensor.
+/// alone, the tensor's largest, and 1. `typical` is the root mean square of the tensor. An x far
+/// below it goes first by its own scale: 1/x near its pole looks smooth from afar.
 pub(crate) fn scales(x: f64, typical: f64, largest: f64) -> Vec<f64> {
     let mut scales: Vec<f64> = Vec::with_capacity(4);
-    for size in [x.abs().max(typical), x.abs(), largest, 1.] {
+    let both = x.abs().max(typical);
+    let (first, second) = if x.abs() < both / 64. {
+        (x.abs(), both)
+    } else {
+        (both, x.abs())
+    };
+    for size in [first, second, largest, 1.] {
         let scale = power_of_two(size);
         if size > 0. && !scales.contains(&scale) {
             scales.push(scale);
