@@ -74,7 +74,7 @@ pub struct History {
     pub y_pred_weights: Weights,
     /// The loss at [`weights`](Self::weights).
     pub final_loss: f64,
-    /// How many epochs ran before a loss was not finite, that one included.
+    /// Which epoch of this run, counted from 1, was the first whose loss was not finite.
     pub diverged_after: Option<usize>,
 }
 
@@ -246,6 +246,6 @@ impl Losses {
 /// Weights of another dtype or on another device than the data.
 pub fn curve(data: &Data, weights: &Weights) -> Result<Vec<f64>> {
     let powers = super::cubic::Powers::new(&data.x)?;
-    let y = super::cubic::y_pred(&powers, weights)?;
+    let y = super::cubic::cubic(&powers, weights)?;
     y.to_dtype(DType::F64)?.to_vec1()
 }
