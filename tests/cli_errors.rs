@@ -143,10 +143,6 @@ const LINUX_CASES: &[(&[&str], &[&str])] = &[
         &["--out", "/proc/out"],
         &["--out /proc/out", "cannot write into /proc"],
     ),
-    (
-        &["--points", "4294967295", "--dtype", "f64"],
-        &["--points 4294967295", "GiB"],
-    ),
 ];
 
 #[test]

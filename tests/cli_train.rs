@@ -393,6 +393,23 @@ mod unix {
         assert!(names(&dir.path().join("out")).is_empty());
     }
 
+    /// A limit on the address space is a machine with that much memory.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn too_many_points_for_the_memory_are_refused() {
+        let dir = tempdir().unwrap();
+        let (code, _, stderr) = shell(
+            dir.path(),
+            "ulimit -v 2000000; candle-sine --points 200000000",
+        );
+        assert_eq!((code, stderr.lines().count()), (2, 1), "{stderr}");
+        assert!(
+            stderr.starts_with("error: --points 200000000: this run needs some 6.0 GiB"),
+            "{stderr}"
+        );
+        assert!(names(dir.path()).is_empty());
+    }
+
     #[test]
     fn a_full_device_is_an_error() {
         if !Path::new("/dev/full").exists() {

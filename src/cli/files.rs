@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use tempfile::{Builder, NamedTempFile};
 
 /// Fails, before any work is done, where `dir` is no directory that files can be put into, or
@@ -51,15 +51,30 @@ pub fn check_file(path: &Path) -> Result<()> {
     check_dir(parent(path))
 }
 
-/// Whether two paths are the same place, through links and `..`, there or not yet.
+/// Whether two paths are the same place: through links where they are there, by their names where they
+/// are not yet.
 pub fn same_place(one: &Path, other: &Path) -> bool {
     let place = |path: &Path| {
-        let dir = fs::canonicalize(parent(path)).or_else(|_| std::path::absolute(parent(path)));
+        let dir = fs::canonicalize(parent(path)).ok();
+        let named = dir.and_then(|dir| Some(dir.join(path.file_name()?)));
         fs::canonicalize(path)
             .ok()
-            .or_else(|| Some(dir.ok()?.join(path.file_name()?)))
+            .or(named)
+            .or_else(|| by_name(path))
     };
     place(one).is_some_and(|one| Some(one) == place(other))
+}
+
+/// The absolute path without `.` and `..`.
+fn by_name(path: &Path) -> Option<PathBuf> {
+    let mut place = PathBuf::new();
+    for component in std::path::absolute(path).ok()?.components() {
+        match component {
+            Component::ParentDir => _ = place.pop(),
+            other => place.push(other),
+        }
+    }
+    Some(place)
 }
 
 /// Writes `bytes` as the file `path`; its directory is made where it is missing.
