@@ -82,6 +82,10 @@ fn first_gpu() -> Option<Device> {
 }
 
 /// The name under which [`DeviceName`] finds `device`: `cpu`, `cuda:0`, `metal:0`.
+///
+/// ```
+/// assert_eq!(candle_sine::device::name(&candle_core::Device::Cpu), "cpu");
+/// ```
 pub fn name(device: &Device) -> String {
     match device.location() {
         candle_core::DeviceLocation::Cpu => "cpu".to_owned(),

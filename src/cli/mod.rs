@@ -1,14 +1,17 @@
 //! The only place that prints. One file a command; what they share lies beside them.
 
 mod args;
+mod check;
 mod files;
 mod print;
 mod train;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use args::one_line;
 use clap::{Parser, Subcommand};
 use print::Printer;
+use serde::Serialize;
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Fits sin(x) with a cubic by gradient descent: a PyTorch tutorial, ported to candle.
@@ -29,6 +32,9 @@ enum Command {
     /// Trains the cubic, prints the post's table and draws its plots (the default)
     #[command(after_help = EXIT_CODES)]
     Train(train::Args),
+    /// Holds the manual gradient against candle's autograd and against a numerical derivative
+    #[command(after_help = EXIT_CODES)]
+    Check(check::Args),
 }
 
 const EXIT_CODES: &str = "Exit status: 0 yes; 1 a negative answer (the loss diverged, gradients \
@@ -61,7 +67,20 @@ fn dispatch(cli: &Cli) -> Result<Answer> {
     match &cli.command {
         None => train::run(&cli.train),
         Some(Command::Train(args)) => train::run(args),
+        Some(Command::Check(args)) => check::run(args),
     }
+}
+
+/// Pretty JSON with a newline at its end; the path "-" is stdout.
+fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
+    let mut json = serde_json::to_string_pretty(value)?;
+    if path == Path::new("-") {
+        let mut out = Printer::default();
+        out.line(json);
+        return out.finish();
+    }
+    json.push('\n');
+    files::write(path, json.as_bytes()).with_context(|| format!("--json {}", path.display()))
 }
 
 fn could_not(message: &str) -> ExitCode {

@@ -4,8 +4,9 @@ use anstyle::{AnsiColor, Style};
 use std::fmt::Display;
 use std::io::{ErrorKind, Write};
 
-const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+pub const GOOD: Style = AnsiColor::Green.on_default();
+pub const BAD: Style = AnsiColor::Red.on_default().bold();
 const NOTE: Style = Style::new().dimmed();
 
 /// Writes to stdout until its reader goes away, which is no error: `candle-sine | head -1`.
@@ -51,7 +52,7 @@ impl Printer {
 }
 
 pub fn error(message: &str) {
-    stderr(&format!("{ERROR}error:{ERROR:#} {message}"));
+    stderr(&format!("{BAD}error:{BAD:#} {message}"));
 }
 
 pub fn warning(message: &str) {

@@ -171,7 +171,7 @@ fn descend(
     args: &Args,
     out: &mut Printer,
 ) -> Result<History> {
-    let mut progress = progress::Progress::new(options, args.quiet);
+    let progress = progress::Progress::new(options, args.quiet);
     let history = train::train(gradient, init, options, &mut |epoch| {
         if let Some(loss) = epoch.loss {
             let line = format!("epoch : {}, loss : {}", epoch.epoch, python_float(loss));

@@ -4,6 +4,15 @@ use super::Weights;
 use candle_core::{Result, Tensor};
 
 /// x, x² and x³, each of shape `(points,)`: computed once, since x never changes.
+///
+/// ```
+/// use candle_core::{Device, Tensor};
+/// use candle_sine::sine::cubic::Powers;
+///
+/// let powers = Powers::new(&Tensor::new(&[-2., 3.], &Device::Cpu)?)?;
+/// assert_eq!(powers.x3.to_vec1::<f64>()?, [-8., 27.]);
+/// # Ok::<(), candle_core::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Powers {
     /// x

@@ -174,6 +174,16 @@ impl Losses {
 
 /// The points of the post's `y_rand` or `y_pred` plot: the cubic with `weights` at every x.
 ///
+/// ```
+/// use candle_core::{DType, Device};
+/// use candle_sine::sine::{Data, Weights, train::curve};
+///
+/// let data = Data::new(3, DType::F64, &Device::Cpu)?;
+/// let line = Weights::new([0., 0., 1., 2.], DType::F64, &Device::Cpu)?;
+/// assert_eq!(curve(&data, &line)?[1], 2.);
+/// # Ok::<(), candle_core::Error>(())
+/// ```
+///
 /// # Errors
 /// Weights of another dtype or on another device than the data.
 pub fn curve(data: &Data, weights: &Weights) -> Result<Vec<f64>> {

@@ -1,40 +1,33 @@
 //! A progress bar for runs of more than about two seconds, on a terminal.
 
 use candle_sine::sine::train::Options;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(2);
+const TEMPLATE: &str = "{bar:30} {human_pos}/{human_len} epochs, {per_sec}, {eta} left";
 
 pub struct Progress {
-    wanted: bool,
-    began: Instant,
     first_epoch: usize,
-    epochs: usize,
+    /// Counts from the start, so that its rate is right when it shows itself.
     bar: Option<ProgressBar>,
 }
 
 impl Progress {
     pub fn new(options: &Options, quiet: bool) -> Self {
+        let wanted = !quiet && std::io::stderr().is_terminal();
         Self {
-            wanted: !quiet && std::io::stderr().is_terminal(),
-            began: Instant::now(),
             first_epoch: options.first_epoch,
-            epochs: options.epochs,
-            bar: None,
+            bar: wanted.then(|| hidden_bar(options.epochs)),
         }
     }
 
-    pub fn reached(&mut self, epoch: usize) {
-        if !self.wanted {
-            return;
-        }
-        let done = (epoch + 1 - self.first_epoch) as u64;
-        if let Some(bar) = &self.bar {
-            bar.set_position(done);
-        } else if self.began.elapsed() > PATIENCE {
-            self.bar = Some(bar(self.epochs, self.began.elapsed()));
+    pub fn reached(&self, epoch: usize) {
+        let Some(bar) = &self.bar else { return };
+        bar.set_position((epoch + 1 - self.first_epoch) as u64);
+        if bar.is_hidden() && bar.elapsed() > PATIENCE {
+            bar.set_draw_target(ProgressDrawTarget::stderr());
         }
     }
 
@@ -55,9 +48,8 @@ impl Drop for Progress {
     }
 }
 
-fn bar(epochs: usize, elapsed: Duration) -> ProgressBar {
-    let template = "{bar:30} {human_pos}/{human_len} epochs, {per_sec}, {eta} left";
-    let style = ProgressStyle::with_template(template);
-    let bar = ProgressBar::new(epochs as u64).with_elapsed(elapsed);
+fn hidden_bar(epochs: usize) -> ProgressBar {
+    let style = ProgressStyle::with_template(TEMPLATE);
+    let bar = ProgressBar::with_draw_target(Some(epochs as u64), ProgressDrawTarget::hidden());
     bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }

@@ -311,17 +311,10 @@ struct Logged {
 }
 
 fn write_json(run: &Run, weights: [f64; 4], files: &[PathBuf]) -> Result<()> {
-    let Some(path) = &run.args.json else {
-        return Ok(());
-    };
-    let mut json = serde_json::to_string_pretty(&json(run, weights, files))?;
-    json.push('\n');
-    if run.args.json_to_stdout() {
-        let mut out = Printer::default();
-        out.line(json.trim_end());
-        return out.finish();
+    match &run.args.json {
+        Some(path) => super::super::write_json(path, &json(run, weights, files)),
+        None => Ok(()),
     }
-    files::write(path, json.as_bytes()).with_context(|| format!("--json {}", path.display()))
 }
 
 fn json(run: &Run, weights: [f64; 4], files: &[PathBuf]) -> Json {

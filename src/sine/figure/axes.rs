@@ -69,11 +69,8 @@ impl<'a> Frame<'a> {
             self.draw_line(area, line)?;
         }
         self.draw_ticks(area)?;
-        let corners = [
-            units((self.left, self.top)),
-            units((self.right, self.bottom)),
-        ];
-        area.draw(&Rectangle::new(corners, stroke(&BLACK, FRAME_WIDTH)))?;
+        let frame = outline((self.left, self.top), (self.right, self.bottom));
+        area.draw(&PathElement::new(frame, stroke(&BLACK, FRAME_WIDTH)))?;
         let middle = (self.left + self.right) / 2.;
         let title = text(TITLE_FONT, HPos::Center, VPos::Bottom);
         area.draw_text(&self.panel.title, &title, units((middle, self.top - PAD)))?;
@@ -161,12 +158,11 @@ impl<'a> Frame<'a> {
         let row = 1.5 * FONT;
         let (width, height) = (text_width + 54., row * self.panel.lines.len() as f64 + 8.);
         let (left, top) = self.emptiest_corner(width, height);
-        let frame = [units((left, top)), units((left + width, top + height))];
-        area.draw(&Rectangle::new(frame, WHITE.mix(0.8).filled()))?;
-        area.draw(&Rectangle::new(
-            frame,
-            stroke(&RGBColor(204, 204, 204), FRAME_WIDTH),
-        ))?;
+        let (ends, gray) = ((left + width, top + height), RGBColor(204, 204, 204));
+        let inside = [units((left, top)), units(ends)];
+        area.draw(&Rectangle::new(inside, WHITE.mix(0.8).filled()))?;
+        let frame = outline((left, top), ends);
+        area.draw(&PathElement::new(frame, stroke(&gray, FRAME_WIDTH)))?;
         for (i, line) in self.panel.lines.iter().enumerate() {
             let y = top + 4. + row * (i as f64 + 0.5);
             let xs: &[f64] = if line.stroke == Stroke::Markers {
@@ -270,6 +266,15 @@ fn limits(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
         };
     let middle = if low.is_finite() { low } else { 0. };
     (middle - room, middle + room)
+}
+
+/// A rectangle's outline from the middle of its upper side, so that all four corners are joined.
+/// (plotters' SVG gives the width of its own rectangles' outlines no attribute.)
+fn outline((left, top): (f64, f64), (right, bottom): (f64, f64)) -> Vec<(i32, i32)> {
+    let middle = ((left + right) / 2., top);
+    let corners = [(right, top), (right, bottom), (left, bottom), (left, top)];
+    let around = [middle].into_iter().chain(corners).chain([middle]);
+    around.map(units).collect()
 }
 
 fn units((x, y): (f64, f64)) -> (i32, i32) {

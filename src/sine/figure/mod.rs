@@ -176,6 +176,16 @@ pub fn post(curves: &Curves) -> Figure {
 }
 
 /// One row of the post's figure, alone.
+///
+/// ```
+/// use candle_sine::sine::figure::{self, Curve, Curves, Format};
+///
+/// let x = [-1., 0., 1.];
+/// let curves = Curves { x: &x, y: &x, y_pred: &x, y_rand: &x, y_best: &x };
+/// let png = figure::single(Curve::True, &curves).render(Format::Png)?;
+/// assert!(png.starts_with(b"\x89PNG"));
+/// # Ok::<(), anyhow::Error>(())
+/// ```
 pub fn single(curve: Curve, curves: &Curves) -> Figure {
     Figure {
         panels: vec![curve.panel(curves, C0)],
@@ -183,6 +193,16 @@ pub fn single(curve: Curve, curves: &Curves) -> Figure {
 }
 
 /// sin(x), the cubic before and after training, and the best cubic there is, in one panel.
+///
+/// ```
+/// use candle_sine::sine::figure::{self, Curves, Format};
+///
+/// let x = [-1., 0., 1.];
+/// let curves = Curves { x: &x, y: &x, y_pred: &x, y_rand: &x, y_best: &x };
+/// let svg = String::from_utf8(figure::overlay(&curves).render(Format::Svg)?)?;
+/// assert!(svg.contains("least squares"));
+/// # Ok::<(), anyhow::Error>(())
+/// ```
 pub fn overlay(curves: &Curves) -> Figure {
     let colored = [(Curve::True, C0), (Curve::Pred, C1), (Curve::Random, C2)];
     let line = |(c, color): (Curve, _)| Line::solid(c.title(), curves.x, c.of(curves), color);
@@ -200,6 +220,15 @@ pub fn overlay(curves: &Curves) -> Figure {
 
 /// The loss of every epoch on a log axis, the first being `first_epoch`; `marked` are (epoch,
 /// loss) pairs to compare with under a name.
+///
+/// ```
+/// use candle_sine::sine::figure::{self, Format};
+///
+/// let losses = [8000., 4000., 2000.];
+/// let svg = figure::loss(1, &losses, Some(("theirs", &[(1, 8000.)]))).render(Format::Svg)?;
+/// assert!(String::from_utf8(svg)?.contains("theirs"));
+/// # Ok::<(), anyhow::Error>(())
+/// ```
 pub fn loss(first_epoch: usize, losses: &[f64], marked: Option<(&str, &[(usize, f64)])>) -> Figure {
     let at = |(i, &loss): (usize, &f64)| ((first_epoch + i) as f64, loss);
     let history = Line {

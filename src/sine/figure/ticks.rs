@@ -1,16 +1,29 @@
 //! Where matplotlib puts its ticks, and what it writes beside them.
 
 /// The ticks on a linear axis from `low` to `high`, at most `bins` steps apart: multiples of 1, 2,
-/// 2.5, 5 or 10 times a power of ten (`MaxNLocator`).
+/// 2.5, 5 or 10 times a power of ten (`MaxNLocator`), and at least two.
 pub(super) fn linear(low: f64, high: f64, bins: usize) -> Vec<(f64, String)> {
     let raw = (high - low) / bins.max(1) as f64;
     let scale = 10f64.powf(raw.log10().floor());
-    let steps = [1., 2., 2.5, 5., 10.].map(|s| s * scale);
-    let step = steps.into_iter().find(|&s| s >= raw * (1. - 1e-10));
-    let step = step.unwrap_or(10. * scale);
-    let decimals = decimals(step);
+    let steps = [0.5, 1., 2., 2.5, 5., 10.].map(|s| s * scale);
+    let wide = steps
+        .iter()
+        .position(|&s| s >= raw * (1. - 1e-10))
+        .unwrap_or(5);
+    let count = |step: f64| (high / step).floor() - (low / step).ceil() + 1.;
+    // A single tick tells nothing.
+    let step = steps[..=wide]
+        .iter()
+        .copied()
+        .rev()
+        .find(|&s| count(s) >= 2.);
+    let step = step.unwrap_or(steps[0]);
     let (first, last) = ((low / step).ceil() as i64, (high / step).floor() as i64);
-    let tick = |k: i64| (k as f64 * step, number(k as f64 * step, decimals));
+    let label: &dyn Fn(f64) -> String = match (1e-4..1e5).contains(&step) {
+        true => &|value| number(value, decimals(step)),
+        false => &scientific,
+    };
+    let tick = |k: i64| (k as f64 * step, label(k as f64 * step));
     (first..=last).map(tick).collect()
 }
 
@@ -49,6 +62,19 @@ fn number(value: f64, decimals: usize) -> String {
     format!("{:.decimals$}", value + 0.).replace('-', "\u{2212}")
 }
 
+/// `2.5e20`: four digits tell any two ticks apart.
+fn scientific(value: f64) -> String {
+    let digits = format!("{value:.3e}");
+    let (mantissa, exponent) = digits.split_once('e').unwrap_or((&digits, "0"));
+    let mantissa = mantissa.trim_end_matches('0').trim_end_matches('.');
+    let number = if value == 0. {
+        "0".to_owned()
+    } else {
+        format!("{mantissa}e{exponent}")
+    };
+    number.replace('-', "\u{2212}")
+}
+
 fn superscript(k: i32) -> String {
     let digit = |c: char| match c {
         '-' => '⁻',
@@ -84,6 +110,8 @@ mod tests {
             "−1.00 −0.75 −0.50 −0.25 0.00 0.25 0.50 0.75 1.00"
         );
         assert_eq!(labels(linear(-1.1, 1.1, 3)), "−1 0 1");
+        assert_eq!(labels(linear(-1.1e20, 1.1e20, 3)), "−1e20 0 1e20");
+        assert_eq!(labels(linear(0., 6e-6, 3)), "0 2e−6 4e−6 6e−6");
     }
 
     #[test]

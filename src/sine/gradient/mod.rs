@@ -5,6 +5,9 @@
 
 pub mod autograd;
 pub mod manual;
+mod rounding;
+
+pub use rounding::rounding_bound;
 
 use super::{Data, Weights};
 use candle_core::{Result, Tensor};

@@ -1,0 +1,176 @@
+//! The manual gradient against autograd and numbers: by the library, with mistakes planted, and by
+//! `candle-sine check` from outside.
+
+mod common;
+
+use candle_core::{DType, Device, Result, Tensor};
+use candle_sine::gradcheck::{Dissent, Options, gradcheck_with};
+use candle_sine::sine::cubic::{Powers, y_pred};
+use candle_sine::sine::gradient::Method;
+use candle_sine::sine::{Data, Weights, sum::sum, weights};
+use common::{names, run};
+use serde_json::Value;
+use tempfile::tempdir;
+
+fn weights_of(w: &[Tensor]) -> Weights {
+    let [a, b, c, d] = [0, 1, 2, 3].map(|i| w[i].clone());
+    Weights { a, b, c, d }
+}
+
+fn loss(data: &Data, w: &[Tensor]) -> Result<Tensor> {
+    sum(&(y_pred(&Powers::new(&data.x)?, &weights_of(w))? - &data.y)?.sqr()?)
+}
+
+type Mistake = fn(&Data, &Tensor, Vec<Tensor>) -> Result<Vec<Tensor>>;
+
+/// Which weights' gradients stand alone when `mistake` is made in the manual one.
+fn dissenters(mistake: Mistake) -> Vec<&'static str> {
+    let data = Data::new(1000, DType::F64, &Device::Cpu).unwrap();
+    let w = weights::POST.map(|w| Tensor::new(f64::from(w), &Device::Cpu).unwrap());
+    let manual = |w: &[Tensor], _: &Tensor| {
+        let Weights { a, b, c, d } = Method::Manual
+            .over(&data)?
+            .loss_and_grad(&weights_of(w))?
+            .grad;
+        let y_pred = y_pred(&Powers::new(&data.x)?, &weights_of(w))?;
+        let grad_y_pred = ((y_pred - &data.y)? * 2.)?;
+        mistake(&data, &grad_y_pred, vec![a, b, c, d])
+    };
+    let report = gradcheck_with(|w| loss(&data, w), manual, &w, &Options::default()).unwrap();
+    let of = |i: &candle_sine::gradcheck::InputReport| i.manual.as_ref().unwrap().dissent;
+    let alone = report.inputs.iter().filter(|i| of(i) != Dissent::None);
+    alone
+        .map(|i| {
+            assert_eq!(of(i), Dissent::Manual);
+            Weights::NAMES[i.input]
+        })
+        .collect()
+}
+
+#[test]
+fn a_wrong_manual_gradient_is_caught_and_blamed() {
+    let cases: [(&str, Mistake, &[&str]); 6] = [
+        ("none", |_, _, g| Ok(g), &[]),
+        (
+            "sign",
+            |_, _, g| Ok(vec![g[0].neg()?, g[1].clone(), g[2].clone(), g[3].clone()]),
+            &["a"],
+        ),
+        (
+            "factor 2",
+            |_, _, g| g.iter().map(|g| g / 2.).collect(),
+            &["a", "b", "c", "d"],
+        ),
+        (
+            "x² for x³",
+            |data, grad_y_pred, g| {
+                let grad_a = sum(&(grad_y_pred * data.x.sqr()?)?)?;
+                Ok(vec![grad_a, g[1].clone(), g[2].clone(), g[3].clone()])
+            },
+            &["a"],
+        ),
+        (
+            "mean for sum",
+            |_, _, g| g.iter().map(|g| g / 1000.).collect(),
+            &["a", "b", "c", "d"],
+        ),
+        // One part in a million, in one weight.
+        (
+            "1e-6 off",
+            |_, _, g| {
+                Ok(vec![
+                    g[0].clone(),
+                    g[1].clone(),
+                    (&g[2] * (1. + 1e-6))?,
+                    g[3].clone(),
+                ])
+            },
+            &["c"],
+        ),
+    ];
+    for (name, mistake, caught) in cases {
+        assert_eq!(dissenters(mistake), caught, "{name}");
+    }
+}
+
+#[test]
+fn check_answers_with_four_rows() {
+    let dir = tempdir().unwrap();
+    for dtype in ["f32", "f64"] {
+        let (code, stdout, stderr) = run(dir.path(), &["check", "--dtype", dtype]);
+        assert_eq!((code, stderr.as_str()), (0, ""));
+        let lines: Vec<_> = stdout.lines().collect();
+        assert!(lines[0].contains("manual") && lines[0].contains("autograd"));
+        for (line, name) in lines[1..5].iter().zip(["a", "b", "c", "d"]) {
+            let words: Vec<_> = line.split_whitespace().collect();
+            assert_eq!((words[0], words[1], words[8]), ("1", name, "OK"), "{line}");
+        }
+        assert_eq!(lines[6], "the gradients agree: 4 of 4 rows certified");
+    }
+    assert!(names(dir.path()).is_empty());
+}
+
+#[test]
+fn check_follows_a_run() {
+    let dir = tempdir().unwrap();
+    let args = [
+        "check",
+        "--every",
+        "250",
+        "--learning-rate",
+        "5e-6",
+        "--seed",
+        "3",
+        "--json",
+        "-",
+    ];
+    let (code, stdout, _) = run(dir.path(), &args);
+    let json: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(
+        (code, &json["agree"], &json["schema"]),
+        (0, &true.into(), &1.into())
+    );
+    let rows = json["rows"].as_array().unwrap();
+    let epochs: Vec<_> = rows
+        .iter()
+        .step_by(4)
+        .map(|r| r["epoch"].as_u64().unwrap())
+        .collect();
+    assert_eq!(epochs, [1, 251, 501, 751]);
+    for row in rows {
+        let [numeric, manual] = ["numeric", "manual"].map(|k| row[k].as_f64().unwrap());
+        assert!((numeric - manual).abs() <= row["difference"].as_f64().unwrap());
+        assert!(
+            row["ulps"].as_f64().unwrap() < 1e3 || row["verdict"] == "inconclusive",
+            "{row}"
+        );
+    }
+}
+
+/// Where every gradient is rounding, nothing is certified, and that is no yes.
+#[test]
+fn check_at_the_optimum_certifies_nothing() {
+    let dir = tempdir().unwrap();
+    let optimum = "-0.09327321,0,0.85649875,0";
+    let (code, stdout, stderr) = run(dir.path(), &["check", "--init", optimum]);
+    assert_eq!(code, 1, "{stdout}");
+    assert!(stderr.contains("nothing could be certified"), "{stderr}");
+}
+
+#[test]
+fn bad_input_to_check_is_one_clear_line() {
+    let cases: [(&[&str], &str); 5] = [
+        (&["check", "--every", "0"], "--every"),
+        (&["check", "--epochs", "5"], "--every"),
+        (&["check", "--points", "1"], "--points"),
+        (&["check", "--json", "no/such/file"], "--json no/such/file"),
+        (&["check", "--out", "x"], "--out"),
+    ];
+    for (args, fragment) in cases {
+        let dir = tempdir().unwrap();
+        let (code, _, stderr) = run(dir.path(), args);
+        assert_eq!((code, stderr.lines().count()), (2, 1), "{args:?}: {stderr}");
+        assert!(stderr.contains(fragment), "{args:?}: {stderr}");
+        assert!(names(dir.path()).is_empty());
+    }
+}
