@@ -5,7 +5,7 @@ use candle_core::{DType, Error, Result, Tensor, bail};
 use super::analytic::{Failure, Graph, Products};
 use super::compare::{Judge, ROUNDING};
 use super::exec::Exec;
-use super::fast::{self, Fast, Round};
+use super::fast::{self, Fast};
 use super::full::{self, Compared, Rows, Tally, Target, Worst};
 use super::numeric::SAMPLES;
 use super::options::{Mode, Options};
@@ -331,6 +331,13 @@ impl<E: Exec> Check<'_, E> {
             Ok(rounds) => rounds,
             Err(failure) => return self.no_gradient(&failure, report),
         };
+        let by_hand = match (&manual, rounds.first()) {
+            (Some(manual), Some(round)) => {
+                let (checked, y) = (&self.checked, &self.graph.y);
+                Some(three::product(manual, self.inputs, checked, y, &round.v)?)
+            }
+            _ => None,
+        };
         for &slot in slots {
             let noise = self.noise(slot);
             let target = self.target(slot, &noise);
@@ -343,17 +350,11 @@ impl<E: Exec> Check<'_, E> {
             let projected = fast.check(self.exec, &rounds)?;
             let missing = rounds.iter().all(|r| r.products[slot].is_none());
             self.fill_fast(slot, projected, missing, report);
+            if let (Some(by_hand), Some(round)) = (&by_hand, rounds.first()) {
+                let input = &mut report.inputs[slot];
+                three::projected(self.exec, &fast, round, by_hand, input)?;
+            }
             self.probe(slot, 0., None, report)?;
-        }
-        if let Some(manual) = &manual {
-            three::fast(
-                manual,
-                &rounds,
-                self.inputs,
-                &self.checked,
-                &self.graph.y,
-                report,
-            )?;
         }
         Ok(())
     }
@@ -431,6 +432,3 @@ impl<E: Exec> Check<'_, E> {
         Ok(())
     }
 }
-
-/// The rounds of a fast check, for the hand-written gradient.
-pub(crate) type Rounds = [Round];

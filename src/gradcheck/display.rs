@@ -25,14 +25,40 @@ impl fmt::Display for Report {
         for input in &self.inputs {
             write!(f, "{input}")?;
         }
-        for probe in &self.probes {
-            write!(f, "{probe}")?;
+        if !self.probes.is_empty() {
+            write_probes(f, &self.probes)?;
         }
         for note in &self.notes {
             writeln!(f, "note: {note}")?;
         }
         Ok(())
     }
+}
+
+/// What failed or was not run a line each; what passed on one line an input.
+fn write_probes(f: &mut fmt::Formatter<'_>, probes: &[ProbeReport]) -> fmt::Result {
+    writeln!(f)?;
+    for same_input in probes.chunk_by(|a, b| a.input == b.input) {
+        let passed = same_input
+            .iter()
+            .filter(|p| matches!(p.outcome, Outcome::Pass));
+        let passed: Vec<&str> = passed.map(|p| p.probe.name()).collect();
+        if !passed.is_empty() {
+            writeln!(
+                f,
+                "probes of input {}: OK: {}",
+                same_input[0].input,
+                passed.join(", ")
+            )?;
+        }
+        for probe in same_input
+            .iter()
+            .filter(|p| !matches!(p.outcome, Outcome::Pass))
+        {
+            write!(f, "{probe}")?;
+        }
+    }
+    Ok(())
 }
 
 fn ok(verdict: Verdict) -> &'static str {

@@ -1,10 +1,67 @@
 //! Is this the gradient? For any candle function.
 //!
-//! placeholder
+//! candle's graph can be cut, or a gradient be wrong, without an error. [`gradcheck`] takes a function
+//! of tensors and holds the gradient that candle's backward pass gives against the numeric
+//! derivative, entry by entry, and again with the input used twice, as a view, and behind another
+//! op. There is no tolerance to tune: the numeric derivative ([`numeric`]) states a bound on its own
+//! error, and the [`Verdict`] uses it. With a = autograd, n = numeric, e = n's bound,
+//! S the largest gradient of the same output and u the dtype's unit round-off:
+//!
+//! ```text
+//! wrong    |a - n| > κ e + rtol max(|a|, |n|) + 8 u S + atol
+//! pass     |a - n| ≤ κ e + rtol max(|a|, |n|) + 8 u S    and e is small beside a and n
+//! else     inconclusive
+//! ```
+//!
+//! atol may excuse, it never certifies. 8uS is the rounding of the backward pass itself; where the
+//! dtype is narrower than f64 and the same backward is right in f64, it is rtol·S.
+//!
+//! # A wrong gradient, and what is said of it
+//!
+//! The user's op is x³, with 2x² where its gradient should have 3x²:
+//!
+//! ```
+#![doc = include_str!("../../tests/data/gradcheck_example.rs")]
+//! # report_of_the_wrong_cube().unwrap();
+//! ```
+//!
+//! # In a test
+//!
+//! ```toml
+//! [dev-dependencies]
+//! candle-sine = { version = "0.1", default-features = false }
+//! ```
+//! ```
+//! use candle_core::{Device, Result, Tensor};
+//! use candle_sine::gradcheck::{Options, gradcheck};
+//!
+//! # fn my_op(x: &Tensor) -> Result<Tensor> { x.tanh() }
+//! // #[test]
+//! fn my_op_has_the_right_gradient() -> Result<()> {
+//!     let x = Tensor::new(&[[0.3f64, -1.2], [0.7, 2.1]], &Device::Cpu)?;
+//!     gradcheck(|t| my_op(&t[0]), &[x], &Options::default())?.assert_pass();
+//!     Ok(())
+//! }
+//! # my_op_has_the_right_gradient().unwrap();
+//! ```
+//!
+//! # Beside PyTorch
+//!
+//! [`torch.autograd.gradcheck`](https://docs.pytorch.org/docs/stable/notes/gradcheck.html) takes
+//! central differences with a fixed step of 1e-6, so it needs f64 and tolerances of 1e-5 and 1e-3; it
+//! counts a missing gradient as zero, and its fast mode normalises its random vectors. This module's
+//! fast mode does not, and finds the entry ([`Mode::Fast`]).
+//!
+//! # Panics
+//!
+//! A panic inside candle's backward pass is caught and reported, and kept from the panic hook: the
+//! first check installs a hook in front of the program's own, silent on a thread that is inside a
+//! check and otherwise handing on. Under `panic = "abort"` such a panic ends the program.
 
 mod analytic;
 mod check;
 mod compare;
+mod control;
 mod display;
 mod exec;
 mod fast;
@@ -22,13 +79,43 @@ mod views;
 
 use candle_core::{Result, Tensor};
 
+pub use control::negative_control;
 pub use options::{Mode, Options};
 pub use report::{Dissent, Entry, InputReport, ManualReport, Outcome, Probe, ProbeReport, Report};
 pub use verdict::Verdict;
 
-use exec::{Parallel, Serial};
+use exec::{Exec, Parallel, Serial};
 
 /// Checks the gradient that candle's backward pass gives for `f` at `inputs`.
+///
+/// `inputs` are plain tensors of any rank; gradcheck makes the variables. The float ones are checked,
+/// the others passed through. `f` may return any shape. J[i, j] = ∂f_i/∂x_j by one backward pass for
+/// each output i is compared with Ridders' derivative along each x_j, in f64 where `f` runs in it.
+///
+/// `f` is called from this thread only and may hold a `Cell`; [`par_gradcheck`] uses all cores.
+///
+/// # Errors
+///
+/// No inputs, no float input, inputs on different devices, tolerances that are negative or not
+/// finite, an `f` that returns integers or changes its output's shape, and whatever error `f` itself
+/// returns. An error or a panic of the *backward* pass is not an error but a verdict.
+///
+/// ```
+/// use candle_core::{Device, Tensor};
+/// use candle_sine::gradcheck::{Options, Verdict, gradcheck};
+///
+/// let x = Tensor::new(&[0.5f64, -1.5, 2.], &Device::Cpu)?;
+/// let w = Tensor::new(&[[1f32, 2., 3.], [4., 5., 6.]], &Device::Cpu)?;
+///
+/// let report = gradcheck(|t| t[0].sin()?.sum_all(), &[x.clone()], &Options::default())?;
+/// assert!(report.is_pass(), "{report}");
+/// assert_eq!(report.inputs[0].certified, 3);
+///
+/// // A graph that is cut gives no gradient, and no error either.
+/// let report = gradcheck(|t| t[0].detach().exp(), &[w], &Options::default())?;
+/// assert_eq!(report.verdict(), Verdict::Severed);
+/// # Ok::<(), candle_core::Error>(())
+/// ```
 pub fn gradcheck<F>(f: F, inputs: &[Tensor], options: &Options) -> Result<Report>
 where
     F: Fn(&[Tensor]) -> Result<Tensor>,
@@ -36,7 +123,22 @@ where
     check::run(&Serial(f), None, inputs, options)
 }
 
-/// [`gradcheck`] on all cores.
+/// [`gradcheck`] on all cores: the same algorithm and the same report, with `f` called from rayon's
+/// threads.
+///
+/// # Errors
+///
+/// As [`gradcheck`].
+///
+/// ```
+/// use candle_core::{Device, Tensor};
+/// use candle_sine::gradcheck::{Options, par_gradcheck};
+///
+/// let a = Tensor::new(&[[1f64, 2.], [3., 4.]], &Device::Cpu)?;
+/// let b = Tensor::new(&[[0.5f64], [-1.]], &Device::Cpu)?;
+/// par_gradcheck(|t| t[0].matmul(&t[1]), &[a, b], &Options::default())?.assert_pass();
+/// # Ok::<(), candle_core::Error>(())
+/// ```
 pub fn par_gradcheck<F>(f: F, inputs: &[Tensor], options: &Options) -> Result<Report>
 where
     F: Fn(&[Tensor]) -> Result<Tensor> + Sync,
@@ -44,7 +146,34 @@ where
     check::run(&Parallel(f), None, inputs, options)
 }
 
-/// A hand-written gradient against autograd and numbers.
+/// A hand-written gradient, autograd and numbers, three ways in one table.
+///
+/// `manual` takes the inputs and the output's gradient and returns one gradient an input, `Tensor` or
+/// `Option<Tensor>`. For a scalar `f` the output's gradient is one, and may be ignored.
+/// [`InputReport::manual`] has its verdict, and [`ManualReport::dissent`] which of the three
+/// disagrees with the other two.
+///
+/// # Errors
+///
+/// As [`gradcheck`], and if `manual` returns an error, too many or too few gradients, or one whose
+/// shape is not its input's.
+///
+/// ```
+/// use candle_core::{Device, Tensor};
+/// use candle_sine::gradcheck::{Dissent, Options, gradcheck_with};
+///
+/// let x = Tensor::new(&[0.5f64, -1.5, 2.], &Device::Cpu)?;
+/// let sum_of_cubes = |t: &[Tensor]| t[0].powf(3.)?.sum_all();
+/// let right = |t: &[Tensor], _: &Tensor| Ok(vec![(t[0].sqr()? * 3.)?]);
+/// let wrong = |t: &[Tensor], _: &Tensor| Ok(vec![(t[0].sqr()? * 2.)?]);
+///
+/// let report = gradcheck_with(sum_of_cubes, right, &[x.clone()], &Options::default())?;
+/// assert!(report.is_pass());
+/// let report = gradcheck_with(sum_of_cubes, wrong, &[x], &Options::default())?;
+/// let by_hand = report.inputs[0].manual.as_ref().unwrap();
+/// assert_eq!(by_hand.dissent, Dissent::Manual);
+/// # Ok::<(), candle_core::Error>(())
+/// ```
 pub fn gradcheck_with<F, M, G>(
     f: F,
     manual: M,
@@ -56,8 +185,53 @@ where
     M: Fn(&[Tensor], &Tensor) -> Result<Vec<G>>,
     G: Into<Option<Tensor>>,
 {
+    three_ways(&Serial(f), manual, inputs, options)
+}
+
+/// [`gradcheck_with`] on all cores; `manual` is still called from this thread.
+///
+/// # Errors
+///
+/// As [`gradcheck_with`].
+///
+/// ```
+/// use candle_core::{Device, Tensor};
+/// use candle_sine::gradcheck::{Options, par_gradcheck_with};
+///
+/// let x = Tensor::new(&[[0.5f64, -1.5], [2., 0.1]], &Device::Cpu)?;
+/// let tanh = |t: &[Tensor]| t[0].tanh();
+/// let by_hand = |t: &[Tensor], grad: &Tensor| {
+///     Ok(vec![(grad * t[0].tanh()?.sqr()?.affine(-1., 1.)?)?])
+/// };
+/// par_gradcheck_with(tanh, by_hand, &[x], &Options::default())?.assert_pass();
+/// # Ok::<(), candle_core::Error>(())
+/// ```
+pub fn par_gradcheck_with<F, M, G>(
+    f: F,
+    manual: M,
+    inputs: &[Tensor],
+    options: &Options,
+) -> Result<Report>
+where
+    F: Fn(&[Tensor]) -> Result<Tensor> + Sync,
+    M: Fn(&[Tensor], &Tensor) -> Result<Vec<G>>,
+    G: Into<Option<Tensor>>,
+{
+    three_ways(&Parallel(f), manual, inputs, options)
+}
+
+fn three_ways<M, G>(
+    exec: &impl Exec,
+    manual: M,
+    inputs: &[Tensor],
+    options: &Options,
+) -> Result<Report>
+where
+    M: Fn(&[Tensor], &Tensor) -> Result<Vec<G>>,
+    G: Into<Option<Tensor>>,
+{
     let manual = |inputs: &[Tensor], grad: &Tensor| -> Result<Vec<Option<Tensor>>> {
         Ok(manual(inputs, grad)?.into_iter().map(Into::into).collect())
     };
-    check::run(&Serial(f), Some(&manual), inputs, options)
+    check::run(exec, Some(&manual), inputs, options)
 }

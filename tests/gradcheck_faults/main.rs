@@ -1,0 +1,124 @@
+//! Faults planted in correct gradients: every one must be caught.
+//!
+//! `cargo test --release --test gradcheck_faults -- --nocapture` prints the matrix.
+
+mod mutate;
+mod ops;
+
+use std::collections::BTreeMap;
+
+use candle_core::{DType, Result, Tensor};
+use candle_sine::gradcheck::{Mode, Options, Verdict, gradcheck};
+use mutate::{FAULTS, Fault, Mutant};
+
+fn verdict(mutant: &Mutant, dtype: DType, mode: Mode) -> Result<Verdict> {
+    let inputs: Result<Vec<Tensor>> = (mutant.op.inputs)()?
+        .iter()
+        .map(|t| t.to_dtype(dtype))
+        .collect();
+    let options = Options::default().mode(mode);
+    let report = gradcheck(|t| mutant.call(t), &inputs?, &options)?;
+    Ok(report.verdict())
+}
+
+#[test]
+fn the_unmutated_ops_pass() -> Result<()> {
+    for op in ops::all() {
+        for dtype in [DType::F64, DType::F32] {
+            for mode in [Mode::Full, Mode::Fast] {
+                let found = verdict(&Mutant::new(op, Fault::None, 0), dtype, mode)?;
+                assert_eq!(found, Verdict::Pass, "{} {dtype:?} {mode:?}", op.name);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// One mutant's verdicts; None where the fault is too small for the dtype to have to see it.
+struct Cell {
+    fault: String,
+    label: String,
+    f64_full: Verdict,
+    f64_fast: Verdict,
+    f32_full: Option<Verdict>,
+    f32_seen: bool,
+}
+
+fn cells() -> Result<(Vec<Cell>, usize)> {
+    let (mut cells, mut equivalent) = (Vec::new(), 0);
+    for op in ops::all() {
+        for target in 0..(op.inputs)()?.len() {
+            for fault in FAULTS {
+                let mutant = Mutant::new(op, fault, target);
+                if mutant.equivalent()? {
+                    equivalent += 1;
+                    continue;
+                }
+                let f32 = verdict(&mutant, DType::F32, Mode::Full)?;
+                cells.push(Cell {
+                    fault: fault.name(),
+                    label: format!("{}[{target}] {}", op.name, fault.name()),
+                    f64_full: verdict(&mutant, DType::F64, Mode::Full)?,
+                    f64_fast: verdict(&mutant, DType::F64, Mode::Fast)?,
+                    f32_full: fault.coarse().then_some(f32),
+                    f32_seen: f32.is_defect(),
+                });
+            }
+        }
+    }
+    Ok((cells, equivalent))
+}
+
+#[test]
+fn every_mutant_is_caught() -> Result<()> {
+    let (cells, equivalent) = cells()?;
+    print_matrix(&cells, equivalent);
+    let escaped: Vec<String> = cells
+        .iter()
+        .filter(|c| !c.f64_full.is_defect() || c.f32_full.is_some_and(|v| !v.is_defect()))
+        .map(|c| format!("{}: f64 {}, f32 {:?}", c.label, c.f64_full, c.f32_full))
+        .collect();
+    assert!(cells.len() >= 400, "only {} mutants", cells.len());
+    assert!(escaped.is_empty(), "escaped:\n{}", escaped.join("\n"));
+    Ok(())
+}
+
+fn print_matrix(cells: &[Cell], equivalent: usize) {
+    let mut rows: BTreeMap<&str, Vec<&Cell>> = BTreeMap::new();
+    for cell in cells {
+        rows.entry(&cell.fault).or_default().push(cell);
+    }
+    println!(
+        "| fault | mutants | caught in f64 | by projections | caught in f32 | verdicts in f64 |"
+    );
+    println!("|---|---:|---:|---:|---:|---|");
+    for (fault, row) in &rows {
+        let count = |test: &dyn Fn(&Cell) -> bool| row.iter().filter(|c| test(c)).count();
+        let mut verdicts: BTreeMap<&str, usize> = BTreeMap::new();
+        for cell in row {
+            *verdicts.entry(cell.f64_full.name()).or_default() += 1;
+        }
+        let verdicts: Vec<String> = verdicts.iter().map(|(v, n)| format!("{v} {n}")).collect();
+        println!(
+            "| {fault} | {} | {} | {} | {}{} | {} |",
+            row.len(),
+            count(&|c| c.f64_full.is_defect()),
+            count(&|c| c.f64_fast.is_defect()),
+            count(&|c| c.f32_seen),
+            if row[0].f32_full.is_none() {
+                " (not required)"
+            } else {
+                ""
+            },
+            verdicts.join(", "),
+        );
+    }
+    let all = |test: &dyn Fn(&Cell) -> bool| cells.iter().filter(|c| test(c)).count();
+    println!(
+        "| **all** | {} | {} | {} | {} | {equivalent} more faults leave their op's gradient as it is |",
+        cells.len(),
+        all(&|c| c.f64_full.is_defect()),
+        all(&|c| c.f64_fast.is_defect()),
+        all(&|c| c.f32_seen),
+    );
+}
