@@ -153,7 +153,10 @@ impl Case {
     where
         F: Fn(&[Tensor]) -> Result<Tensor> + Send + Sync + 'static,
     {
-        self.twins.push(Twin { name, call: Arc::new(call) });
+        self.twins.push(Twin {
+            name,
+            call: Arc::new(call),
+        });
         self
     }
 
@@ -174,7 +177,10 @@ impl Case {
                 .collect::<Result<_>>()?;
             Tensor::cat(&parts, 0)
         };
-        self.twins.push(Twin { name: "one by one", call: Arc::new(one_by_one) });
+        self.twins.push(Twin {
+            name: "one by one",
+            call: Arc::new(one_by_one),
+        });
         self
     }
 
@@ -199,13 +205,19 @@ impl Case {
 
     /// The inputs as tensors.
     pub fn tensors(&self, dtype: DType, device: &Device) -> Result<Vec<Tensor>> {
-        self.args.iter().map(|a| a.values.tensor(dtype, device)).collect()
+        self.args
+            .iter()
+            .map(|a| a.values.tensor(dtype, device))
+            .collect()
     }
 }
 
 fn float(dims: &[usize], f: impl Fn(usize) -> f64) -> Values {
     let n = dims.iter().product();
-    Values { dims: dims.to_vec(), data: Data::Float((0..n).map(f).collect()) }
+    Values {
+        dims: dims.to_vec(),
+        data: Data::Float((0..n).map(f).collect()),
+    }
 }
 
 /// Odd multiples of 1/64 in (-1.52, 1.5): never 0, no two equal among the first 97.
@@ -240,22 +252,33 @@ pub fn at(values: &[f64]) -> Values {
 
 /// The given values in a shape.
 pub fn at_dims(dims: &[usize], values: &[f64]) -> Values {
-    Values { dims: dims.to_vec(), data: Data::Float(values.to_vec()) }
+    Values {
+        dims: dims.to_vec(),
+        data: Data::Float(values.to_vec()),
+    }
 }
 
 /// Indices in a shape.
 pub fn ids(dims: &[usize], values: &[u32]) -> Values {
-    Values { dims: dims.to_vec(), data: Data::Ids(values.to_vec()) }
+    Values {
+        dims: dims.to_vec(),
+        data: Data::Ids(values.to_vec()),
+    }
 }
 
 /// A condition in a shape.
 pub fn mask(dims: &[usize], values: &[u8]) -> Values {
-    Values { dims: dims.to_vec(), data: Data::Mask(values.to_vec()) }
+    Values {
+        dims: dims.to_vec(),
+        data: Data::Mask(values.to_vec()),
+    }
 }
 
 /// From -100 to 100, denser near zero.
 pub fn wide() -> Values {
-    at(&[-100., -60., -30., -12., -6., -2.5, -1., -0.25, 0.25, 1., 2.5, 6., 12., 30., 60., 100.])
+    at(&[
+        -100., -60., -30., -12., -5.75, -2.5, -1., -0.25, 0.25, 1., 2.5, 5.75, 12., 30., 60., 100.,
+    ])
 }
 
 impl Values {

@@ -1,7 +1,9 @@
 //! Runs the cases under gradcheck: one row an input, a type and a probe.
 
 use candle_core::{DType, Device, Result, Tensor};
-use rayon::prelude::*;
+use rayon::ThreadPoolBuilder;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::ScopedJoinHandle;
 
 use super::case::{Call, Case};
 use super::variants;
@@ -47,27 +49,77 @@ fn finite<S: serde::Serializer>(x: &Option<f64>, to: S) -> std::result::Result<S
 }
 
 /// Runs every case in each of its types, in parallel; the rows in the order of the cases.
-pub fn run(cases: &[Case], device: &Device, tick: impl Fn() + Sync) -> Vec<Row> {
+///
+/// `only` leaves the rows of one type.
+pub fn run(
+    cases: &[Case],
+    device: &Device,
+    only: Option<DType>,
+    tick: impl Fn() + Sync,
+) -> Vec<Row> {
     let job = |case: &Case| {
-        let rows = check(case, device);
+        let rows = check(case, device, only);
         tick();
         rows
     };
-    let rows: Vec<Vec<Row>> = cases.par_iter().map(job).collect();
-    rows.into_iter().flatten().collect()
+    in_parallel(cases, job).into_iter().flatten().collect()
+}
+
+/// `f` of every item, in order, on every core.
+///
+/// candle spreads single ops over rayon's threads; with the cores already busy that costs far more
+/// than it gives. So each worker here has a pool of one thread, in which candle stays.
+pub fn in_parallel<T: Sync, R: Send>(items: &[T], f: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let worker = || {
+        let alone = ThreadPoolBuilder::new().num_threads(1).build().ok();
+        let mut done = Vec::new();
+        while let Some((i, item)) = take(items, &next) {
+            let result = match &alone {
+                Some(pool) => pool.install(|| f(item)),
+                None => f(item),
+            };
+            done.push((i, result));
+        }
+        done
+    };
+    let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
+    let mut done: Vec<(usize, R)> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(worker)).collect();
+        let joined = |w: ScopedJoinHandle<_>| match w.join() {
+            Ok(done) => done,
+            Err(panic) => std::panic::resume_unwind(panic),
+        };
+        workers.into_iter().flat_map(joined).collect()
+    });
+    done.sort_by_key(|(i, _)| *i);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
+fn take<'a, T>(items: &'a [T], next: &AtomicUsize) -> Option<(usize, &'a T)> {
+    let i = next.fetch_add(1, Ordering::Relaxed);
+    items.get(i).map(|item| (i, item))
 }
 
 /// One case in each of its types, f64 first where it has it: the others are held against it.
-pub fn check(case: &Case, device: &Device) -> Vec<Row> {
+pub fn check(case: &Case, device: &Device, only: Option<DType>) -> Vec<Row> {
     let mut rows = Vec::new();
     let mut wide = None;
-    for &dtype in &case.dtypes {
+    let asked = |dtype| only.is_none_or(|only| only == dtype);
+    for &dtype in case.dtypes.iter().filter(|&&d| d == DType::F64 || asked(d)) {
         let probes = case.probes && Some(&dtype) == case.dtypes.first();
         let report = gradchecked(&case.call, case, dtype, device, probes);
         match &report {
+            _ if !asked(dtype) => {}
             Ok(report) => {
                 let forward = variants::values(case, dtype, device);
-                let found = Found { case, dtype, device, wide: wide.as_ref(), forward };
+                let found = Found {
+                    case,
+                    dtype,
+                    device,
+                    wide: wide.as_ref(),
+                    forward,
+                };
                 rows.extend(found.rows(report));
             }
             Err(error) => rows.push(failed(case, dtype, &error.to_string())),
@@ -88,7 +140,11 @@ pub fn gradchecked(
     probes: bool,
 ) -> Result<Report> {
     let tensors = case.tensors(dtype, device)?;
-    gradcheck(|t: &[Tensor]| call(t), &tensors, &Options::default().probes(probes))
+    gradcheck(
+        |t: &[Tensor]| call(t),
+        &tensors,
+        &Options::default().probes(probes),
+    )
 }
 
 struct Found<'a> {
@@ -101,12 +157,22 @@ struct Found<'a> {
 
 impl Found<'_> {
     fn rows(&self, report: &Report) -> Vec<Row> {
-        let mut rows: Vec<_> = report.inputs.iter().map(|i| self.plain(report, i)).collect();
+        let mut rows: Vec<_> = report
+            .inputs
+            .iter()
+            .map(|i| self.plain(report, i))
+            .collect();
         let sound = |p: &&ProbeReport| {
             let plain = report.inputs.iter().find(|i| i.input == p.input);
             plain.is_none_or(|i| !i.verdict.is_defect()) || of_the_forward(&p.outcome)
         };
-        rows.extend(report.probes.iter().filter(sound).filter_map(|p| self.probed(p)));
+        rows.extend(
+            report
+                .probes
+                .iter()
+                .filter(sound)
+                .filter_map(|p| self.probed(p)),
+        );
         rows
     }
 
@@ -122,32 +188,38 @@ impl Found<'_> {
             };
         }
         let worst = input.worst.as_ref();
-        let verdict = match self.settled(input) {
-            Verdict::Pass if self.case.kink => Verdict::Kink,
-            verdict => verdict,
-        };
-        Row {
-            verdict: verdict.name(),
+        let mut row = Row {
+            verdict: input.verdict.name(),
             max_rel_err: Some(input.max_rel_err),
             autograd: worst.map(|w| w.analytic),
             numeric: worst.map(|w| w.numeric),
             note: input.notes.first().or(report.notes.first()).cloned(),
             ..row
-        }
+        };
+        self.settle(&mut row, input);
+        row
     }
 
-    /// A narrow type is not accused of its own rounding: see [`variants::rounding`].
-    fn settled(&self, input: &InputReport) -> Verdict {
+    /// A narrow type is not accused of its own rounding: see [`variants::rounding`]. And a kink is
+    /// one also where candle takes the mean of both slopes, which is the numeric derivative there.
+    fn settle(&self, row: &mut Row, input: &InputReport) {
         let doubtful = matches!(
             input.verdict,
             Verdict::Wrong | Verdict::Severed | Verdict::Imprecise | Verdict::Inconclusive
         );
-        match self.wide {
-            Some(wide) if doubtful && self.dtype != DType::F64 => {
-                variants::rounding(self.case, self.dtype, self.device, input, wide)
-                    .unwrap_or(input.verdict)
+        let narrow = self.dtype != DType::F64;
+        if let Some(wide) = self.wide.filter(|_| doubtful && narrow) {
+            match variants::rounding(self.case, self.dtype, self.device, input, wide) {
+                Some(variants::Rounded::Right) => row.verdict = Verdict::Pass.name(),
+                Some(variants::Rounded::NonFinite { narrow, exact }) => {
+                    row.verdict = Verdict::NonFinite.name();
+                    (row.autograd, row.numeric) = (Some(narrow), Some(exact));
+                }
+                None => {}
             }
-            _ => input.verdict,
+        }
+        if self.case.kink && row.verdict == Verdict::Pass.name() {
+            row.verdict = Verdict::Kink.name();
         }
     }
 
@@ -155,14 +227,22 @@ impl Found<'_> {
         let row = blank(self.case, self.dtype, probe.input, probe.probe.name());
         match &probe.outcome {
             Outcome::Pass => Some(row),
-            Outcome::Failed { verdict, found, expected, note, .. } => Some(Row {
+            Outcome::Failed {
+                verdict,
+                found,
+                expected,
+                note,
+                ..
+            } => Some(Row {
                 verdict: verdict.name(),
                 autograd: Some(*found).filter(|x| !x.is_nan()),
                 numeric: Some(*expected).filter(|x| !x.is_nan()),
                 note: Some(note.to_string()),
                 ..row
             }),
-            Outcome::Forward { found, expected, .. } => Some(Row {
+            Outcome::Forward {
+                found, expected, ..
+            } => Some(Row {
                 verdict: "forward",
                 autograd: Some(*found),
                 numeric: Some(*expected),
@@ -200,7 +280,15 @@ fn blank(case: &Case, dtype: DType, input: usize, probe: &str) -> Row {
 }
 
 fn failed(case: &Case, dtype: DType, error: &str) -> Row {
-    let first = case.args.iter().position(|a| a.values.is_float()).unwrap_or(0);
+    let first = case
+        .args
+        .iter()
+        .position(|a| a.values.is_float())
+        .unwrap_or(0);
     let note = error.lines().next().map(String::from);
-    Row { verdict: "error", note, ..blank(case, dtype, first, "plain") }
+    Row {
+        verdict: "error",
+        note,
+        ..blank(case, dtype, first, "plain")
+    }
 }

@@ -3,7 +3,7 @@
 use candle_core::{DType, Device, Result, Tensor, Var};
 
 use super::case::{Call, Case};
-use crate::gradcheck::{InputReport, Report, Verdict};
+use crate::gradcheck::{InputReport, Report};
 
 /// Values that should be equal and are not.
 pub struct Difference {
@@ -26,7 +26,11 @@ pub fn values(case: &Case, dtype: DType, device: &Device) -> Option<Difference> 
             .into_iter()
             .zip(expected)
             .find(|(f, e)| f.is_nan() != e.is_nan() || (f - e).abs() > 16. * unit(dtype) * scale)?;
-        Some(Difference { twin: twin.name, found, expected })
+        Some(Difference {
+            twin: twin.name,
+            found,
+            expected,
+        })
     })
 }
 
@@ -38,6 +42,19 @@ fn unit(dtype: DType) -> f64 {
         DType::F16 => 0.5f64.powi(11),
         _ => 0.5f64.powi(8),
     }
+}
+
+/// See [`rounding`].
+pub enum Rounded {
+    /// To within the type's rounding.
+    Right,
+    /// Infinite or NaN in the type, finite in f64.
+    NonFinite {
+        /// The element in the type.
+        narrow: f64,
+        /// In f64.
+        exact: f64,
+    },
 }
 
 /// What a doubtful verdict in a narrow type amounts to, given f64's report.
@@ -52,7 +69,7 @@ pub fn rounding(
     device: &Device,
     input: &InputReport,
     wide: &Report,
-) -> Option<Verdict> {
+) -> Option<Rounded> {
     let unit = unit(dtype);
     let wide = wide.inputs.iter().find(|i| i.input == input.input)?;
     if wide.verdict.is_defect() && !wide.max_rel_err.le(&unit) {
@@ -63,16 +80,29 @@ pub fn rounding(
         let inputs = widened(&case.tensors(dtype, device).ok()?).ok()?;
         gradient(&case.call, &inputs, input.input).ok()??
     };
-    if narrow.iter().any(|x| !x.is_finite()) && exact.iter().all(|x| x.is_finite()) {
-        return Some(Verdict::NonFinite);
+    let lost = narrow
+        .iter()
+        .zip(&exact)
+        .find(|(n, e)| !n.is_finite() && e.is_finite());
+    if let Some((&narrow, &exact)) = lost {
+        return Some(Rounded::NonFinite { narrow, exact });
     }
     let scale = exact.iter().fold(0., |m: f64, x| m.max(x.abs()));
-    let off = narrow.iter().zip(&exact).fold(0., |m: f64, (n, e)| m.max((n - e).abs()));
-    (off <= 16. * unit * scale).then_some(Verdict::Pass)
+    let off = narrow
+        .iter()
+        .zip(&exact)
+        .fold(0., |m: f64, (n, e)| m.max((n - e).abs()));
+    (off <= 16. * unit * scale).then_some(Rounded::Right)
 }
 
 fn widened(inputs: &[Tensor]) -> Result<Vec<Tensor>> {
-    let widen = |t: &Tensor| if t.dtype().is_float() { t.to_dtype(DType::F64) } else { Ok(t.clone()) };
+    let widen = |t: &Tensor| {
+        if t.dtype().is_float() {
+            t.to_dtype(DType::F64)
+        } else {
+            Ok(t.clone())
+        }
+    };
     inputs.iter().map(widen).collect()
 }
 

@@ -1,6 +1,7 @@
 //! The only place that prints. One file a command; what they share lies beside them.
 
 mod args;
+mod audit;
 mod check;
 mod files;
 mod print;
@@ -35,10 +36,13 @@ enum Command {
     /// Holds the manual gradient against candle's autograd and against a numerical derivative
     #[command(after_help = EXIT_CODES)]
     Check(check::Args),
+    /// Holds candle's own gradients against numerical derivatives, function by function
+    #[command(after_help = EXIT_CODES)]
+    Audit(audit::Args),
 }
 
 const EXIT_CODES: &str = "Exit status: 0 yes; 1 a negative answer (the loss diverged, gradients \
-disagree); 2 it could not be done.";
+disagree, the audit differs from its record); 2 it could not be done.";
 
 /// What a command that could be carried out answers.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -68,6 +72,7 @@ fn dispatch(cli: &Cli) -> Result<Answer> {
         None => train::run(&cli.train),
         Some(Command::Train(args)) => train::run(args),
         Some(Command::Check(args)) => check::run(args),
+        Some(Command::Audit(args)) => audit::run(args),
     }
 }
 

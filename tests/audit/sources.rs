@@ -14,12 +14,22 @@ const OTHER_BUILDS: [&str; 5] = ["cuda", "metal", "cutile", "mkl", "accelerate"]
 pub fn folder(krate: &str) -> PathBuf {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
     let out = Command::new(cargo)
-        .args(["metadata", "--format-version=1", "--offline", "--locked", "--filter-platform"])
+        .args([
+            "metadata",
+            "--format-version=1",
+            "--offline",
+            "--locked",
+            "--filter-platform",
+        ])
         .arg(host())
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .expect("cargo metadata runs");
-    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    assert!(
+        out.status.success(),
+        "{}",
+        String::from_utf8_lossy(&out.stderr)
+    );
     let metadata: serde_json::Value = serde_json::from_slice(&out.stdout).expect("it is JSON");
     let packages = metadata["packages"].as_array().expect("packages");
     let package = packages.iter().find(|p| p["name"] == krate);
@@ -29,7 +39,10 @@ pub fn folder(krate: &str) -> PathBuf {
 }
 
 fn host() -> String {
-    let out = Command::new("rustc").arg("-vV").output().expect("rustc runs");
+    let out = Command::new("rustc")
+        .arg("-vV")
+        .output()
+        .expect("rustc runs");
     let text = String::from_utf8_lossy(&out.stdout).into_owned();
     let host = text.lines().find_map(|line| line.strip_prefix("host: "));
     host.expect("rustc -vV names the host").to_string()
@@ -52,8 +65,8 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn file(&mut self, path: &Path, children: &Path, module: &str) {
-        let text = std::fs::read_to_string(path)
-            .unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        let text =
+            std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         let file = syn::parse_file(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         self.items(&file.items, children, module);
     }
@@ -68,7 +81,11 @@ impl Reader<'_> {
                         Some((_, items)) => self.items(items, &dir, &inner),
                         None => {
                             let flat = children.join(format!("{}.rs", m.ident));
-                            let file = if flat.exists() { flat } else { dir.join("mod.rs") };
+                            let file = if flat.exists() {
+                                flat
+                            } else {
+                                dir.join("mod.rs")
+                            };
                             self.file(&file, &dir, &inner);
                         }
                     }
@@ -84,7 +101,8 @@ impl Reader<'_> {
                         if let TraitItem::Fn(f) = item
                             && tensor_to_tensor(&f.sig, "")
                         {
-                            self.found.insert(format!("{module}::{}::{}", t.ident, f.sig.ident));
+                            self.found
+                                .insert(format!("{module}::{}::{}", t.ident, f.sig.ident));
                         }
                     }
                 }
@@ -95,9 +113,14 @@ impl Reader<'_> {
     }
 
     fn block(&mut self, block: &ItemImpl, module: &str) {
-        let Some(owner) = type_name(&block.self_ty) else { return };
+        let Some(owner) = type_name(&block.self_ty) else {
+            return;
+        };
         let of_trait = block.trait_.as_ref().map(|(_, path, _)| {
-            path.segments.last().map(|s| s.ident.to_string()).unwrap_or_default()
+            path.segments
+                .last()
+                .map(|s| s.ident.to_string())
+                .unwrap_or_default()
         });
         for item in &block.items {
             match item {
@@ -118,8 +141,19 @@ impl Reader<'_> {
 
     /// The macros of tensor.rs and indexer.rs that define methods.
     fn call(&mut self, mac: &syn::Macro, module: &str, owner: &str) {
-        let name = mac.path.segments.last().map(|s| s.ident.to_string()).unwrap_or_default();
-        let first = mac.tokens.clone().into_iter().next().map(|t| t.to_string()).unwrap_or_default();
+        let name = mac
+            .path
+            .segments
+            .last()
+            .map(|s| s.ident.to_string())
+            .unwrap_or_default();
+        let first = mac
+            .tokens
+            .clone()
+            .into_iter()
+            .next()
+            .map(|t| t.to_string())
+            .unwrap_or_default();
         match name.as_str() {
             "unary_op" | "binary_op" | "binary_op_scalar" | "broadcast_binary_op"
                 if owner == "Tensor" =>
@@ -130,7 +164,10 @@ impl Reader<'_> {
                 let method = first.to_lowercase();
                 self.insert(module, "Tensor", &format!("<{first}>::{method}"));
             }
-            _ => assert!(owner != "Tensor", "an unknown macro makes methods of Tensor: {name}"),
+            _ => assert!(
+                owner != "Tensor",
+                "an unknown macro makes methods of Tensor: {name}"
+            ),
         }
     }
 
@@ -170,11 +207,15 @@ fn type_name(ty: &Type) -> Option<String> {
 /// A tensor goes in and a tensor comes out, owned: a reference returned is an accessor.
 fn tensor_to_tensor(sig: &Signature, owner: &str) -> bool {
     let words = |text: String| -> Vec<String> {
-        text.split(|c: char| !c.is_alphanumeric() && c != '_').map(String::from).collect()
+        text.split(|c: char| !c.is_alphanumeric() && c != '_')
+            .map(String::from)
+            .collect()
     };
     let of_tensor = |w: &String| {
-        matches!(w.as_str(), "Tensor" | "TensorOrScalar" | "LSTMState" | "GRUState")
-            || (w == "Self" && owner == "Tensor")
+        matches!(
+            w.as_str(),
+            "Tensor" | "TensorOrScalar" | "LSTMState" | "GRUState"
+        ) || (w == "Self" && owner == "Tensor")
             || w == "State"
             || w == "Output"
     };

@@ -11,24 +11,84 @@ const SAME_SHAPE: [(&str, Binary, &str); 6] = [
     ("candle_core::Tensor::sub", Tensor::sub, "self - rhs"),
     ("candle_core::Tensor::mul", Tensor::mul, "self * rhs"),
     ("candle_core::Tensor::div", Tensor::div, "self / rhs"),
-    ("candle_core::Tensor::maximum", |a, b| a.maximum(b), "torch.maximum(self, rhs)"),
-    ("candle_core::Tensor::minimum", |a, b| a.minimum(b), "torch.minimum(self, rhs)"),
+    (
+        "candle_core::Tensor::maximum",
+        |a, b| a.maximum(b),
+        "torch.maximum(self, rhs)",
+    ),
+    (
+        "candle_core::Tensor::minimum",
+        |a, b| a.minimum(b),
+        "torch.minimum(self, rhs)",
+    ),
 ];
 
 const BROADCAST: [(&str, Binary, &str); 6] = [
-    ("candle_core::Tensor::broadcast_add", Tensor::broadcast_add, "self + rhs"),
-    ("candle_core::Tensor::broadcast_sub", Tensor::broadcast_sub, "self - rhs"),
-    ("candle_core::Tensor::broadcast_mul", Tensor::broadcast_mul, "self * rhs"),
-    ("candle_core::Tensor::broadcast_div", Tensor::broadcast_div, "self / rhs"),
-    ("candle_core::Tensor::broadcast_maximum", Tensor::broadcast_maximum, "torch.maximum(self, rhs)"),
-    ("candle_core::Tensor::broadcast_minimum", Tensor::broadcast_minimum, "torch.minimum(self, rhs)"),
+    (
+        "candle_core::Tensor::broadcast_add",
+        Tensor::broadcast_add,
+        "self + rhs",
+    ),
+    (
+        "candle_core::Tensor::broadcast_sub",
+        Tensor::broadcast_sub,
+        "self - rhs",
+    ),
+    (
+        "candle_core::Tensor::broadcast_mul",
+        Tensor::broadcast_mul,
+        "self * rhs",
+    ),
+    (
+        "candle_core::Tensor::broadcast_div",
+        Tensor::broadcast_div,
+        "self / rhs",
+    ),
+    (
+        "candle_core::Tensor::broadcast_maximum",
+        Tensor::broadcast_maximum,
+        "torch.maximum(self, rhs)",
+    ),
+    (
+        "candle_core::Tensor::broadcast_minimum",
+        Tensor::broadcast_minimum,
+        "torch.minimum(self, rhs)",
+    ),
 ];
 
 const OPERATORS: [(&str, Binary, Binary, Unary, Unary, &str); 4] = [
-    ("<candle_core::Tensor as std::ops::Add>::add", |a, b| a + b, |a, b| Ok(a.clone()) + b, |a| a + 2.5, |a| 2.5 + a, "+"),
-    ("<candle_core::Tensor as std::ops::Sub>::sub", |a, b| a - b, |a, b| Ok(a.clone()) - b, |a| a - 2.5, |a| 2.5 - a, "-"),
-    ("<candle_core::Tensor as std::ops::Mul>::mul", |a, b| a * b, |a, b| Ok(a.clone()) * b, |a| a * 2.5, |a| 2.5 * a, "*"),
-    ("<candle_core::Tensor as std::ops::Div>::div", |a, b| a / b, |a, b| Ok(a.clone()) / b, |a| a / 2.5, |a| 2.5 / a, "/"),
+    (
+        "<candle_core::Tensor as std::ops::Add>::add",
+        |a, b| a + b,
+        |a, b| Ok(a.clone()) + b,
+        |a| a + 2.5,
+        |a| 2.5 + a,
+        "+",
+    ),
+    (
+        "<candle_core::Tensor as std::ops::Sub>::sub",
+        |a, b| a - b,
+        |a, b| Ok(a.clone()) - b,
+        |a| a - 2.5,
+        |a| 2.5 - a,
+        "-",
+    ),
+    (
+        "<candle_core::Tensor as std::ops::Mul>::mul",
+        |a, b| a * b,
+        |a, b| Ok(a.clone()) * b,
+        |a| a * 2.5,
+        |a| 2.5 * a,
+        "*",
+    ),
+    (
+        "<candle_core::Tensor as std::ops::Div>::div",
+        |a, b| a / b,
+        |a, b| Ok(a.clone()) / b,
+        |a| a / 2.5,
+        |a| 2.5 / a,
+        "/",
+    ),
 ];
 
 const OPERATORS_OF_A_NUMBER: [&str; 4] = [
@@ -43,17 +103,37 @@ type Unary = fn(&Tensor) -> Result<Tensor>;
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for (path, f, torch) in SAME_SHAPE {
-        let of = |name: &str| Case::new(path, name).run(move |a| f(&a[0], &a[1])).torch(torch);
-        cases.push(of("same shape").arg("self", v(&[2, 3])).arg("rhs", w(&[2, 3])));
+        let of = |name: &str| {
+            Case::new(path, name)
+                .run(move |a| f(&a[0], &a[1]))
+                .torch(torch)
+        };
+        cases.push(
+            of("same shape")
+                .arg("self", v(&[2, 3]))
+                .arg("rhs", w(&[2, 3])),
+        );
         cases.push(of("rank 0").arg("self", v(&[])).arg("rhs", w(&[])));
-        cases.push(of("zero-size").arg("self", v(&[0, 2])).arg("rhs", w(&[0, 2])));
+        cases.push(
+            of("zero-size")
+                .arg("self", v(&[0, 2]))
+                .arg("rhs", w(&[0, 2])),
+        );
     }
     for (path, f, torch) in BROADCAST {
-        let of = |name: &str| Case::new(path, name).run(move |a| f(&a[0], &a[1])).torch(torch);
+        let of = |name: &str| {
+            Case::new(path, name)
+                .run(move |a| f(&a[0], &a[1]))
+                .torch(torch)
+        };
         cases.push(of("rhs wider").arg("self", v(&[3])).arg("rhs", w(&[2, 3])));
         cases.push(of("both").arg("self", v(&[2, 1, 3])).arg("rhs", w(&[4, 1])));
         cases.push(of("scalar").arg("self", v(&[2, 3])).arg("rhs", w(&[])));
-        cases.push(of("same shape").arg("self", v(&[2, 3])).arg("rhs", w(&[2, 3])));
+        cases.push(
+            of("same shape")
+                .arg("self", v(&[2, 3]))
+                .arg("rhs", w(&[2, 3])),
+        );
     }
     cases.extend(operators());
     cases.extend(bounds());
@@ -111,7 +191,10 @@ fn bounds() -> Vec<Case> {
     };
     let tensors = Case::new("candle_core::Tensor::clamp", "bounds are tensors")
         .arg("self", v(&[2, 3]))
-        .arg("min", at(&[-1., -1., -0.25, -1., -0.5, -1.]).reshaped(&[2, 3]))
+        .arg(
+            "min",
+            at(&[-1., -1., -0.25, -1., -0.5, -1.]).reshaped(&[2, 3]),
+        )
         .arg("max", at(&[0.125, 2., 0.25, 1., 0.5, 1.]).reshaped(&[2, 3]))
         .run(|a| a[0].clamp(&a[1], &a[2]))
         .torch("torch.minimum(torch.maximum(self, min), max)");
@@ -152,7 +235,10 @@ fn powers() -> Vec<Case> {
             .torch("torch.pow(self, torch.full_like(self, 2.))")
             .plain()
     };
-    let (pow, broadcast) = ("candle_core::Tensor::pow", "candle_core::Tensor::broadcast_pow");
+    let (pow, broadcast) = (
+        "candle_core::Tensor::pow",
+        "candle_core::Tensor::broadcast_pow",
+    );
     let negative = || at(&[-2., -1.5, -0.5]);
     vec![
         positive(pow, Tensor::pow, &[2, 3]),
@@ -176,8 +262,11 @@ fn far_from_one() -> Vec<Case> {
     };
     vec![
         div("both near 300", at(&[304., 320., 384.])).only(&[DType::F64, DType::F32, DType::F16]),
-        div("both near 1e-4", at(&[1.0 / 8192., 1.0 / 16384.]))
-            .only(&[DType::F64, DType::F32, DType::F16]),
+        div("both near 1e-4", at(&[1.0 / 8192., 1.0 / 16384.])).only(&[
+            DType::F64,
+            DType::F32,
+            DType::F16,
+        ]),
     ]
 }
 

@@ -24,7 +24,15 @@ struct Grid {
 
 impl Grid {
     fn name(&self) -> String {
-        let Grid { batch, c_in, c_out, groups, padding, stride, dilation } = self;
+        let Grid {
+            batch,
+            c_in,
+            c_out,
+            groups,
+            padding,
+            stride,
+            dilation,
+        } = self;
         format!("b{batch} c{c_in}-{c_out} g{groups} p{padding} s{stride} d{dilation}")
     }
 
@@ -38,10 +46,24 @@ fn grid() -> Vec<Grid> {
     let mut grid = Vec::new();
     for batch in [1, 2] {
         for (c_in, c_out, groups) in CHANNELS {
-            for (padding, stride, dilation) in
-                [(0, 1, 1), (1, 1, 1), (0, 2, 1), (1, 2, 1), (1, 1, 2), (1, 2, 2), (2, 3, 1)]
-            {
-                grid.push(Grid { batch, c_in, c_out, groups, padding, stride, dilation });
+            for (padding, stride, dilation) in [
+                (0, 1, 1),
+                (1, 1, 1),
+                (0, 2, 1),
+                (1, 2, 1),
+                (1, 1, 2),
+                (1, 2, 2),
+                (2, 3, 1),
+            ] {
+                grid.push(Grid {
+                    batch,
+                    c_in,
+                    c_out,
+                    groups,
+                    padding,
+                    stride,
+                    dilation,
+                });
             }
         }
     }
@@ -77,30 +99,65 @@ fn probed(case: Case, g: Grid) -> Case {
 }
 
 fn conv1d(g: Grid, length: usize) -> Case {
-    let Grid { batch, c_in, c_out, groups, padding, stride, dilation } = g;
-    let case = Case::new("candle_core::Tensor::conv1d", format!("{} l{length} k2", g.name()))
-        .arg("self", v(&[batch, c_in, length]))
-        .arg("kernel", w(&[c_out, c_in / groups, 2]))
-        .run(move |a| a[0].conv1d(&a[1], padding, stride, dilation, groups))
-        .torch(format!("F.conv1d(self, kernel, None, {stride}, {padding}, {dilation}, {groups})"));
+    let Grid {
+        batch,
+        c_in,
+        c_out,
+        groups,
+        padding,
+        stride,
+        dilation,
+    } = g;
+    let case = Case::new(
+        "candle_core::Tensor::conv1d",
+        format!("{} l{length} k2", g.name()),
+    )
+    .arg("self", v(&[batch, c_in, length]))
+    .arg("kernel", w(&[c_out, c_in / groups, 2]))
+    .run(move |a| a[0].conv1d(&a[1], padding, stride, dilation, groups))
+    .torch(format!(
+        "F.conv1d(self, kernel, None, {stride}, {padding}, {dilation}, {groups})"
+    ));
     probed(case, g)
 }
 
 fn conv2d(g: Grid, (h, w_): (usize, usize), (kh, kw): (usize, usize)) -> Case {
-    let Grid { batch, c_in, c_out, groups, padding, stride, dilation } = g;
+    let Grid {
+        batch,
+        c_in,
+        c_out,
+        groups,
+        padding,
+        stride,
+        dilation,
+    } = g;
     let name = format!("{} {h}x{w_} k{kh}x{kw}", g.name());
-    let (kh, kw) = if dilation == 2 { (2, kw.min(2)) } else { (kh, kw) };
+    let (kh, kw) = if dilation == 2 {
+        (2, kw.min(2))
+    } else {
+        (kh, kw)
+    };
     let case = Case::new("candle_core::Tensor::conv2d", name)
         .arg("self", v(&[batch, c_in, h, w_]))
         .arg("kernel", w(&[c_out, c_in / groups, kh, kw]))
         .run(move |a| a[0].conv2d(&a[1], padding, stride, dilation, groups))
-        .torch(format!("F.conv2d(self, kernel, None, {stride}, {padding}, {dilation}, {groups})"))
+        .torch(format!(
+            "F.conv2d(self, kernel, None, {stride}, {padding}, {dilation}, {groups})"
+        ))
         .only(&NO_BF16);
     probed(case, g)
 }
 
 fn conv_transpose1d(g: Grid, output_padding: usize) -> Case {
-    let Grid { batch, c_in, c_out, groups, padding, stride, dilation } = g;
+    let Grid {
+        batch,
+        c_in,
+        c_out,
+        groups,
+        padding,
+        stride,
+        dilation,
+    } = g;
     let path = "candle_core::Tensor::conv_transpose1d";
     let case = Case::new(path, format!("{} op{output_padding} l3 k3", g.name()))
         .arg("self", v(&[batch, c_in, 3]))
@@ -116,7 +173,15 @@ fn conv_transpose1d(g: Grid, output_padding: usize) -> Case {
 }
 
 fn conv_transpose2d(g: Grid, output_padding: usize) -> Case {
-    let Grid { batch, c_in, c_out, padding, stride, dilation, .. } = g;
+    let Grid {
+        batch,
+        c_in,
+        c_out,
+        padding,
+        stride,
+        dilation,
+        ..
+    } = g;
     let path = "candle_core::Tensor::conv_transpose2d";
     let case = Case::new(path, format!("{} op{output_padding} 3x3 k3x3", g.name()))
         .arg("self", v(&[batch, c_in, 3, 3]))
@@ -135,21 +200,27 @@ fn pointwise() -> Vec<Case> {
     let mut cases = Vec::new();
     for (padding, stride) in [(0, 1), (1, 1), (0, 2)] {
         cases.push(
-            Case::new("candle_core::Tensor::conv2d", format!("1x1 kernel, p{padding} s{stride}"))
-                .arg("self", v(&[2, 3, 4, 4]))
-                .arg("kernel", w(&[2, 3, 1, 1]))
-                .run(move |a| a[0].conv2d(&a[1], padding, stride, 1, 1))
-                .torch(format!("F.conv2d(self, kernel, None, {stride}, {padding})"))
-                .only(&NO_BF16)
-                .batched(&[0]),
+            Case::new(
+                "candle_core::Tensor::conv2d",
+                format!("1x1 kernel, p{padding} s{stride}"),
+            )
+            .arg("self", v(&[2, 3, 4, 4]))
+            .arg("kernel", w(&[2, 3, 1, 1]))
+            .run(move |a| a[0].conv2d(&a[1], padding, stride, 1, 1))
+            .torch(format!("F.conv2d(self, kernel, None, {stride}, {padding})"))
+            .only(&NO_BF16)
+            .batched(&[0]),
         );
         cases.push(
-            Case::new("candle_core::Tensor::conv1d", format!("kernel of 1, p{padding} s{stride}"))
-                .arg("self", v(&[2, 3, 4]))
-                .arg("kernel", w(&[2, 3, 1]))
-                .run(move |a| a[0].conv1d(&a[1], padding, stride, 1, 1))
-                .torch(format!("F.conv1d(self, kernel, None, {stride}, {padding})"))
-                .batched(&[0]),
+            Case::new(
+                "candle_core::Tensor::conv1d",
+                format!("kernel of 1, p{padding} s{stride}"),
+            )
+            .arg("self", v(&[2, 3, 4]))
+            .arg("kernel", w(&[2, 3, 1]))
+            .run(move |a| a[0].conv1d(&a[1], padding, stride, 1, 1))
+            .torch(format!("F.conv1d(self, kernel, None, {stride}, {padding})"))
+            .batched(&[0]),
         );
     }
     cases
@@ -157,16 +228,22 @@ fn pointwise() -> Vec<Case> {
 
 fn with_algo() -> Vec<Case> {
     vec![
-        Case::new("candle_core::Tensor::conv1d_with_algo", "no algorithm named")
-            .arg("self", v(&[1, 2, 5]))
-            .arg("kernel", w(&[3, 2, 2]))
-            .run(|a| a[0].conv1d_with_algo(&a[1], 1, 1, 1, 1, None))
-            .torch("F.conv1d(self, kernel, None, 1, 1)"),
-        Case::new("candle_core::Tensor::conv2d_with_algo", "no algorithm named")
-            .arg("self", v(&[1, 2, 4, 4]))
-            .arg("kernel", w(&[3, 2, 3, 3]))
-            .run(|a| a[0].conv2d_with_algo(&a[1], 1, 1, 1, 1, None))
-            .torch("F.conv2d(self, kernel, None, 1, 1)"),
+        Case::new(
+            "candle_core::Tensor::conv1d_with_algo",
+            "no algorithm named",
+        )
+        .arg("self", v(&[1, 2, 5]))
+        .arg("kernel", w(&[3, 2, 2]))
+        .run(|a| a[0].conv1d_with_algo(&a[1], 1, 1, 1, 1, None))
+        .torch("F.conv1d(self, kernel, None, 1, 1)"),
+        Case::new(
+            "candle_core::Tensor::conv2d_with_algo",
+            "no algorithm named",
+        )
+        .arg("self", v(&[1, 2, 4, 4]))
+        .arg("kernel", w(&[3, 2, 3, 3]))
+        .run(|a| a[0].conv2d_with_algo(&a[1], 1, 1, 1, 1, None))
+        .torch("F.conv2d(self, kernel, None, 1, 1)"),
     ]
 }
 

@@ -1,6 +1,8 @@
 //! The hooks for a user's own op, with an op whose backward is right.
 
-use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, DType, Layout, Result, Shape, Tensor};
+use candle_core::{
+    CpuStorage, CustomOp1, CustomOp2, CustomOp3, DType, Layout, Result, Shape, Tensor,
+};
 use std::sync::Arc;
 
 use crate::audit::case::{Case, u, v, w};
@@ -51,7 +53,11 @@ impl CustomOp1 for Steps {
     }
 
     fn bwd(&self, x: &Tensor, _: &Tensor, _: &Tensor) -> Result<Option<Tensor>> {
-        if self.zeros { x.zeros_like().map(Some) } else { Ok(None) }
+        if self.zeros {
+            x.zeros_like().map(Some)
+        } else {
+            Ok(None)
+        }
     }
 }
 
@@ -104,7 +110,12 @@ impl CustomOp3 for MulAdd {
         l3: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let (x, y, z) = (slice(s1, l1)?, slice(s2, l2)?, slice(s3, l3)?);
-        let sum = x.iter().zip(y).zip(z).map(|((x, y), z)| x * y + z).collect();
+        let sum = x
+            .iter()
+            .zip(y)
+            .zip(z)
+            .map(|((x, y), z)| x * y + z)
+            .collect();
         Ok((CpuStorage::F64(sum), l1.shape().clone()))
     }
 
@@ -122,7 +133,10 @@ impl CustomOp3 for MulAdd {
 
 pub fn cases() -> Vec<Case> {
     let of = |path, name: &str, torch: &str| {
-        let case = Case::new(path, name).only(&[DType::F64]).torch(torch).arg("self", v(&[2, 3]));
+        let case = Case::new(path, name)
+            .only(&[DType::F64])
+            .torch(torch)
+            .arg("self", v(&[2, 3]));
         match torch {
             "self * self" => case,
             "self * t2" => case.arg("t2", w(&[2, 3])),
@@ -132,21 +146,40 @@ pub fn cases() -> Vec<Case> {
     vec![
         of("candle_core::Tensor::apply_op1", "a square", "self * self")
             .run(|a| a[0].apply_op1(Square)),
-        of("candle_core::Tensor::apply_op1_arc", "a square", "self * self")
-            .run(|a| a[0].apply_op1_arc(Arc::new(Box::new(Square)))),
-        Case::new("candle_core::Tensor::apply_op1", "bwd returns None behind another op")
-            .only(&[DType::F64])
-            .arg("self", v(&[2, 3]))
-            .run(|a| steps(&a[0], false))
-            .torch("torch.floor(self)")
-            .plain(),
+        of(
+            "candle_core::Tensor::apply_op1_arc",
+            "a square",
+            "self * self",
+        )
+        .run(|a| a[0].apply_op1_arc(Arc::new(Box::new(Square)))),
+        Case::new(
+            "candle_core::Tensor::apply_op1",
+            "bwd returns None behind another op",
+        )
+        .only(&[DType::F64])
+        .arg("self", v(&[2, 3]))
+        .run(|a| steps(&a[0], false))
+        .torch("torch.floor(self)")
+        .plain(),
         of("candle_core::Tensor::apply_op2", "a product", "self * t2")
             .run(|a| a[0].apply_op2(&a[1], Product)),
-        of("candle_core::Tensor::apply_op2_arc", "a product", "self * t2")
-            .run(|a| a[0].apply_op2_arc(&a[1], Arc::new(Box::new(Product)))),
-        of("candle_core::Tensor::apply_op3", "a product and a sum", "self * t2 + t3")
-            .run(|a| a[0].apply_op3(&a[1], &a[2], MulAdd)),
-        of("candle_core::Tensor::apply_op3_arc", "a product and a sum", "self * t2 + t3")
-            .run(|a| a[0].apply_op3_arc(&a[1], &a[2], Arc::new(Box::new(MulAdd)))),
+        of(
+            "candle_core::Tensor::apply_op2_arc",
+            "a product",
+            "self * t2",
+        )
+        .run(|a| a[0].apply_op2_arc(&a[1], Arc::new(Box::new(Product)))),
+        of(
+            "candle_core::Tensor::apply_op3",
+            "a product and a sum",
+            "self * t2 + t3",
+        )
+        .run(|a| a[0].apply_op3(&a[1], &a[2], MulAdd)),
+        of(
+            "candle_core::Tensor::apply_op3_arc",
+            "a product and a sum",
+            "self * t2 + t3",
+        )
+        .run(|a| a[0].apply_op3_arc(&a[1], &a[2], Arc::new(Box::new(MulAdd)))),
     ]
 }

@@ -18,11 +18,14 @@ fn selects() -> Vec<Case> {
     let mut cases = Vec::new();
     for dim in 0..3 {
         cases.push(
-            Case::new("candle_core::Tensor::index_select", format!("dim {dim}, repeated"))
-                .arg("self", v(&[3, 3, 3]))
-                .arg("indexes", ids(&[4], &[2, 0, 2, 1]))
-                .run(move |a| a[0].index_select(&a[1], dim))
-                .torch(format!("self.index_select({dim}, indexes)")),
+            Case::new(
+                "candle_core::Tensor::index_select",
+                format!("dim {dim}, repeated"),
+            )
+            .arg("self", v(&[3, 3, 3]))
+            .arg("indexes", ids(&[4], &[2, 0, 2, 1]))
+            .run(move |a| a[0].index_select(&a[1], dim))
+            .torch(format!("self.index_select({dim}, indexes)")),
         );
     }
     cases.push(
@@ -129,12 +132,15 @@ fn adds() -> Vec<Case> {
         .map(|dim| {
             let mut source = vec![3, 3, 3];
             source[dim] = 4;
-            Case::new("candle_core::Tensor::index_add", format!("dim {dim}, repeated"))
-                .arg("self", v(&[3, 3, 3]))
-                .arg("indexes", ids(&[4], &[2, 0, 2, 1]))
-                .arg("source", w(&source))
-                .run(move |a| a[0].index_add(&a[1], &a[2], dim))
-                .torch(format!("self.index_add({dim}, indexes, source)"))
+            Case::new(
+                "candle_core::Tensor::index_add",
+                format!("dim {dim}, repeated"),
+            )
+            .arg("self", v(&[3, 3, 3]))
+            .arg("indexes", ids(&[4], &[2, 0, 2, 1]))
+            .arg("source", w(&source))
+            .run(move |a| a[0].index_add(&a[1], &a[2], dim))
+            .torch(format!("self.index_add({dim}, indexes, source)"))
         })
         .collect()
 }
@@ -145,7 +151,9 @@ fn slices() -> Vec<Case> {
         let mut src = vec![3, 3, 3];
         src[dim] = 2;
         let of = |path, name: String| {
-            Case::new(path, name).arg("self", v(&[3, 3, 3])).arg("src", w(&src))
+            Case::new(path, name)
+                .arg("self", v(&[3, 3, 3]))
+                .arg("src", w(&src))
         };
         cases.push(
             of("candle_core::Tensor::slice_scatter", format!("dim {dim}"))
@@ -165,7 +173,9 @@ fn slices() -> Vec<Case> {
             .arg("self", v(&[3, 4]))
             .arg("src", u(&[2, 2]))
             .run(|a| a[0].slice_assign(&[1..3, 0..2], &a[1]))
-            .torch("torch.slice_scatter(self, torch.slice_scatter(self[1:3], src, 1, 0, 2), 0, 1, 3)"),
+            .torch(
+                "torch.slice_scatter(self, torch.slice_scatter(self[1:3], src, 1, 0, 2), 0, 1, 3)",
+            ),
     );
     cases
 }
@@ -174,7 +184,10 @@ fn sorts() -> Vec<Case> {
     let sort = |name: &str, asc: bool| {
         Case::new("candle_core::Tensor::sort_last_dim", name)
             .run(move |a| Ok(a[0].sort_last_dim(asc)?.0))
-            .torch(format!("self.sort(-1, descending={}).values", if asc { "False" } else { "True" }))
+            .torch(format!(
+                "self.sort(-1, descending={}).values",
+                if asc { "False" } else { "True" }
+            ))
     };
     vec![
         sort("ascending", true).arg("self", v(&[2, 4])),

@@ -26,20 +26,27 @@ fn products() -> Vec<Case> {
             .run(|a| a[0].broadcast_matmul(&a[1]))
             .torch("torch.matmul(self, rhs)")
     };
-    let strided = Case::new("candle_core::Tensor::matmul", "a transposed batch, rhs broadcast")
-        .arg("self", v(&[2, 3, 2]))
-        .arg("rhs", w(&[3, 2]))
-        .run(|a| a[0].transpose(1, 2)?.matmul(&a[1].broadcast_left(2)?))
-        .twin("self copied", |a| {
-            a[0].transpose(1, 2)?.contiguous()?.matmul(&a[1].broadcast_left(2)?)
-        })
-        .torch("torch.matmul(self.transpose(1, 2), rhs)")
-        .plain();
+    let strided = Case::new(
+        "candle_core::Tensor::matmul",
+        "a transposed batch, rhs broadcast",
+    )
+    .arg("self", v(&[2, 3, 2]))
+    .arg("rhs", w(&[3, 2]))
+    .run(|a| a[0].transpose(1, 2)?.matmul(&a[1].broadcast_left(2)?))
+    .twin("self copied", |a| {
+        a[0].transpose(1, 2)?
+            .contiguous()?
+            .matmul(&a[1].broadcast_left(2)?)
+    })
+    .torch("torch.matmul(self.transpose(1, 2), rhs)")
+    .plain();
     let wider = Case::new("candle_core::Tensor::matmul", "self broadcast")
         .arg("self", v(&[2, 3]))
         .arg("rhs", w(&[2, 3, 2]))
         .run(|a| a[0].broadcast_left(2)?.matmul(&a[1]))
-        .twin("self copied", |a| a[0].broadcast_left(2)?.contiguous()?.matmul(&a[1]))
+        .twin("self copied", |a| {
+            a[0].broadcast_left(2)?.contiguous()?.matmul(&a[1])
+        })
         .torch("torch.matmul(self, rhs)")
         .plain();
     vec![
@@ -74,7 +81,8 @@ pub fn q8_weight() -> Result<QTensor> {
     weight(GgmlDType::Q8_0)
 }
 
-const NO_Q: &str = "PyTorch has no such quantized product; its derivative is the dequantized weight";
+const NO_Q: &str =
+    "PyTorch has no such quantized product; its derivative is the dequantized weight";
 
 fn quantized() -> Vec<Case> {
     let of = |path, name: &str| Case::new(path, name).only(&[DType::F32]).no_torch(NO_Q);
@@ -87,20 +95,29 @@ fn quantized() -> Vec<Case> {
         forward("a Q8_0 weight", GgmlDType::Q8_0, &[1, 32]),
         forward("an F32 weight", GgmlDType::F32, &[2, 32]),
         forward("an F32 weight, a batch", GgmlDType::F32, &[2, 1, 32]),
-        of("candle_core::quantized::QMatMul", "QMatMul::Tensor, the weight too")
-            .arg("xs", v(&[2, 4]))
-            .arg("weight", w(&[3, 4]))
-            .run(|a| QMatMul::Tensor(a[1].clone()).forward(&a[0]))
-            .torch("F.linear(xs, weight)"),
-        of("candle_core::quantized::QMatMul::embedding", "QMatMul::Tensor, the weight")
-            .arg("weight", w(&[3, 4]))
-            .arg("ids", crate::audit::case::ids(&[3], &[2, 0, 2]))
-            .run(|a| QMatMul::Tensor(a[0].clone()).embedding(&a[1]))
-            .torch("F.embedding(ids, weight)"),
-        of("candle_core::quantized::QMatMul::dequantize_f16", "QMatMul::Tensor, the weight")
-            .arg("weight", w(&[3, 4]))
-            .run(|a| QMatMul::Tensor(a[0].clone()).dequantize_f16())
-            .torch("weight.clone()")
-            .plain(),
+        of(
+            "candle_core::quantized::QMatMul",
+            "QMatMul::Tensor, the weight too",
+        )
+        .arg("xs", v(&[2, 4]))
+        .arg("weight", w(&[3, 4]))
+        .run(|a| QMatMul::Tensor(a[1].clone()).forward(&a[0]))
+        .torch("F.linear(xs, weight)"),
+        of(
+            "candle_core::quantized::QMatMul::embedding",
+            "QMatMul::Tensor, the weight",
+        )
+        .arg("weight", w(&[3, 4]))
+        .arg("ids", crate::audit::case::ids(&[3], &[2, 0, 2]))
+        .run(|a| QMatMul::Tensor(a[0].clone()).embedding(&a[1]))
+        .torch("F.embedding(ids, weight)"),
+        of(
+            "candle_core::quantized::QMatMul::dequantize_f16",
+            "QMatMul::Tensor, the weight",
+        )
+        .arg("weight", w(&[3, 4]))
+        .run(|a| QMatMul::Tensor(a[0].clone()).dequantize_f16())
+        .torch("weight.clone()")
+        .plain(),
     ]
 }

@@ -57,28 +57,41 @@ fn linear() -> Vec<Case> {
 
 fn convolutions() -> Vec<Case> {
     let one = |batch: usize| {
-        Case::new("candle_nn::conv::Conv1d", format!("batch {batch}, with bias"))
-            .arg("x", v(&[batch, 2, 5]))
-            .arg("weight", w(&[3, 2, 2]))
-            .arg("bias", u(&[3]))
-            .run(|a| {
-                let config = Conv1dConfig { padding: 1, stride: 2, ..Default::default() };
-                Conv1d::new(a[1].clone(), Some(a[2].clone()), config).forward(&a[0])
-            })
-            .torch("F.conv1d(x, weight, bias, 2, 1)")
-            .batched(&[0])
+        Case::new(
+            "candle_nn::conv::Conv1d",
+            format!("batch {batch}, with bias"),
+        )
+        .arg("x", v(&[batch, 2, 5]))
+        .arg("weight", w(&[3, 2, 2]))
+        .arg("bias", u(&[3]))
+        .run(|a| {
+            let config = Conv1dConfig {
+                padding: 1,
+                stride: 2,
+                ..Default::default()
+            };
+            Conv1d::new(a[1].clone(), Some(a[2].clone()), config).forward(&a[0])
+        })
+        .torch("F.conv1d(x, weight, bias, 2, 1)")
+        .batched(&[0])
     };
     let two = |batch: usize| {
-        Case::new("candle_nn::conv::Conv2d", format!("batch {batch}, with bias"))
-            .arg("x", v(&[batch, 2, 4, 4]))
-            .arg("weight", w(&[2, 2, 3, 3]))
-            .arg("bias", u(&[2]))
-            .run(|a| {
-                let config = Conv2dConfig { padding: 1, ..Default::default() };
-                Conv2d::new(a[1].clone(), Some(a[2].clone()), config).forward(&a[0])
-            })
-            .torch("F.conv2d(x, weight, bias, 1, 1)")
-            .batched(&[0])
+        Case::new(
+            "candle_nn::conv::Conv2d",
+            format!("batch {batch}, with bias"),
+        )
+        .arg("x", v(&[batch, 2, 4, 4]))
+        .arg("weight", w(&[2, 2, 3, 3]))
+        .arg("bias", u(&[2]))
+        .run(|a| {
+            let config = Conv2dConfig {
+                padding: 1,
+                ..Default::default()
+            };
+            Conv2d::new(a[1].clone(), Some(a[2].clone()), config).forward(&a[0])
+        })
+        .torch("F.conv2d(x, weight, bias, 1, 1)")
+        .batched(&[0])
     };
     vec![one(1), one(2), two(1), two(2), transposed1(), transposed2()]
 }
@@ -89,7 +102,10 @@ fn transposed1() -> Case {
         .arg("weight", w(&[2, 3, 2]))
         .arg("bias", u(&[3]))
         .run(|a| {
-            let config = ConvTranspose1dConfig { stride: 2, ..Default::default() };
+            let config = ConvTranspose1dConfig {
+                stride: 2,
+                ..Default::default()
+            };
             ConvTranspose1d::new(a[1].clone(), Some(a[2].clone()), config).forward(&a[0])
         })
         .torch("F.conv_transpose1d(x, weight, bias, 2)")
@@ -102,7 +118,10 @@ fn transposed2() -> Case {
         .arg("weight", w(&[2, 2, 2, 2]))
         .arg("bias", u(&[2]))
         .run(|a| {
-            let config = ConvTranspose2dConfig { stride: 2, ..Default::default() };
+            let config = ConvTranspose2dConfig {
+                stride: 2,
+                ..Default::default()
+            };
             ConvTranspose2d::new(a[1].clone(), Some(a[2].clone()), config).forward(&a[0])
         })
         .torch("F.conv_transpose2d(x, weight, bias, 2)")
@@ -112,7 +131,11 @@ fn transposed2() -> Case {
 fn layer_norms() -> Vec<Case> {
     let layer = "candle_nn::layer_norm::LayerNorm";
     let rms = "x / torch.sqrt((x * x).mean(-1, keepdim=True) + 1/1024) * weight";
-    let of = |path, name: &str| Case::new(path, name).arg("x", v(&[2, 4])).arg("weight", pos(&[4]));
+    let of = |path, name: &str| {
+        Case::new(path, name)
+            .arg("x", v(&[2, 4]))
+            .arg("weight", pos(&[4]))
+    };
     vec![
         of(layer, "with bias")
             .arg("bias", w(&[4]))
@@ -168,10 +191,15 @@ fn batch_norms() -> Vec<Case> {
     };
     let train = "F.batch_norm(x, None, None, weight, bias, True, 0.1, 1/1024)";
     vec![
-        of("candle_nn::batch_norm::BatchNorm::forward_train", "with bias")
-            .run(|a| batch_norm(a)?.forward_train(&a[0]))
+        of(
+            "candle_nn::batch_norm::BatchNorm::forward_train",
+            "with bias",
+        )
+        .run(|a| batch_norm(a)?.forward_train(&a[0]))
+        .torch(train),
+        of(path, "training")
+            .run(|a| batch_norm(a)?.forward_t(&a[0], true))
             .torch(train),
-        of(path, "training").run(|a| batch_norm(a)?.forward_t(&a[0], true)).torch(train),
         of(path, "not training")
             .run(|a| batch_norm(a)?.forward_t(&a[0], false))
             .torch(
@@ -193,31 +221,41 @@ fn group_norms() -> Vec<Case> {
     [1, 2, 4]
         .into_iter()
         .map(|groups| {
-            Case::new("candle_nn::group_norm::GroupNorm", format!("{groups} groups of 4"))
-                .arg("x", v(&[2, 4, 3]))
-                .arg("weight", pos(&[4]))
-                .arg("bias", w(&[4]))
-                .run(move |a| {
-                    GroupNorm::new(a[1].clone(), a[2].clone(), 4, groups, EPS)?.forward(&a[0])
-                })
-                .torch(format!("F.group_norm(x, {groups}, weight, bias, 1/1024)"))
-                .batched(&[0])
+            Case::new(
+                "candle_nn::group_norm::GroupNorm",
+                format!("{groups} groups of 4"),
+            )
+            .arg("x", v(&[2, 4, 3]))
+            .arg("weight", pos(&[4]))
+            .arg("bias", w(&[4]))
+            .run(move |a| {
+                GroupNorm::new(a[1].clone(), a[2].clone(), 4, groups, EPS)?.forward(&a[0])
+            })
+            .torch(format!("F.group_norm(x, {groups}, weight, bias, 1/1024)"))
+            .batched(&[0])
         })
         .collect()
 }
 
 fn embeddings() -> Vec<Case> {
     vec![
-        Case::new("candle_nn::embedding::Embedding", "repeated indices in two dims")
-            .arg("embeddings", v(&[4, 3]))
-            .arg("indexes", ids(&[2, 3], &[3, 0, 3, 1, 3, 0]))
-            .run(|a| Embedding::new(a[0].clone(), 3).forward(&a[1]))
-            .torch("F.embedding(indexes, embeddings)"),
+        Case::new(
+            "candle_nn::embedding::Embedding",
+            "repeated indices in two dims",
+        )
+        .arg("embeddings", v(&[4, 3]))
+        .arg("indexes", ids(&[2, 3], &[3, 0, 3, 1, 3, 0]))
+        .run(|a| Embedding::new(a[0].clone(), 3).forward(&a[1]))
+        .torch("F.embedding(indexes, embeddings)"),
     ]
 }
 
 fn containers() -> Vec<Case> {
-    let seq = || candle_nn::seq().add_fn(|x| x.sqr()).add(candle_nn::Activation::Silu);
+    let seq = || {
+        candle_nn::seq()
+            .add_fn(|x| x.sqr())
+            .add(candle_nn::Activation::Silu)
+    };
     let of = |path, name: &str| Case::new(path, name).arg("xs", v(&[2, 3]));
     vec![
         of("candle_nn::func::Func", "a square")
@@ -229,9 +267,12 @@ fn containers() -> Vec<Case> {
         of("candle_nn::sequential::Sequential", "two layers")
             .run(move |a| seq().forward(&a[0]))
             .torch("F.silu(xs.square())"),
-        of("candle_nn::sequential::Sequential::forward_all", "two layers, stacked")
-            .run(move |a| Tensor::stack(&seq().forward_all(&a[0])?, 0))
-            .torch("torch.stack([xs.square(), F.silu(xs.square())])"),
+        of(
+            "candle_nn::sequential::Sequential::forward_all",
+            "two layers, stacked",
+        )
+        .run(move |a| Tensor::stack(&seq().forward_all(&a[0])?, 0))
+        .torch("torch.stack([xs.square(), F.silu(xs.square())])"),
         of("candle_core::Tensor::apply", "a layer")
             .run(|a| a[0].apply(&candle_nn::Activation::Silu))
             .torch("F.silu(xs)"),

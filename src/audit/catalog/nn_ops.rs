@@ -12,28 +12,52 @@ type Unary = fn(&Tensor) -> Result<Tensor>;
 /// Path, call, PyTorch.
 const ACTIVATIONS: [(&str, Unary, &str); 5] = [
     ("candle_nn::ops::sigmoid", ops::sigmoid, "torch.sigmoid(xs)"),
-    ("candle_nn::ops::hard_sigmoid", ops::hard_sigmoid, "F.hardsigmoid(xs)"),
+    (
+        "candle_nn::ops::hard_sigmoid",
+        ops::hard_sigmoid,
+        "F.hardsigmoid(xs)",
+    ),
     ("candle_nn::ops::mish", ops::mish, "F.mish(xs)"),
     ("candle_nn::ops::silu", ops::silu, "F.silu(xs)"),
-    ("candle_nn::ops::leaky_relu", |x| ops::leaky_relu(x, 0.125), "F.leaky_relu(xs, 0.125)"),
+    (
+        "candle_nn::ops::leaky_relu",
+        |x| ops::leaky_relu(x, 0.125),
+        "F.leaky_relu(xs, 0.125)",
+    ),
 ];
 
 const VARIANTS: [(&str, Activation, &str); 15] = [
     ("gelu", Activation::Gelu, "F.gelu(xs)"),
-    ("new gelu", Activation::NewGelu, "F.gelu(xs, approximate='tanh')"),
+    (
+        "new gelu",
+        Activation::NewGelu,
+        "F.gelu(xs, approximate='tanh')",
+    ),
     ("relu", Activation::Relu, "F.relu(xs)"),
     ("relu2", Activation::Relu2, "F.relu(xs) ** 2"),
     ("relu6", Activation::Relu6, "F.relu6(xs)"),
     ("silu", Activation::Silu, "F.silu(xs)"),
     ("sigmoid", Activation::Sigmoid, "torch.sigmoid(xs)"),
     ("hard sigmoid", Activation::HardSigmoid, "F.hardsigmoid(xs)"),
-    ("swiglu", Activation::Swiglu, "F.silu(xs.chunk(2, -1)[0]) * xs.chunk(2, -1)[1]"),
+    (
+        "swiglu",
+        Activation::Swiglu,
+        "F.silu(xs.chunk(2, -1)[0]) * xs.chunk(2, -1)[1]",
+    ),
     ("swish", Activation::Swish, "F.silu(xs)"),
     ("mish", Activation::Mish, "F.mish(xs)"),
     ("hard swish", Activation::HardSwish, "F.hardswish(xs)"),
     ("elu 0.5", Activation::Elu(0.5), "F.elu(xs, 0.5)"),
-    ("leaky relu 0.125", Activation::LeakyRelu(0.125), "F.leaky_relu(xs, 0.125)"),
-    ("gelu pytorch tanh", Activation::GeluPytorchTanh, "F.gelu(xs, approximate='tanh')"),
+    (
+        "leaky relu 0.125",
+        Activation::LeakyRelu(0.125),
+        "F.leaky_relu(xs, 0.125)",
+    ),
+    (
+        "gelu pytorch tanh",
+        Activation::GeluPytorchTanh,
+        "F.gelu(xs, approximate='tanh')",
+    ),
 ];
 
 /// Where these have no derivative.
@@ -123,9 +147,17 @@ fn with_parameters() -> Vec<Case> {
             .torch("torch.where(xs > 0, 1.0625 * xs, 1.0625 * 1.625 * torch.expm1(xs))")
     };
     vec![
-        prelu("one weight", true).arg("xs", v(&[2, 3])).arg("weight", w(&[1])),
-        prelu("a weight a channel", false).arg("xs", v(&[2, 3, 2])).arg("weight", w(&[3])),
-        prelu("at 0", true).arg("xs", at(&[0.])).arg("weight", at(&[0.25])).kink(),
+        prelu("one weight", true)
+            .arg("xs", v(&[2, 3]))
+            .arg("weight", w(&[1])),
+        prelu("a weight a channel", false)
+            .arg("xs", v(&[2, 3, 2]))
+            .arg("weight", w(&[3])),
+        Case::new("candle_nn::activation::PReLU", "at 0")
+            .arg("xs", at(&[0.]))
+            .run(|a| PReLU::new(a[0].ones_like()?.affine(0.25, 0.)?, true).forward(&a[0]))
+            .torch("F.prelu(xs, torch.tensor([0.25]))")
+            .kink(),
         selu("moderate").arg("xs", v(&[3, 4])),
         selu("-100 to 100").arg("xs", wide()),
         selu("at 0").arg("xs", at(&[0.])).only(&[DType::F32]).kink(),
@@ -172,13 +204,21 @@ fn softmaxes() -> Vec<Case> {
         );
     }
     let of: [(&'static str, Unary, &str); 3] = [
-        ("candle_nn::ops::softmax", |x| ops::softmax(x, D::Minus1), "torch.softmax(xs, -1)"),
+        (
+            "candle_nn::ops::softmax",
+            |x| ops::softmax(x, D::Minus1),
+            "torch.softmax(xs, -1)",
+        ),
         (
             "candle_nn::ops::log_softmax",
             |x| ops::log_softmax(x, D::Minus1),
             "torch.log_softmax(xs, -1)",
         ),
-        ("candle_nn::ops::softmax_last_dim", ops::softmax_last_dim, "torch.softmax(xs, -1)"),
+        (
+            "candle_nn::ops::softmax_last_dim",
+            ops::softmax_last_dim,
+            "torch.softmax(xs, -1)",
+        ),
     ];
     for (path, f, torch) in of {
         let of = |name: &str| Case::new(path, name).run(move |a| f(&a[0])).torch(torch);
@@ -194,7 +234,10 @@ fn norms() -> Vec<Case> {
     let rms = "xs / torch.sqrt((xs * xs).mean(-1, keepdim=True) + 1/1024) * alpha";
     let layer = "F.layer_norm(xs, (xs.shape[-1],), alpha, beta, 1/1024)";
     let rms_of = |path, name: &str| {
-        Case::new(path, name).arg("xs", v(&[2, 4])).arg("alpha", pos(&[4])).torch(rms)
+        Case::new(path, name)
+            .arg("xs", v(&[2, 4]))
+            .arg("alpha", pos(&[4]))
+            .torch(rms)
     };
     let layer_of = |path, name: &str| {
         Case::new(path, name)
@@ -253,7 +296,9 @@ fn losses() -> Vec<Case> {
             .arg("inp", x)
             .arg("target", at(&[0., 1., 0.25, 1., 0.]))
             .run(|a| candle_nn::loss::binary_cross_entropy_with_logit(&a[0], &a[1]))
-            .twin("max(x, 0) - x t + log(1 + exp(-|x|))", |a| stable_bce(&a[0], &a[1]))
+            .twin("max(x, 0) - x t + log(1 + exp(-|x|))", |a| {
+                stable_bce(&a[0], &a[1])
+            })
             .torch("F.binary_cross_entropy_with_logits(inp, target)")
     };
     let two = |path, name: &str, f: fn(&Tensor, &Tensor) -> Result<Tensor>, torch: &str| {
@@ -277,8 +322,18 @@ fn losses() -> Vec<Case> {
         bce("logits near 40", at(&[-40., 40., 35., -36., 40.])),
         bce("logits near 100", at(&[-100., 100., 90., -95., 100.])),
         bce("a wrong logit near 40", at(&[40., -40., 35., 36., 40.])),
-        two("candle_nn::loss::mse", "a matrix", candle_nn::loss::mse, "F.mse_loss(inp, target)"),
-        two("candle_nn::loss::huber", "delta 1", |a, b| candle_nn::loss::huber(a, b, 1.), "F.huber_loss(inp, target, delta=1.)"),
+        two(
+            "candle_nn::loss::mse",
+            "a matrix",
+            candle_nn::loss::mse,
+            "F.mse_loss(inp, target)",
+        ),
+        two(
+            "candle_nn::loss::huber",
+            "delta 1",
+            |a, b| candle_nn::loss::huber(a, b, 1.),
+            "F.huber_loss(inp, target, delta=1.)",
+        ),
         Case::new("candle_nn::loss::huber", "equal, and at delta")
             .arg("inp", at(&[1., 2.]))
             .arg("target", at(&[1., 1.]))

@@ -25,8 +25,11 @@ pub fn cases() -> Vec<Case> {
 /// The layer over the four parameters that follow `first` in the inputs.
 fn parameters<'a>(a: &[Tensor], first: usize) -> VarBuilder<'a> {
     let names = ["weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"];
-    let tensors: HashMap<String, Tensor> =
-        names.iter().zip(&a[first..]).map(|(n, t)| (n.to_string(), t.clone())).collect();
+    let tensors: HashMap<String, Tensor> = names
+        .iter()
+        .zip(&a[first..])
+        .map(|(n, t)| (n.to_string(), t.clone()))
+        .collect();
     VarBuilder::from_tensors(tensors, a[0].dtype(), a[0].device())
 }
 
@@ -47,11 +50,18 @@ fn with_parameters(case: Case, gates: usize) -> Case {
 
 fn recurrent() -> Vec<Case> {
     let input = || v(&[2, 2, 3]);
-    let lstm_of = |path, name: &str| with_parameters(Case::new(path, name).arg("input", input()), 4);
+    let lstm_of =
+        |path, name: &str| with_parameters(Case::new(path, name).arg("input", input()), 4);
     let gru_of = |path, name: &str| with_parameters(Case::new(path, name).arg("input", input()), 3);
     let step = |path, name: &str, gates| {
-        let case = Case::new(path, name).arg("input", v(&[2, 3])).arg("h", w(&[2, 2]));
-        let case = if gates == 4 { case.arg("c", u(&[2, 2])) } else { case };
+        let case = Case::new(path, name)
+            .arg("input", v(&[2, 3]))
+            .arg("h", w(&[2, 2]));
+        let case = if gates == 4 {
+            case.arg("c", u(&[2, 2]))
+        } else {
+            case
+        };
         with_parameters(case, gates)
     };
     vec![
@@ -91,10 +101,30 @@ type Rotary = fn(&Tensor, &Tensor, &Tensor) -> Result<Tensor>;
 fn rotary() -> Vec<Case> {
     // Batch, heads, time, width; rope_thd takes time before heads.
     let ropes: [(&'static str, Rotary, [usize; 4], &str); 5] = [
-        ("candle_nn::rotary_emb::rope", rotary_emb::rope, [2, 2, 3, 4], "rope(xs, cos, sin)"),
-        ("candle_nn::rotary_emb::rope_slow", rotary_emb::rope_slow, [2, 2, 3, 4], "rope(xs, cos, sin)"),
-        ("candle_nn::rotary_emb::rope_i", rotary_emb::rope_i, [2, 2, 3, 4], "rope_i(xs, cos, sin)"),
-        ("candle_nn::rotary_emb::rope_i_slow", rotary_emb::rope_i_slow, [2, 2, 3, 4], "rope_i(xs, cos, sin)"),
+        (
+            "candle_nn::rotary_emb::rope",
+            rotary_emb::rope,
+            [2, 2, 3, 4],
+            "rope(xs, cos, sin)",
+        ),
+        (
+            "candle_nn::rotary_emb::rope_slow",
+            rotary_emb::rope_slow,
+            [2, 2, 3, 4],
+            "rope(xs, cos, sin)",
+        ),
+        (
+            "candle_nn::rotary_emb::rope_i",
+            rotary_emb::rope_i,
+            [2, 2, 3, 4],
+            "rope_i(xs, cos, sin)",
+        ),
+        (
+            "candle_nn::rotary_emb::rope_i_slow",
+            rotary_emb::rope_i_slow,
+            [2, 2, 3, 4],
+            "rope_i(xs, cos, sin)",
+        ),
         (
             "candle_nn::rotary_emb::rope_thd",
             rotary_emb::rope_thd,
@@ -129,25 +159,54 @@ fn attention() -> Vec<Case> {
     };
     let causal = || AttnMask::causal_with_offset(1);
     let mut cases = vec![
-        of("candle_nn::attention::cpu_flash::flash_attn", "one sequence", 1, false)
-            .run(|a| flash_attn::<f32>(&a[0], &a[1], &a[2], 0.5, AttnMask::None, None, None)),
-        of("candle_nn::attention::cpu_flash::flash_attn", "one sequence, causal", 1, true)
-            .run(move |a| flash_attn::<f32>(&a[0], &a[1], &a[2], 0.5, causal(), None, None)),
-        of("candle_nn::attention::cpu_flash::flash_attn", "two sequences", 2, false)
-            .run(|a| flash_attn::<f32>(&a[0], &a[1], &a[2], 0.5, AttnMask::None, None, None)),
-        of("candle_nn::attention::cpu_flash::standard::run_flash_attn_cpu", "no mask", 1, false)
-            .run(|a| {
-                cpu_flash::standard::run_flash_attn_cpu::<f32>(
-                    &a[0], &a[1], &a[2], None, 0.5, None, None,
-                )
-            }),
-        of("candle_nn::attention::cpu_flash::causal::run_causal_attn_cpu", "offset 1", 1, true)
-            .run(|a| {
-                cpu_flash::causal::run_causal_attn_cpu::<f32>(
-                    &a[0], &a[1], &a[2], 0.5, 1, None, None,
-                )
-            }),
-        of("candle_nn::cpu_flash_attention::run_flash_attn_cpu", "no mask", 1, false).run(|a| {
+        of(
+            "candle_nn::attention::cpu_flash::flash_attn",
+            "one sequence",
+            1,
+            false,
+        )
+        .run(|a| flash_attn::<f32>(&a[0], &a[1], &a[2], 0.5, AttnMask::None, None, None)),
+        of(
+            "candle_nn::attention::cpu_flash::flash_attn",
+            "one sequence, causal",
+            1,
+            true,
+        )
+        .run(move |a| flash_attn::<f32>(&a[0], &a[1], &a[2], 0.5, causal(), None, None)),
+        of(
+            "candle_nn::attention::cpu_flash::flash_attn",
+            "two sequences",
+            2,
+            false,
+        )
+        .run(|a| flash_attn::<f32>(&a[0], &a[1], &a[2], 0.5, AttnMask::None, None, None)),
+        of(
+            "candle_nn::attention::cpu_flash::standard::run_flash_attn_cpu",
+            "no mask",
+            1,
+            false,
+        )
+        .run(|a| {
+            cpu_flash::standard::run_flash_attn_cpu::<f32>(
+                &a[0], &a[1], &a[2], None, 0.5, None, None,
+            )
+        }),
+        of(
+            "candle_nn::attention::cpu_flash::causal::run_causal_attn_cpu",
+            "offset 1",
+            1,
+            true,
+        )
+        .run(|a| {
+            cpu_flash::causal::run_causal_attn_cpu::<f32>(&a[0], &a[1], &a[2], 0.5, 1, None, None)
+        }),
+        of(
+            "candle_nn::cpu_flash_attention::run_flash_attn_cpu",
+            "no mask",
+            1,
+            false,
+        )
+        .run(|a| {
             #[allow(deprecated)]
             candle_nn::cpu_flash_attention::run_flash_attn_cpu::<f32>(
                 &a[0], &a[1], &a[2], None, 0.5, None, None,
@@ -170,14 +229,21 @@ fn packed() -> Vec<Case> {
             .torch("packed_attention(q, k, v, [1, 2])")
     };
     vec![
-        of("candle_nn::attention::cpu_flash::varlen::flash_attn_varlen_cpu", "two sequences")
-            .run(|a| {
-                candle_nn::attention::flash_attn_varlen_cpu(
-                    &a[0], &a[1], &a[2], None, &a[3], &a[3], 2, 2, 0.5, false, None, None,
-                )
-            })
-            .only(&F32),
-        of("candle_nn::attention::varlen::flash_attn_varlen_unfused", "two sequences").run(|a| {
+        of(
+            "candle_nn::attention::cpu_flash::varlen::flash_attn_varlen_cpu",
+            "two sequences",
+        )
+        .run(|a| {
+            candle_nn::attention::flash_attn_varlen_cpu(
+                &a[0], &a[1], &a[2], None, &a[3], &a[3], 2, 2, 0.5, false, None, None,
+            )
+        })
+        .only(&F32),
+        of(
+            "candle_nn::attention::varlen::flash_attn_varlen_unfused",
+            "two sequences",
+        )
+        .run(|a| {
             flash_attn_varlen_unfused(
                 &a[0], &a[1], &a[2], None, &a[3], &a[3], 2, 2, 0.5, false, None, None,
             )
@@ -199,27 +265,46 @@ fn caches() -> Vec<Case> {
             .arg("v", w(&[1, 2, 3, 4]))
             .torch(APPENDED)
     };
-    let one = |path, name: &str| Case::new(path, name).arg("src", v(&[2, 3])).torch("src.clone()");
+    let one = |path, name: &str| {
+        Case::new(path, name)
+            .arg("src", v(&[2, 3]))
+            .torch("src.clone()")
+    };
     vec![
         kv("candle_nn::kv_cache::KvCache::append", "to an empty cache")
             .run(|a| joined(KvCache::new(2, 3).append(&a[0], &a[1])?)),
-        kv("candle_nn::kv_cache::RotatingKvCache::append", "to an empty cache")
-            .run(|a| joined(RotatingKvCache::new(2, 4).append(&a[0], &a[1])?)),
-        kv("candle_nn::kv_cache::ConcatKvCache::append", "to an empty cache")
-            .run(|a| joined(ConcatKvCache::new(2).append(&a[0], &a[1])?)),
-        kv("candle_nn::kv_cache::InterleavedKvCache::append", "to an empty cache")
-            .run(|a| InterleavedKvCache::new(4).append(&a[0], &a[1]))
-            .torch("torch.cat([k[0].transpose(0, 1), v[0].transpose(0, 1)], 2)"),
-        kv("candle_nn::kv_cache::ScatteredKvCache::append", "to an empty cache")
-            .run(|a| scattered(&a[0], &a[1]))
-            .torch("F.pad(torch.stack([k, v]), (0, 0, 0, 1))"),
+        kv(
+            "candle_nn::kv_cache::RotatingKvCache::append",
+            "to an empty cache",
+        )
+        .run(|a| joined(RotatingKvCache::new(2, 4).append(&a[0], &a[1])?)),
+        kv(
+            "candle_nn::kv_cache::ConcatKvCache::append",
+            "to an empty cache",
+        )
+        .run(|a| joined(ConcatKvCache::new(2).append(&a[0], &a[1])?)),
+        kv(
+            "candle_nn::kv_cache::InterleavedKvCache::append",
+            "to an empty cache",
+        )
+        .run(|a| InterleavedKvCache::new(4).append(&a[0], &a[1]))
+        .torch("torch.cat([k[0].transpose(0, 1), v[0].transpose(0, 1)], 2)"),
+        kv(
+            "candle_nn::kv_cache::ScatteredKvCache::append",
+            "to an empty cache",
+        )
+        .run(|a| scattered(&a[0], &a[1]))
+        .torch("F.pad(torch.stack([k, v]), (0, 0, 0, 1))"),
         one("candle_nn::kv_cache::Cache::current_data", "after append").run(|a| {
             let mut cache = Cache::new(0, 2);
             cache.append(&a[0])?;
             current(cache.current_data()?)
         }),
-        one("candle_nn::kv_cache::RotatingCache::append", "to an empty cache")
-            .run(|a| RotatingCache::new(0, 3).append(&a[0])),
+        one(
+            "candle_nn::kv_cache::RotatingCache::append",
+            "to an empty cache",
+        )
+        .run(|a| RotatingCache::new(0, 3).append(&a[0])),
     ]
 }
 

@@ -40,8 +40,16 @@ fn pools() -> Vec<Case> {
         ),
     ];
     let square: [(&'static str, Pool, &str); 2] = [
-        ("candle_core::Tensor::avg_pool2d", |x, k, _| x.avg_pool2d(k), "F.avg_pool2d"),
-        ("candle_core::Tensor::max_pool2d", |x, k, _| x.max_pool2d(k), "F.max_pool2d"),
+        (
+            "candle_core::Tensor::avg_pool2d",
+            |x, k, _| x.avg_pool2d(k),
+            "F.avg_pool2d",
+        ),
+        (
+            "candle_core::Tensor::max_pool2d",
+            |x, k, _| x.max_pool2d(k),
+            "F.max_pool2d",
+        ),
     ];
     let mut cases = Vec::new();
     for (path, f, torch) in with_stride.into_iter().chain(square) {
@@ -75,8 +83,12 @@ type Resize = fn(&Tensor, usize, usize) -> Result<Tensor>;
 fn nearest() -> Vec<Case> {
     let mut cases = Vec::new();
     let one: [(&'static str, Resize); 2] = [
-        ("candle_core::Tensor::interpolate1d", |x, l, _| x.interpolate1d(l)),
-        ("candle_core::Tensor::upsample_nearest1d", |x, l, _| x.upsample_nearest1d(l)),
+        ("candle_core::Tensor::interpolate1d", |x, l, _| {
+            x.interpolate1d(l)
+        }),
+        ("candle_core::Tensor::upsample_nearest1d", |x, l, _| {
+            x.upsample_nearest1d(l)
+        }),
     ];
     for (path, f) in one {
         for (from, to) in [(3, 6), (3, 9), (3, 3), (4, 6), (4, 2)] {
@@ -89,8 +101,12 @@ fn nearest() -> Vec<Case> {
         }
     }
     let two: [(&'static str, Resize); 2] = [
-        ("candle_core::Tensor::interpolate2d", |x, h, w| x.interpolate2d(h, w)),
-        ("candle_core::Tensor::upsample_nearest2d", |x, h, w| x.upsample_nearest2d(h, w)),
+        ("candle_core::Tensor::interpolate2d", |x, h, w| {
+            x.interpolate2d(h, w)
+        }),
+        ("candle_core::Tensor::upsample_nearest2d", |x, h, w| {
+            x.upsample_nearest2d(h, w)
+        }),
     ];
     for (path, f) in two {
         for (h, w) in [(4, 6), (2, 3), (6, 9), (4, 3), (3, 4), (1, 2)] {
@@ -110,12 +126,15 @@ fn bilinear() -> Vec<Case> {
     for corners in [true, false] {
         let python = if corners { "True" } else { "False" };
         cases.push(
-            Case::new("candle_core::Tensor::upsample_bilinear2d", format!("corners {corners}"))
-                .arg("self", v(&[1, 2, 2, 3]))
-                .run(move |a| a[0].upsample_bilinear2d(4, 5, corners))
-                .torch(format!(
-                    "F.interpolate(self, size=(4, 5), mode='bilinear', align_corners={python})"
-                )),
+            Case::new(
+                "candle_core::Tensor::upsample_bilinear2d",
+                format!("corners {corners}"),
+            )
+            .arg("self", v(&[1, 2, 2, 3]))
+            .run(move |a| a[0].upsample_bilinear2d(4, 5, corners))
+            .torch(format!(
+                "F.interpolate(self, size=(4, 5), mode='bilinear', align_corners={python})"
+            )),
         );
         let path = "candle_core::Tensor::upsample_bilinear2d_with_scale";
         cases.push(
@@ -129,10 +148,13 @@ fn bilinear() -> Vec<Case> {
         );
     }
     cases.push(
-        Case::new("candle_core::Tensor::upsample_bilinear2d_with_scale", "1 and 1")
-            .arg("self", v(&[1, 2, 2, 3]))
-            .run(|a| a[0].upsample_bilinear2d_with_scale(1., 1., false))
-            .torch("self.clone()"),
+        Case::new(
+            "candle_core::Tensor::upsample_bilinear2d_with_scale",
+            "1 and 1",
+        )
+        .arg("self", v(&[1, 2, 2, 3]))
+        .run(|a| a[0].upsample_bilinear2d_with_scale(1., 1., false))
+        .torch("self.clone()"),
     );
     cases
 }

@@ -11,33 +11,89 @@ const EVERYWHERE: [(&str, Unary, &str); 18] = [
     ("candle_core::Tensor::exp", Tensor::exp, "torch.exp(self)"),
     ("candle_core::Tensor::sin", Tensor::sin, "torch.sin(self)"),
     ("candle_core::Tensor::cos", Tensor::cos, "torch.cos(self)"),
-    ("candle_core::Tensor::tanh", Tensor::tanh, "torch.tanh(self)"),
+    (
+        "candle_core::Tensor::tanh",
+        Tensor::tanh,
+        "torch.tanh(self)",
+    ),
     ("candle_core::Tensor::abs", Tensor::abs, "torch.abs(self)"),
     ("candle_core::Tensor::neg", Tensor::neg, "torch.neg(self)"),
-    ("candle_core::Tensor::recip", Tensor::recip, "torch.reciprocal(self)"),
-    ("candle_core::Tensor::sqr", Tensor::sqr, "torch.square(self)"),
-    ("candle_core::Tensor::gelu", Tensor::gelu, "F.gelu(self, approximate='tanh')"),
-    ("candle_core::Tensor::gelu_erf", Tensor::gelu_erf, "F.gelu(self)"),
+    (
+        "candle_core::Tensor::recip",
+        Tensor::recip,
+        "torch.reciprocal(self)",
+    ),
+    (
+        "candle_core::Tensor::sqr",
+        Tensor::sqr,
+        "torch.square(self)",
+    ),
+    (
+        "candle_core::Tensor::gelu",
+        Tensor::gelu,
+        "F.gelu(self, approximate='tanh')",
+    ),
+    (
+        "candle_core::Tensor::gelu_erf",
+        Tensor::gelu_erf,
+        "F.gelu(self)",
+    ),
     ("candle_core::Tensor::erf", Tensor::erf, "torch.erf(self)"),
     ("candle_core::Tensor::relu", Tensor::relu, "F.relu(self)"),
     ("candle_core::Tensor::silu", Tensor::silu, "F.silu(self)"),
-    ("candle_core::Tensor::ceil", Tensor::ceil, "torch.ceil(self)"),
-    ("candle_core::Tensor::floor", Tensor::floor, "torch.floor(self)"),
-    ("candle_core::Tensor::round", Tensor::round, "torch.round(self)"),
-    ("candle_core::Tensor::sign", Tensor::sign, "torch.sign(self)"),
-    ("candle_core::Tensor::contiguous", Tensor::contiguous, "self.contiguous()"),
+    (
+        "candle_core::Tensor::ceil",
+        Tensor::ceil,
+        "torch.ceil(self)",
+    ),
+    (
+        "candle_core::Tensor::floor",
+        Tensor::floor,
+        "torch.floor(self)",
+    ),
+    (
+        "candle_core::Tensor::round",
+        Tensor::round,
+        "torch.round(self)",
+    ),
+    (
+        "candle_core::Tensor::sign",
+        Tensor::sign,
+        "torch.sign(self)",
+    ),
+    (
+        "candle_core::Tensor::contiguous",
+        Tensor::contiguous,
+        "self.contiguous()",
+    ),
 ];
 
 const POSITIVE: [(&str, Unary, &str); 2] = [
     ("candle_core::Tensor::log", Tensor::log, "torch.log(self)"),
-    ("candle_core::Tensor::sqrt", Tensor::sqrt, "torch.sqrt(self)"),
+    (
+        "candle_core::Tensor::sqrt",
+        Tensor::sqrt,
+        "torch.sqrt(self)",
+    ),
 ];
 
 /// Activations: from -100 to 100.
 const SATURATING: [(&str, Unary, &str); 6] = [
-    ("candle_core::Tensor::tanh", Tensor::tanh, "torch.tanh(self)"),
-    ("candle_core::Tensor::gelu", Tensor::gelu, "F.gelu(self, approximate='tanh')"),
-    ("candle_core::Tensor::gelu_erf", Tensor::gelu_erf, "F.gelu(self)"),
+    (
+        "candle_core::Tensor::tanh",
+        Tensor::tanh,
+        "torch.tanh(self)",
+    ),
+    (
+        "candle_core::Tensor::gelu",
+        Tensor::gelu,
+        "F.gelu(self, approximate='tanh')",
+    ),
+    (
+        "candle_core::Tensor::gelu_erf",
+        Tensor::gelu_erf,
+        "F.gelu(self)",
+    ),
     ("candle_core::Tensor::erf", Tensor::erf, "torch.erf(self)"),
     ("candle_core::Tensor::relu", Tensor::relu, "F.relu(self)"),
     ("candle_core::Tensor::silu", Tensor::silu, "F.silu(self)"),
@@ -91,7 +147,11 @@ fn with_a_number() -> Vec<Case> {
         cases.push(power(format!("exponent {e}, negative base"), e).arg("self", v(&[2, 3])));
     }
     for e in [0., 1., 2.] {
-        cases.push(power(format!("exponent {e} at 0"), e).arg("self", at(&[0.])).plain());
+        cases.push(
+            power(format!("exponent {e} at 0"), e)
+                .arg("self", at(&[0.]))
+                .plain(),
+        );
     }
     for alpha in [1., 0.5] {
         let of = |name: &str| {
@@ -102,14 +162,23 @@ fn with_a_number() -> Vec<Case> {
         cases.push(of("moderate").arg("self", v(&[3, 4])));
         cases.push(of("-100 to 100").arg("self", wide()));
         let at_0 = of("at 0").arg("self", at(&[0.]));
-        cases.push(if alpha == 1. { at_0.plain() } else { at_0.kink() });
+        cases.push(if alpha == 1. {
+            at_0.plain()
+        } else {
+            at_0.kink()
+        });
     }
     for decimals in [1, -1] {
         cases.push(
-            Case::new("candle_core::Tensor::round_to", format!("{decimals} decimals"))
-                .arg("self", v(&[2, 3]))
-                .run(move |a| a[0].round_to(decimals))
-                .torch(format!("torch.round(self * 10.**{decimals}) / 10.**{decimals}")),
+            Case::new(
+                "candle_core::Tensor::round_to",
+                format!("{decimals} decimals"),
+            )
+            .arg("self", v(&[2, 3]))
+            .run(move |a| a[0].round_to(decimals))
+            .torch(format!(
+                "torch.round(self * 10.**{decimals}) / 10.**{decimals}"
+            )),
         );
     }
     cases

@@ -17,6 +17,8 @@ pub struct Instead {
     pub dtype: Option<DType>,
     /// The call, on that case's inputs.
     pub call: fn(&[Tensor]) -> Result<Tensor>,
+    /// Whether its values are the case's only roughly: where the case rounds its input.
+    pub rough: bool,
 }
 
 impl Instead {
@@ -27,7 +29,20 @@ impl Instead {
         case: &'static str,
         call: fn(&[Tensor]) -> Result<Tensor>,
     ) -> Self {
-        Self { text, path, case, dtype: None, call }
+        Self {
+            text,
+            path,
+            case,
+            dtype: None,
+            call,
+            rough: false,
+        }
+    }
+
+    /// The case rounds its input, this does not.
+    pub const fn roughly(mut self) -> Self {
+        self.rough = true;
+        self
     }
 
     /// Runs in this type.
@@ -48,7 +63,10 @@ pub fn max_pool(a: &[Tensor]) -> Result<Tensor> {
 }
 
 pub fn avg_pool(a: &[Tensor]) -> Result<Tensor> {
-    a[0].narrow(2, 0, 4)?.narrow(3, 0, 4)?.contiguous()?.avg_pool2d(2)
+    a[0].narrow(2, 0, 4)?
+        .narrow(3, 0, 4)?
+        .contiguous()?
+        .avg_pool2d(2)
 }
 
 /// Rows or columns `start, start + step, ...` of a dim.
@@ -89,19 +107,27 @@ pub fn upsampled_from_a_fresh_node(a: &[Tensor]) -> Result<Tensor> {
 pub fn bilinear(a: &[Tensor]) -> Result<Tensor> {
     let (n, c, h, w) = a[0].dims4()?;
     let units = Tensor::eye(h * w, a[0].dtype(), a[0].device())?.reshape((h * w, 1, h, w))?;
-    let matrix = units.upsample_bilinear2d(4, 5, false)?.reshape((h * w, 20))?;
-    a[0].reshape((n * c, h * w))?.matmul(&matrix)?.reshape((n, c, 4, 5))
+    let matrix = units
+        .upsample_bilinear2d(4, 5, false)?
+        .reshape((h * w, 20))?;
+    a[0].reshape((n * c, h * w))?
+        .matmul(&matrix)?
+        .reshape((n, c, 4, 5))
 }
 
 /// As a 2D convolution over a width of 1, padded first.
 pub fn conv1d(a: &[Tensor]) -> Result<Tensor> {
-    a[0].unsqueeze(3)?.conv2d(&a[1].unsqueeze(3)?, 0, 1, 1, 1)?.squeeze(3)
+    a[0].unsqueeze(3)?
+        .conv2d(&a[1].unsqueeze(3)?, 0, 1, 1, 1)?
+        .squeeze(3)
 }
 
 /// Padded by hand, and cut to the part the windows reach, so that nothing is left over.
 pub fn conv2d_cut(a: &[Tensor]) -> Result<Tensor> {
     // 5x5, kernel 3x2, stride 2: the windows reach 5x4.
-    a[0].narrow(3, 0, 4)?.contiguous()?.conv2d(&a[1], 0, 2, 1, 1)
+    a[0].narrow(3, 0, 4)?
+        .contiguous()?
+        .conv2d(&a[1], 0, 2, 1, 1)
 }
 
 pub fn conv2d_in_f32(a: &[Tensor]) -> Result<Tensor> {
@@ -111,12 +137,17 @@ pub fn conv2d_in_f32(a: &[Tensor]) -> Result<Tensor> {
 
 /// As a 2D transpose over a width of 1, the padding cut off afterwards.
 pub fn conv_transpose1d(a: &[Tensor]) -> Result<Tensor> {
-    let full = a[0].unsqueeze(3)?.conv_transpose2d(&a[1].unsqueeze(3)?, 0, 0, 1, 1)?.squeeze(3)?;
+    let full = a[0]
+        .unsqueeze(3)?
+        .conv_transpose2d(&a[1].unsqueeze(3)?, 0, 0, 1, 1)?
+        .squeeze(3)?;
     full.narrow(2, 1, full.dim(2)? - 2)
 }
 
 pub fn linear_of_a_copy(a: &[Tensor]) -> Result<Tensor> {
-    a[0].transpose(1, 2)?.contiguous()?.broadcast_matmul(&a[1].t()?)
+    a[0].transpose(1, 2)?
+        .contiguous()?
+        .broadcast_matmul(&a[1].t()?)
 }
 
 pub fn gathered(a: &[Tensor]) -> Result<Tensor> {
@@ -222,7 +253,11 @@ pub fn rope(a: &[Tensor]) -> Result<Tensor> {
 /// Attention from differentiable pieces; q, k, v as (batch, time, heads, width).
 pub fn attention(a: &[Tensor]) -> Result<Tensor> {
     let heads_first = |t: &Tensor| t.transpose(1, 2)?.contiguous();
-    let (q, k, v) = (heads_first(&a[0])?, heads_first(&a[1])?, heads_first(&a[2])?);
+    let (q, k, v) = (
+        heads_first(&a[0])?,
+        heads_first(&a[1])?,
+        heads_first(&a[2])?,
+    );
     let scores = (q.matmul(&k.t()?)? * 0.5)?;
     candle_nn::ops::softmax(&scores, D::Minus1)?.matmul(&v)
 }

@@ -52,8 +52,13 @@ pub enum Severity {
 
 impl Severity {
     /// All, in the order of the card.
-    pub const ALL: [Self; 5] =
-        [Self::SilentWrong, Self::SilentStop, Self::Loud, Self::Precision, Self::Convention];
+    pub const ALL: [Self; 5] = [
+        Self::SilentWrong,
+        Self::SilentStop,
+        Self::Loud,
+        Self::Precision,
+        Self::Convention,
+    ];
 
     /// Its name in JSON.
     pub fn name(self) -> &'static str {
@@ -104,7 +109,14 @@ pub struct Pattern {
 impl Pattern {
     /// Every plain row of a function with this verdict.
     pub const fn on(path: &'static str, verdict: &'static str) -> Self {
-        Self { path, case: "*", input: "*", dtypes: "*", probe: "plain", verdict }
+        Self {
+            path,
+            case: "*",
+            input: "*",
+            dtypes: "*",
+            probe: "plain",
+            verdict,
+        }
     }
 
     /// Only these cases.
@@ -177,7 +189,10 @@ pub enum Standing<'a> {
 /// Compares a row with a record.
 pub fn standing<'a>(row: &Row, record: &'a [Known]) -> Standing<'a> {
     let found = record.iter().find_map(|k| {
-        k.rows.iter().find(|p| p.covers(row)).map(|p| (k, p.verdict))
+        k.rows
+            .iter()
+            .find(|p| p.covers(row))
+            .map(|p| (k, p.verdict))
     });
     match found {
         Some((known, verdict)) if verdict == row.verdict => Standing::Known(known),

@@ -1,0 +1,249 @@
+//! The second opinion: PyTorch's values and gradients for the audit's cases, from
+//! `scripts/audit_reference.py`, against candle's values and numerical derivatives of them.
+#![cfg(feature = "cli")]
+
+use candle_core::{DType, Device, Result, Tensor};
+use candle_sine::audit::case::{Call, Case, Data, Torch};
+use candle_sine::audit::catalog;
+use candle_sine::audit::known::{ENTRIES, Severity};
+use candle_sine::audit::run::in_parallel;
+use candle_sine::gradcheck::numeric::derivative;
+use serde_json::Value;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+type Reference = HashMap<(String, String), Value>;
+
+fn reference() -> Reference {
+    let text = include_str!("data/audit_pytorch.json");
+    let all: Value = serde_json::from_str(text).expect("JSON");
+    let name = |c: &Value, key: &str| c[key].as_str().expect("a string").to_string();
+    let cases = all["cases"].as_array().expect("cases").iter();
+    cases
+        .map(|c| ((name(c, "path"), name(c, "case")), c.clone()))
+        .collect()
+}
+
+fn numbers(v: &Value) -> Vec<f64> {
+    let number = |x: &Value| match x {
+        Value::String(s) => s.parse().expect("nan or inf"),
+        x => x.as_f64().expect("a number"),
+    };
+    v.as_array().expect("an array").iter().map(number).collect()
+}
+
+/// f64 where the function has it.
+fn widest(case: &Case) -> DType {
+    if case.dtypes.contains(&DType::F64) {
+        DType::F64
+    } else {
+        case.dtypes[0]
+    }
+}
+
+/// The call that has the right values: the twin's, where there is one; what is to be written
+/// instead, where the call itself has no f64.
+fn right(case: &Case) -> Call {
+    if let Some(twin) = case.twins.first() {
+        return twin.call.clone();
+    }
+    let fails = |t: Vec<Tensor>| (case.call)(&t).is_err();
+    if widest(case) == DType::F64 && case.tensors(DType::F64, &Device::Cpu).is_ok_and(fails) {
+        let here = ENTRIES
+            .iter()
+            .filter_map(|k| k.instead.as_ref())
+            .find(|i| i.path == case.path);
+        return here.map_or(case.call.clone(), |i| Arc::new(i.call));
+    }
+    case.call.clone()
+}
+
+fn flat(y: &Tensor) -> Result<Vec<f64>> {
+    y.to_dtype(DType::F64)?.flatten_all()?.to_vec1()
+}
+
+fn close(a: &[f64], b: &[f64], tolerance: f64) -> bool {
+    let scale = b.iter().fold(1f64, |m, x| m.max(x.abs()));
+    a.len() == b.len()
+        && a.iter()
+            .zip(b)
+            .all(|(a, b)| (a - b).abs() <= tolerance * scale)
+}
+
+/// Sum of the elements with alternating signs, as a function of one element of one input.
+fn total(call: &Call, case: &Case, dtype: DType, arg: usize, at: usize, x: f64) -> f64 {
+    let value = || -> Result<f64> {
+        let mut case = case.clone();
+        if let Data::Float(v) = &mut case.args[arg].values.data {
+            v[at] = x;
+        }
+        let y = flat(&call(&case.tensors(dtype, &Device::Cpu)?)?)?;
+        Ok(y.iter()
+            .enumerate()
+            .map(|(i, y)| if i % 2 == 0 { *y } else { -y })
+            .sum())
+    };
+    value().unwrap_or(f64::NAN)
+}
+
+fn numeric(call: &Call, case: &Case, arg: usize) -> Vec<f64> {
+    let Data::Float(v) = &case.args[arg].values.data else {
+        return vec![];
+    };
+    let of = |at: usize| {
+        let f = |x| total(call, case, DType::F64, arg, at, x);
+        if STEPS.contains(&case.op()) || case.name.starts_with("bwd returns None") {
+            // A step function: flat to both sides as far as this.
+            let h = 0.5f64.powi(12);
+            return (f(v[at] + h) - f(v[at] - h)) / (2. * h);
+        }
+        derivative(f, v[at]).value
+    };
+    (0..v.len()).map(of).collect()
+}
+
+const STEPS: [&str; 5] = ["ceil", "floor", "round", "round_to", "sign"];
+
+#[test]
+fn every_expression_has_been_evaluated() {
+    let reference = reference();
+    for case in catalog::all() {
+        let key = (case.path.to_string(), case.name.clone());
+        let expected = matches!(case.torch, Torch::Expr(_));
+        assert_eq!(
+            reference.contains_key(&key),
+            expected,
+            "{key:?}: run the script again"
+        );
+    }
+}
+
+#[test]
+fn pytorch_has_the_values() {
+    let reference = reference();
+    let differs = |case: &Case| {
+        let theirs = reference.get(&(case.path.to_string(), case.name.clone()))?;
+        let dtype = widest(case);
+        let tolerance = if dtype == DType::F64 { 1e-11 } else { 1e-5 };
+        let ours = right(case)(&case.tensors(dtype, &Device::Cpu).ok()?).ok()?;
+        let (ours, theirs) = (flat(&ours).ok()?, numbers(&theirs["value"]));
+        let what = format!(
+            "{} ({}): {ours:?}, PyTorch {theirs:?}",
+            case.path, case.name
+        );
+        (!close(&ours, &theirs, tolerance)).then_some(what)
+    };
+    let wrong: Vec<String> = in_parallel(&catalog::all(), differs)
+        .into_iter()
+        .flatten()
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn pytorch_has_the_numerical_derivatives() {
+    let reference = reference();
+    let differs = |case: &Case| {
+        let theirs = reference.get(&(case.path.to_string(), case.name.clone()));
+        let smooth = !case.kink && case.dtypes.contains(&DType::F64);
+        let floats = (0..case.args.len()).filter(|&i| case.args[i].values.is_float());
+        let one = |i: usize| difference(case, i, &theirs.filter(|_| smooth)?["grads"]);
+        floats.filter_map(one).collect::<Vec<_>>()
+    };
+    let wrong: Vec<String> = in_parallel(&catalog::all(), differs)
+        .into_iter()
+        .flatten()
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn difference(case: &Case, arg: usize, theirs: &Value) -> Option<String> {
+    let name = case.args[arg].name;
+    let (ours, theirs) = (numeric(&right(case), case, arg), numbers(&theirs[name]));
+    (!close(&ours, &theirs, 1e-8)).then(|| {
+        format!(
+            "{} ({}), {name}: {ours:?}, PyTorch {theirs:?}",
+            case.path, case.name
+        )
+    })
+}
+
+/// No defect rests on our numbers alone.
+#[test]
+fn every_defect_has_a_second_opinion() {
+    let cases = catalog::all();
+    for known in ENTRIES
+        .iter()
+        .filter(|k| k.severity != Severity::Convention)
+    {
+        let concerned = cases
+            .iter()
+            .filter(|c| known.rows.iter().any(|p| p.concerns(c.path)));
+        for case in concerned {
+            if let Torch::Lacks(why) = case.torch {
+                assert!(why != "not given", "{} {}", case.path, case.name);
+            }
+        }
+    }
+}
+
+/// Path, case, input, PyTorch's value at the kink as the record has it.
+const KINKS: [(&str, &str, &str, &[f64]); 13] = [
+    ("candle_core::Tensor::relu", "at 0", "self", &[0.]),
+    ("candle_core::Tensor::abs", "at 0", "self", &[0.]),
+    ("candle_core::Tensor::max", "two equal", "self", &[0.5, 0.5]),
+    (
+        "candle_core::Tensor::min_all",
+        "two equal",
+        "self",
+        &[0.5, 0.5],
+    ),
+    (
+        "candle_core::Tensor::max_pool2d",
+        "two equal",
+        "self",
+        &[1., 0.],
+    ),
+    ("candle_core::Tensor::maximum", "tie", "rhs", &[0.5]),
+    (
+        "candle_core::Tensor::clamp",
+        "at the upper bound",
+        "self",
+        &[0.],
+    ),
+    (
+        "candle_core::Tensor::elu",
+        "alpha 0.5, at 0",
+        "self",
+        &[0.5],
+    ),
+    ("candle_nn::ops::leaky_relu", "at 0", "xs", &[0.125]),
+    (
+        "candle_nn::activation::Activation",
+        "relu6, at 0",
+        "xs",
+        &[0.],
+    ),
+    (
+        "candle_nn::activation::Activation",
+        "relu6, at 6",
+        "xs",
+        &[0.],
+    ),
+    ("candle_nn::ops::hard_sigmoid", "at 3", "xs", &[0.]),
+    (
+        "candle_nn::activation::Activation",
+        "hard swish, at 3",
+        "xs",
+        &[1.],
+    ),
+];
+
+#[test]
+fn pytorch_takes_these_values_at_kinks() {
+    let reference = reference();
+    for (path, case, input, value) in KINKS {
+        let theirs = &reference[&(path.to_string(), case.to_string())];
+        assert_eq!(numbers(&theirs["grads"][input]), value, "{path} {case}");
+    }
+}
