@@ -101,8 +101,7 @@ impl Reader<'_> {
                         if let TraitItem::Fn(f) = item
                             && tensor_to_tensor(&f.sig, "")
                         {
-                            self.found
-                                .insert(format!("{module}::{}::{}", t.ident, f.sig.ident));
+                            self.insert(module, &t.ident.to_string(), &f.sig.ident.to_string());
                         }
                     }
                 }
@@ -173,11 +172,29 @@ impl Reader<'_> {
 
     fn insert(&mut self, module: &str, owner: &str, method: &str) {
         let krate = module.split("::").next().unwrap_or(module);
-        self.found.insert(match owner {
-            "Tensor" => format!("{krate}::Tensor::{method}"),
+        let path = match (owner, method.split_once(">::")) {
+            ("Tensor", Some(("<IndexOp", _))) | ("IndexOp", None) => {
+                "candle_core::IndexOp::i".into()
+            }
+            ("Tensor", Some((op, f))) if OPERATORS.contains(&op) => {
+                format!("<candle_core::Tensor as std::ops::{}>::{f}", &op[1..])
+            }
+            ("f64", Some((op, f))) => {
+                format!("<f64 as std::ops::{}<candle_core::Tensor>>::{f}", &op[1..])
+            }
+            ("Tensor", _) => format!("{krate}::Tensor::{method}"),
             _ => format!("{module}::{owner}::{method}"),
-        });
+        };
+        self.found.insert(short(&path));
     }
+}
+
+const OPERATORS: [&str; 4] = ["<Add", "<Sub", "<Mul", "<Div"];
+
+/// A layer is called by its type's name.
+fn short(path: &str) -> String {
+    let path = path.strip_suffix("::forward").unwrap_or(path);
+    path.strip_suffix("::forward_t").unwrap_or(path).to_string()
 }
 
 /// Traits whose method is the type's own function.

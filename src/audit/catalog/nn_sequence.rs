@@ -65,13 +65,13 @@ fn recurrent() -> Vec<Case> {
         with_parameters(case, gates)
     };
     vec![
-        lstm_of("candle_nn::rnn::LSTM", "two steps, h")
+        lstm_of("candle_nn::rnn::RNN::seq", "LSTM, two steps, h")
             .run(|a| {
                 let lstm = lstm(a, 1)?;
                 lstm.states_to_tensor(&lstm.seq(&a[0])?)
             })
             .torch("lstm(input, w_ih, w_hh, b_ih, b_hh)"),
-        gru_of("candle_nn::rnn::GRU", "two steps, h side by side")
+        gru_of("candle_nn::rnn::RNN::seq", "GRU, two steps, h side by side")
             .run(|a| {
                 let gru = gru(a, 1)?;
                 gru.states_to_tensor(&gru.seq(&a[0])?)
