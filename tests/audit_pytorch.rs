@@ -2,6 +2,9 @@
 //! `scripts/audit_reference.py`, against candle's values and numerical derivatives of them.
 #![cfg(feature = "cli")]
 
+#[path = "audit/one_thread.rs"]
+mod one_thread;
+
 use candle_core::{DType, Device, Result, Tensor, Var};
 use candle_sine::audit::case::{Call, Case, Data, Torch};
 use candle_sine::audit::catalog;
@@ -15,6 +18,7 @@ use std::sync::Arc;
 type Reference = HashMap<(String, String), Value>;
 
 fn reference() -> Reference {
+    one_thread::one_thread_an_op();
     let text = include_str!("data/audit_pytorch.json");
     let all: Value = serde_json::from_str(text).expect("JSON");
     let name = |c: &Value, key: &str| c[key].as_str().expect("a string").to_string();

@@ -234,7 +234,7 @@ fn difference(audit: &Audit) -> Vec<Line> {
 
 /// The card as Markdown.
 pub fn markdown(audit: &Audit) -> String {
-    let mut text = format!("# Which of candle's gradients are right\n\n");
+    let mut text = String::from("# Which of candle's gradients are right\n\n");
     let lines = totals(audit);
     for (_, line) in &lines {
         text += &format!("{line}  \n");

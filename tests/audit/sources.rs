@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use quote::ToTokens;
 use syn::{Attribute, ImplItem, Item, ItemImpl, Signature, TraitItem, Type, Visibility};
@@ -12,30 +13,31 @@ const OTHER_BUILDS: [&str; 5] = ["cuda", "metal", "cutile", "mkl", "accelerate"]
 
 /// The folder of a dependency's sources, as Cargo itself resolved it.
 pub fn folder(krate: &str) -> PathBuf {
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
-    let out = Command::new(cargo)
-        .args([
-            "metadata",
-            "--format-version=1",
-            "--offline",
-            "--locked",
-            "--filter-platform",
-        ])
-        .arg(host())
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()
-        .expect("cargo metadata runs");
-    assert!(
-        out.status.success(),
-        "{}",
-        String::from_utf8_lossy(&out.stderr)
-    );
-    let metadata: serde_json::Value = serde_json::from_slice(&out.stdout).expect("it is JSON");
-    let packages = metadata["packages"].as_array().expect("packages");
+    let packages = metadata()["packages"].as_array().expect("packages");
     let package = packages.iter().find(|p| p["name"] == krate);
     let manifest = package.and_then(|p| p["manifest_path"].as_str());
     let manifest = Path::new(manifest.unwrap_or_else(|| panic!("{krate} is a dependency")));
     manifest.parent().expect("a folder").to_path_buf()
+}
+
+/// Without a network, and without the dependencies of other platforms, which need not be there.
+fn metadata() -> &'static serde_json::Value {
+    static METADATA: OnceLock<serde_json::Value> = OnceLock::new();
+    METADATA.get_or_init(|| {
+        let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+        let out = Command::new(cargo)
+            .args(["metadata", "--format-version=1", "--offline", "--locked"])
+            .args(["--filter-platform", &host()])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .output()
+            .expect("cargo metadata runs");
+        assert!(
+            out.status.success(),
+            "{}",
+            String::from_utf8_lossy(&out.stderr)
+        );
+        serde_json::from_slice(&out.stdout).expect("it is JSON")
+    })
 }
 
 fn host() -> String {
@@ -90,10 +92,10 @@ impl Reader<'_> {
                         }
                     }
                 }
-                Item::Fn(f) if public(&f.vis) && !skipped(&f.attrs) => {
-                    if tensor_to_tensor(&f.sig, "") {
-                        self.found.insert(format!("{module}::{}", f.sig.ident));
-                    }
+                Item::Fn(f)
+                    if public(&f.vis) && !skipped(&f.attrs) && tensor_to_tensor(&f.sig, "") =>
+                {
+                    self.found.insert(format!("{module}::{}", f.sig.ident));
                 }
                 Item::Impl(i) if !skipped(&i.attrs) => self.block(i, module),
                 Item::Trait(t) if public(&t.vis) => {
@@ -123,14 +125,16 @@ impl Reader<'_> {
         });
         for item in &block.items {
             match item {
-                ImplItem::Fn(f) if of_trait.is_some() || public(&f.vis) => {
-                    if !skipped(&f.attrs) && tensor_to_tensor(&f.sig, &owner) {
-                        let via = match &of_trait {
-                            Some(t) if !MODULES.contains(&t.as_str()) => format!("<{t}>::"),
-                            _ => String::new(),
-                        };
-                        self.insert(module, &owner, &format!("{via}{}", f.sig.ident));
-                    }
+                ImplItem::Fn(f)
+                    if (of_trait.is_some() || public(&f.vis))
+                        && !skipped(&f.attrs)
+                        && tensor_to_tensor(&f.sig, &owner) =>
+                {
+                    let via = match &of_trait {
+                        Some(t) if !MODULES.contains(&t.as_str()) => format!("<{t}>::"),
+                        _ => String::new(),
+                    };
+                    self.insert(module, &owner, &format!("{via}{}", f.sig.ident));
                 }
                 ImplItem::Macro(m) => self.call(&m.mac, module, &owner),
                 _ => {}

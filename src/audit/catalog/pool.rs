@@ -14,8 +14,10 @@ pub fn cases() -> Vec<Case> {
 
 type Pool = fn(&Tensor, (usize, usize), (usize, usize)) -> Result<Tensor>;
 
+type Pair = (usize, usize);
+
 /// Kernel, stride, size: equal and unequal, dividing and not, square and not.
-const WINDOWS: [((usize, usize), (usize, usize), (usize, usize)); 8] = [
+const WINDOWS: [(Pair, Pair, Pair); 8] = [
     ((2, 2), (2, 2), (4, 4)),
     ((2, 2), (2, 2), (5, 5)),
     ((2, 2), (2, 2), (4, 5)),

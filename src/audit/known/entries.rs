@@ -124,7 +124,7 @@ pub const ENTRIES: &[Known] = &[
     Known {
         id: "matmul-fold",
         what: "the product itself is wrong on the CPU: the rows of a transposed batch are taken for adjacent",
-        when: "the batch of the left side is a transposed view and the right side is broadcast over it; Linear on such an input; conv_transpose1d and the input gradient of conv1d at batch 2 or more",
+        when: "a batch of 2 or more on the left that is a transposed view, the right side broadcast over it: Linear on such an input; conv_transpose1d, and with it the input gradient of conv1d, without padding, output padding and dilation",
         severity: Severity::SilentWrong,
         rows: &[
             Pattern::on("candle_core::Tensor::matmul", "forward")
@@ -372,7 +372,7 @@ pub const ENTRIES: &[Known] = &[
     Known {
         id: "div-square",
         what: "the gradient of the denominator is 0 or infinite",
-        when: "f16, denominators above 256 or below 1/4096: their square leaves the type",
+        when: "f16, denominators above 256 or below 1/5800: their square leaves the type",
         severity: Severity::SilentWrong,
         rows: &[
             Pattern::on("candle_core::Tensor::div", "severed")
