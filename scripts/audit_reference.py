@@ -73,6 +73,7 @@ def packed_attention(q, k, v, lengths):
 HELPERS = dict(
     torch=torch,
     F=F,
+    inf=float("inf"),
     lstm=lstm,
     gru=gru,
     rope=rope,

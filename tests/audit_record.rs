@@ -4,7 +4,7 @@
 #[path = "audit/one_thread.rs"]
 mod one_thread;
 
-use candle_core::{CpuStorage, CustomOp1, DType, Device, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp1, DType, Device, Layout, Result, Shape, Tensor, Var};
 use candle_sine::audit::case::{Case, at, v};
 use candle_sine::audit::known::{Cause, ENTRIES, Known, Pattern, Severity};
 use candle_sine::audit::{Audit, Selection, audit, card, catalog};
@@ -225,6 +225,27 @@ fn a_repaired_defect_is_reported() {
             .any(|(_, l)| l.contains("delete or narrow that entry")),
         "{lines:?}"
     );
+}
+
+/// Random, so that nothing can be differenced: but linear in x given the mask, which y / x shows.
+#[test]
+fn the_gradient_of_dropout_is_its_mask() -> Result<()> {
+    let x = Var::from_tensor(&v(&[40]).tensor(DType::F64, &Device::Cpu)?)?;
+    for p in [0.25, 0.5, 0.9] {
+        let y = candle_nn::ops::dropout(&x, p)?;
+        let grads = y.sum_all()?.backward()?;
+        let grad = grads.get(&x).expect("a gradient").to_vec1::<f64>()?;
+        let mask = (y / x.as_tensor())?.to_vec1::<f64>()?;
+        assert!(
+            grad.iter().zip(&mask).all(|(g, m)| (g - m).abs() < 1e-12),
+            "{p}"
+        );
+        assert!(
+            mask.contains(&0.) && mask.iter().any(|m| *m > 1.),
+            "{p}: {mask:?}"
+        );
+    }
+    Ok(())
 }
 
 #[test]

@@ -107,7 +107,7 @@ pub fn check(case: &Case, device: &Device, only: Option<DType>) -> Vec<Row> {
     let mut wide = None;
     let asked = |dtype| only.is_none_or(|only| only == dtype);
     for &dtype in case.dtypes.iter().filter(|&&d| d == DType::F64 || asked(d)) {
-        let probes = case.probes && Some(&dtype) == case.dtypes.first();
+        let probes = case.probes && (Some(&dtype) == case.dtypes.first() || dtype == DType::F32);
         let report = gradchecked(&case.call, case, dtype, device, probes);
         match &report {
             _ if !asked(dtype) => {}

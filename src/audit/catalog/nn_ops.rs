@@ -220,6 +220,16 @@ fn softmaxes() -> Vec<Case> {
             "torch.softmax(xs, -1)",
         ),
     ];
+    cases.push(masked(
+        "candle_nn::ops::softmax",
+        |x| ops::softmax(x, 1),
+        "torch.softmax(MASKED, 1)",
+    ));
+    cases.push(masked(
+        "candle_nn::ops::softmax_last_dim",
+        ops::softmax_last_dim,
+        "torch.softmax(MASKED, 1)",
+    ));
     for (path, f, torch) in of {
         let of = |name: &str| Case::new(path, name).run(move |a| f(&a[0])).torch(torch);
         cases.push(of("a matrix").arg("xs", v(&[2, 4])));
@@ -227,6 +237,19 @@ fn softmaxes() -> Vec<Case> {
         cases.push(of("two equal").arg("xs", at_dims(&[1, 3], &[1.5, 1.5, 0.25])));
     }
     cases
+}
+
+/// Scores as attention has them: some are minus infinity.
+fn masked(path: &'static str, f: Unary, torch: &str) -> Case {
+    let hidden = "xs.masked_fill(torch.tensor([[False, True], [True, False]]).repeat(1, 2), -inf)";
+    Case::new(path, "some at minus infinity")
+        .arg("xs", v(&[2, 4]))
+        .run(move |a| {
+            let (hide, no) = (f64::NEG_INFINITY, 0.);
+            let mask = [[no, hide, no, hide], [hide, no, hide, no]];
+            f(&(&a[0] + Tensor::new(&mask, a[0].device())?.to_dtype(a[0].dtype())?)?)
+        })
+        .torch(torch.replace("MASKED", hidden))
 }
 
 fn norms() -> Vec<Case> {
@@ -255,6 +278,17 @@ fn norms() -> Vec<Case> {
         layer_of("candle_nn::ops::layer_norm", "a matrix")
             .run(|a| ops::layer_norm(&a[0], &a[1], &a[2], EPS))
             .only(&F32_AND_NARROWER),
+        Case::new("candle_nn::ops::layer_norm", "a mean of 1000")
+            .arg("xs", shifted(v(&[2, 4]), 1000.))
+            .arg("alpha", pos(&[4]))
+            .arg("beta", w(&[4]))
+            .torch(layer)
+            .run(|a| ops::layer_norm(&a[0], &a[1], &a[2], EPS))
+            .twin("layer_norm_slow", |a| {
+                ops::layer_norm_slow(&a[0], &a[1], &a[2], EPS)
+            })
+            .only(&[DType::F32])
+            .plain(),
         layer_of("candle_nn::ops::layer_norm_slow", "a matrix")
             .run(|a| ops::layer_norm_slow(&a[0], &a[1], &a[2], EPS)),
     ]
@@ -347,6 +381,13 @@ fn losses() -> Vec<Case> {
 pub fn stable_bce(x: &Tensor, t: &Tensor) -> Result<Tensor> {
     let tail = x.abs()?.neg()?.exp()?.affine(1., 1.)?.log()?;
     ((x.relu()? - (x * t)?)? + tail)?.mean_all()
+}
+
+fn shifted(mut values: Values, by: f64) -> Values {
+    if let crate::audit::case::Data::Float(v) = &mut values.data {
+        v.iter_mut().for_each(|x| *x += by);
+    }
+    values
 }
 
 fn scaled(mut values: Values, by: f64) -> Values {

@@ -217,9 +217,9 @@ pub const ENTRIES: &[Known] = &[
         ),
         upstream: Some("https://github.com/huggingface/candle/pull/3836"),
         instead: Some(Instead::new(
-            "pad by hand, then conv2d over a width of 1",
+            "pad by hand, cut to what the windows reach, then conv2d over a width of 1",
             "candle_core::Tensor::conv1d",
-            "b2 c2-3 g1 p0 s1 d1 l5 k2",
+            "b2 c2-3 g1 p1 s2 d1 l5 k2",
             i::conv1d,
         )),
         pytorch: None,
@@ -619,7 +619,7 @@ pub const ENTRIES: &[Known] = &[
         when: "LayerNorm: the input is contiguous and there is a bias; ops::layer_norm: always",
         severity: Severity::SilentStop,
         rows: &[
-            Pattern::on("candle_nn::ops::layer_norm", "severed"),
+            Pattern::on("candle_nn::ops::layer_norm", "severed").case("a matrix"),
             Pattern::on("candle_nn::layer_norm::LayerNorm", "severed").case("with bias"),
         ],
         cause: cause(
@@ -1286,6 +1286,29 @@ pub const ENTRIES: &[Known] = &[
             "candle_core::Tensor::gelu_erf",
             "moderate",
             i::gelu_erf,
+        )),
+        pytorch: None,
+    },
+    Known {
+        id: "layer-norm-variance",
+        what: "the value loses digits: the variance is the difference of two large numbers; at a mean of 1000 and a deviation of 1 it is 0.6% off",
+        when: "the mean is large against the deviation",
+        severity: Severity::Precision,
+        rows: &[Pattern::on("candle_nn::ops::layer_norm", "forward")
+            .case("a mean of 1000")
+            .dtypes("f32")],
+        cause: cause(
+            "candle-nn",
+            "ops.rs",
+            750,
+            "let var = sum2 / dim_m1 as f32 - mean * mean;",
+        ),
+        upstream: None,
+        instead: Some(Instead::new(
+            "ops::layer_norm_slow",
+            "candle_nn::ops::layer_norm",
+            "a mean of 1000",
+            i::layer_norm,
         )),
         pytorch: None,
     },

@@ -115,11 +115,14 @@ pub fn bilinear(a: &[Tensor]) -> Result<Tensor> {
         .reshape((n, c, 4, 5))
 }
 
-/// As a 2D convolution over a width of 1, padded first.
+/// As a 2D convolution over a width of 1: padded by hand, cut to what the windows reach.
 pub fn conv1d(a: &[Tensor]) -> Result<Tensor> {
-    a[0].unsqueeze(3)?
-        .conv2d(&a[1].unsqueeze(3)?, 0, 1, 1, 1)?
-        .squeeze(3)
+    // Length 5, padding 1, kernel 2, stride 2: three windows reach 6 of 7.
+    let x = a[0]
+        .pad_with_zeros(2, 1, 1)?
+        .narrow(2, 0, 6)?
+        .unsqueeze(3)?;
+    x.conv2d(&a[1].unsqueeze(3)?, 0, 2, 1, 1)?.squeeze(3)
 }
 
 /// Padded by hand, and cut to the part the windows reach, so that nothing is left over.
