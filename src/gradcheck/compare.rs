@@ -16,10 +16,11 @@ pub(crate) struct Pair {
     /// S: the largest gradient of the same output with respect to the same input. Rounding inside a
     /// backward pass is of the order of u·S, whatever the entry's own size.
     pub(crate) row: f64,
-    /// G = |f| / |x|: the slope of a function that is as large as f on the scale of x.
+    /// G = max(|f|, ε/u) / |x|: the slope of a function as large as f, or as the terms that cancel
+    /// in it, on the scale of x.
     pub(crate) natural: f64,
-    /// ε / |f|: the relative error of f's own values.
-    pub(crate) noise: f64,
+    /// f's values are single-precision numbers, and scatter like them.
+    pub(crate) single: bool,
 }
 
 impl Pair {
@@ -44,6 +45,13 @@ pub(crate) struct Judge {
 /// the 16-bit floats' rtol allows of the entry itself.
 pub(crate) const ROUNDING: f64 = 8.;
 
+/// A pass leaves room for an error of at most this many rtol of an entry: 1e-6 of it in f64, 1e-2 in
+/// f32.
+pub(crate) const CERTAIN: f64 = 100.;
+
+/// Rounding in a narrow dtype does not change a gradient by more than this share.
+const GROSS: f64 = 0.1;
+
 /// Single precision: a hundred units in the last place of an f32.
 const SINGLE: f64 = 1e-5;
 
@@ -63,6 +71,10 @@ impl Judge {
         if p.difference() <= self.agreement(p) + self.tolerance.atol {
             return Verdict::Inconclusive;
         }
+        // Right in f64, so the narrow dtype's own rounding, more of it than was allowed for.
+        if self.right_in_f64(p) && p.difference() <= GROSS * p.size().max(p.row) {
+            return Verdict::Inconclusive;
+        }
         let single = SINGLE * p.size() + ROUNDING * 2f64.powi(-24) * p.row;
         if self.tolerance.double && p.difference() <= self.numeric_share(p) + single {
             return Verdict::Imprecise;
@@ -80,49 +92,66 @@ impl Judge {
     }
 
     /// 8u·S; or, once the same backward is known to be right in f64, so that what is left can only be
-    /// the narrow dtype's rounding, rtol·S.
+    /// the narrow dtype's rounding, rtol·S or 64u·G.
     fn rounding(&self, p: &Pair) -> f64 {
         let strict = ROUNDING * self.tolerance.unit * p.row;
-        match p.wide {
-            Some(wide) if self.right_in_f64(p, wide) => strict.max(self.tolerance.rtol * p.row),
-            _ => strict,
+        if self.right_in_f64(p) {
+            let inside = 64. * self.tolerance.unit * p.natural;
+            strict.max(self.tolerance.rtol * p.row).max(inside)
+        } else {
+            strict
         }
     }
 
-    fn right_in_f64(&self, p: &Pair, wide: f64) -> bool {
-        let f64s = 1e-8 * wide.abs().max(p.numeric.abs()) + ROUNDING * 2f64.powi(-53) * p.row;
-        (wide - p.numeric).abs() <= self.numeric_share(p) + f64s
+    fn right_in_f64(&self, p: &Pair) -> bool {
+        p.wide.is_some_and(|wide| {
+            let f64s = 1e-8 * wide.abs().max(p.numeric.abs())
+                + ROUNDING * 2f64.powi(-53) * p.row.max(p.natural);
+            (wide - p.numeric).abs() <= self.numeric_share(p) + f64s
+        })
     }
 
     /// Whether the numeric value is sharp enough for agreement with it to mean something.
     pub(crate) fn certain(&self, p: &Pair) -> bool {
-        p.bound <= self.tolerance.rtol * p.size()
+        self.numeric_share(p) <= CERTAIN * self.tolerance.rtol * p.size()
+            || self.flat(p)
             || p.bound <= self.rowwise() * p.row
             || self.both_zero(p, self.tolerance.rtol)
     }
 
     /// Whether there is nothing to gain from sharpening the numeric value.
     pub(crate) fn sharp(&self, p: &Pair) -> bool {
-        let tight = (1e-3 * self.tolerance.rtol).max(64. * self.unit);
+        let tight = (1e-2 * self.tolerance.rtol).max(64. * self.unit);
         p.bound <= tight * p.size().max(p.row) || self.both_zero(p, tight)
     }
 
     /// The share of the row's largest entry below which a bound hides nothing that matters.
     fn rowwise(&self) -> f64 {
-        (1e-3 * self.tolerance.rtol).max(64. * self.unit)
+        (1e-2 * self.tolerance.rtol).max(64. * self.unit)
     }
 
-    /// f does not move with x beyond its own rounding, and no gradient is claimed.
+    /// f does not move with x beyond its own rounding, and no gradient is claimed. That a derivative is
+    /// zero takes an absolute scale to say, unless nothing moves at all: 1e16 + x does not move
+    /// beyond its rounding either.
     fn both_zero(&self, p: &Pair, share: f64) -> bool {
+        let still = p.numeric == 0. && p.analytic == 0.;
         p.numeric.abs() <= self.numeric_share(p)
-            && p.analytic.abs() <= ROUNDING * self.tolerance.unit * p.natural
+            && p.analytic.abs() <= 64. * self.tolerance.unit * p.natural
             && p.bound <= share * p.natural
+            && (still || p.bound <= self.tolerance.atol)
+    }
+
+    /// f is flat beside its own size (a saturated tanh), so that few digits of its slope can be known,
+    /// and the bound is small both beside that size and absolutely.
+    fn flat(&self, p: &Pair) -> bool {
+        p.size() <= 1e-6 * p.natural
+            && p.bound <= 1e-3 * self.tolerance.rtol * p.natural
+            && self.numeric_share(p) <= self.tolerance.atol
     }
 
     /// Agreement on a blunt bound: imprecise if it is f's own values that are single precision.
     fn imprecise_function(&self, p: &Pair) -> Verdict {
-        let single = p.noise > 2f64.powi(-30) && p.noise <= 2f64.powi(-20);
-        if self.tolerance.double && single && p.bound <= 1e-3 * p.size().max(p.row) {
+        if self.tolerance.double && p.single && p.bound <= 1e-3 * p.size().max(p.row) {
             Verdict::Imprecise
         } else {
             Verdict::Inconclusive

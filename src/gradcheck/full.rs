@@ -43,6 +43,8 @@ pub(crate) struct Target<'a> {
     pub(crate) slot: usize,
     pub(crate) judge: Judge,
     pub(crate) noise: &'a [f64],
+    /// f's values are single-precision numbers, and scatter like them.
+    pub(crate) single: bool,
     /// The output weights of the probes, to accumulate vᵀJ numerically.
     pub(crate) weights: &'a [f64],
 }
@@ -255,6 +257,7 @@ impl<E: Exec> Block<'_, E> {
         let (target, oracle) = (self.target, self.oracle);
         let scales = oracle.scales(target.input, j, self.size);
         let grid = Grid {
+            x: oracle.values(target.input)[j].abs(),
             scales: &scales,
             unit: oracle.unit,
         };
@@ -296,15 +299,15 @@ impl<E: Exec> Block<'_, E> {
     }
 
     fn pair(&self, claim: &Claim, i: usize, numeric: f64, bound: f64, scale: f64) -> Pair {
-        let f = self.f0[i].abs();
+        let (f, noise) = (self.f0[i], self.noise[i]);
         Pair {
             analytic: claim.analytic[i],
             wide: claim.wide.map(|w| w[i]),
             numeric,
             bound,
             row: claim.rows[i],
-            natural: f / scale,
-            noise: self.noise[i] / f,
+            natural: f.abs().max(noise / self.oracle.unit) / self.size.largest.max(scale),
+            single: self.target.single,
         }
     }
 }

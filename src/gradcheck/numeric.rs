@@ -51,8 +51,9 @@ pub fn derivative(mut f: impl FnMut(f64) -> f64, x: f64) -> Derivative {
     let f0 = [f(x)];
     let scales = scales(x, x.abs(), 1.);
     let step = sampling_step(scales[0], unit);
-    let noise = noise(&mut |k| Ok(vec![f(snap(x, step) + k * step)]), &f0, unit);
+    let noise = noise(&mut |k| Ok(vec![f(x + k * step)]), &f0, unit);
     let grid = Grid {
+        x: x.abs(),
         scales: &scales,
         unit,
     };
@@ -93,10 +94,28 @@ impl Column {
             evaluations: 0,
         }
     }
+
+    /// Takes over what another tableau knows better. Where the two contradict each other the first is
+    /// kept: its steps were nearer to the scale of x, and steps far beyond the scale on which f
+    /// varies see a flat function and say so with confidence.
+    fn absorb(&mut self, other: &Self) {
+        self.evaluations += other.evaluations;
+        for i in 0..self.value.len() {
+            let apart = (self.value[i] - other.value[i]).abs();
+            let first = self.bound[i] == f64::INFINITY;
+            let consistent = apart <= self.bound[i] + other.bound[i];
+            if other.bound[i] < self.bound[i] && (first || consistent) {
+                self.value[i] = other.value[i];
+                self.bound[i] = other.bound[i];
+            }
+        }
+    }
 }
 
 /// Where to take steps: the scales on which f may vary, and the precision of its values.
 pub(crate) struct Grid<'a> {
+    /// |x|, which f may round.
+    pub(crate) x: f64,
     pub(crate) scales: &'a [f64],
     pub(crate) unit: f64,
 }
@@ -110,10 +129,17 @@ impl Grid<'_> {
 }
 
 /// The scales worth trying, in order, each a power of two: that of x and its tensor, that of x
-/// alone, the tensor's largest, and 1. `typical` is the root mean square of the tensor.
+/// alone, the tensor's largest, and 1. `typical` is the root mean square of the tensor. An x far
+/// below it goes first by its own scale: 1/x near its pole looks smooth from afar.
 pub(crate) fn scales(x: f64, typical: f64, largest: f64) -> Vec<f64> {
     let mut scales: Vec<f64> = Vec::with_capacity(4);
-    for size in [x.abs().max(typical), x.abs(), largest, 1.] {
+    let both = x.abs().max(typical);
+    let (first, second) = if x.abs() < both / 64. {
+        (x.abs(), both)
+    } else {
+        (both, x.abs())
+    };
+    for size in [first, second, largest, 1.] {
         let scale = power_of_two(size);
         if size > 0. && !scales.contains(&scale) {
             scales.push(scale);
@@ -137,20 +163,24 @@ pub(crate) fn search(
 ) -> Result<Column> {
     let mut best = Column::unknown(f0.len());
     for &scale in grid.scales {
-        let mut descent = Descent::new(f0, noise, grid.unit, done);
+        let mut descent = Descent::new(f0, noise, grid, done);
+        let mut fine = Column::unknown(f0.len());
         let start = scale * 2f64.powi(-grid.first());
-        let end = descent.run(line, start, 4, &mut best)?;
+        let end = descent.run(line, start, 4, &mut fine)?;
         if end == End::Truncation {
             // Half the bits again below the first steps: about 2^-27 of the scale in f64.
-            descent.resume(line, 2 * grid.first() + 3, &mut best)?;
+            descent.resume(line, 2 * grid.first() + 3, &mut fine)?;
         }
+        best.absorb(&fine);
         if descent.all_done(&best) {
             break;
         }
         if end != End::NotFinite {
-            let mut wide = Descent::new(f0, noise, grid.unit, done);
-            wide.run(line, scale, grid.first() as usize + 2, &mut best)?;
-            if wide.all_done(&best) {
+            let mut wide = Column::unknown(f0.len());
+            let mut descent = Descent::new(f0, noise, grid, done);
+            descent.run(line, scale, grid.first() as usize + 2, &mut wide)?;
+            best.absorb(&wide);
+            if descent.all_done(&best) {
                 break;
             }
         }
@@ -168,11 +198,13 @@ pub(crate) fn second_opinion(
 ) -> Result<Column> {
     let mut best = Column::unknown(f0.len());
     for &scale in grid.scales {
-        let mut descent = Descent::new(f0, noise, grid.unit, &|_, _, _| false);
+        let mut descent = Descent::new(f0, noise, grid, &|_, _, _| false);
+        let mut fine = Column::unknown(f0.len());
         let start = scale * 0.731_406_25 * 2f64.powi(1 - grid.first());
-        if descent.run(line, start, 6, &mut best)? == End::Truncation {
-            descent.resume(line, 2 * grid.first(), &mut best)?;
+        if descent.run(line, start, 6, &mut fine)? == End::Truncation {
+            descent.resume(line, 2 * grid.first(), &mut fine)?;
         }
+        best.absorb(&fine);
     }
     Ok(best)
 }
@@ -197,20 +229,28 @@ struct Descent<'a, D> {
     f0: &'a [f64],
     noise: &'a [f64],
     unit: f64,
+    x: f64,
     done: &'a D,
+    /// The rounding of the level before.
+    round: Vec<f64>,
     /// D(i-1, k), one vector over the outputs for each k.
     previous: Vec<Vec<f64>>,
+    /// f(x+h) + f(x-h) - 2f(x) at the level before.
+    bend: Vec<f64>,
     h: f64,
 }
 
 impl<'a, D: Fn(usize, f64, f64) -> bool> Descent<'a, D> {
-    fn new(f0: &'a [f64], noise: &'a [f64], unit: f64, done: &'a D) -> Self {
+    fn new(f0: &'a [f64], noise: &'a [f64], grid: &Grid, done: &'a D) -> Self {
         Self {
             f0,
             noise,
-            unit,
+            unit: grid.unit,
+            x: grid.x,
             done,
+            round: vec![0.; f0.len()],
             previous: Vec::new(),
+            bend: Vec::new(),
             h: 0.,
         }
     }
@@ -283,16 +323,20 @@ impl<'a, D: Fn(usize, f64, f64) -> bool> Descent<'a, D> {
         let width = plus.t - minus.t;
         let mut row: Vec<Vec<f64>> = Vec::with_capacity(ORDER + 1);
         row.push(difference(&plus.y, &minus.y, width));
+        let bend: Vec<f64> = (0..self.f0.len())
+            .map(|i| (plus.y[i] - self.f0[i]) + (minus.y[i] - self.f0[i]))
+            .collect();
         let mut rounding = true;
         for k in 1..=self.previous.len().min(ORDER) {
             let next = extrapolate(&row[k - 1], &self.previous[k - 1], k as i32);
             row.push(next);
         }
-        for i in 0..self.f0.len() {
-            let size = plus.y[i].abs().max(minus.y[i].abs()).max(self.f0[i].abs());
-            let round = 4. * self.noise[i].max(self.unit * size) / width;
+        for (i, &bend) in bend.iter().enumerate() {
+            let size = plus.y[i].abs().max(minus.y[i].abs());
+            let round = self.rounding(i, size, bend, width);
             let least = least_error(&row, &self.previous, i);
             if let Some((value, error)) = least {
+                let error = error.max(self.unresolved(bend, i) / width);
                 if error + round < best.bound[i] {
                     best.value[i] = value;
                     best.bound[i] = error + round;
@@ -303,7 +347,35 @@ impl<'a, D: Fn(usize, f64, f64) -> bool> Descent<'a, D> {
             }
         }
         self.previous = row;
+        self.bend = bend;
         rounding
+    }
+
+    /// 2ε/h for the values of this level, no less than the share that the level before hands on
+    /// (its weight is at most 1/3), and 4u|x||f''|: f may round x twice before it does anything, by
+    /// 2u|x| together, and its slope at x ± h is larger than at x by |f''|h.
+    fn rounding(&mut self, i: usize, size: f64, bend: f64, width: f64) -> f64 {
+        // A few units of rounding grow with f; more than that is cancellation inside f, and stays.
+        let relative = (self.noise[i] / self.f0[i].abs()).clamp(self.unit, 4. * self.unit);
+        let values = 4. * self.noise[i].max(relative * size) / width;
+        let argument = 16. * self.unit * self.x * bend.abs() / (width * width);
+        self.round[i] = values.max(self.round[i] / 3.);
+        self.round[i] + argument
+    }
+
+    /// f(x+h) + f(x-h) - 2f(x) falls as h² where the steps resolve f, as h at a kink. Where it does
+    /// not fall, f varies on a smaller scale than h, and differences that agree mean nothing: the
+    /// one-sided slopes bend by this much.
+    fn unresolved(&self, bend: f64, i: usize) -> f64 {
+        let falls = self
+            .bend
+            .get(i)
+            .is_some_and(|before| bend.abs() <= 0.6 * before.abs());
+        if falls || bend.abs() <= 16. * self.noise[i] {
+            0.
+        } else {
+            2. * bend.abs()
+        }
     }
 }
 
@@ -339,23 +411,20 @@ fn least_error(row: &[Vec<f64>], previous: &[Vec<f64>], i: usize) -> Option<(f64
     least
 }
 
-/// The evaluations [`noise`] takes.
-pub(crate) const SAMPLES: usize = 9;
+/// The evaluations [`noise`] takes beside f(x).
+pub(crate) const SAMPLES: usize = 8;
 
-/// The spacing of [`noise`]'s samples: three quarters of the bits below the scale of x, 2^-40 in f64
-/// and 2^-18 in f32.
+/// The spacing of [`noise`]'s samples: as large as can be while its fourth power stays 2^-40 below u,
+/// so that f does not seem to scatter because it curves.
+///
+/// It is a whole number of units in the last place at `scale`, so that adding it to x is exact while
+/// x keeps all its digits; and its own digits are those of 5/7 = 0.101101...b, so that whatever
+/// place f rounds at, neighbouring samples do not round alike (they did, at some places, for a
+/// power of two and for an odd number taken at random).
 pub(crate) fn sampling_step(scale: f64, unit: f64) -> f64 {
-    scale * 2f64.powi((0.75 * unit.log2()) as i32)
-}
-
-/// x moved to the nearest multiple of `step`, so that adding a few steps is exact; x itself where it
-/// is so near zero that moving it might cross the edge of a domain.
-pub(crate) fn snap(x: f64, step: f64) -> f64 {
-    if x.abs() > 256. * step {
-        (x / step).round() * step
-    } else {
-        x
-    }
+    let ulp = 2. * unit;
+    let bits = ((unit.log2() - 40.) / 4. - ulp.log2()).round().max(1.);
+    scale * ulp * (2f64.powf(bits) * 5. / 7.).floor()
 }
 
 /// ε: the error of one value of f, for every output.
@@ -370,7 +439,14 @@ pub(crate) fn noise(
     unit: f64,
 ) -> Vec<f64> {
     let half = (SAMPLES / 2) as i32;
-    let values: Result<Vec<_>> = (-half..=half).map(|k| sample(f64::from(k))).collect();
+    let value = |k: i32| {
+        if k == 0 {
+            Ok(f0.to_vec())
+        } else {
+            sample(f64::from(k))
+        }
+    };
+    let values: Result<Vec<_>> = (-half..=half).map(value).collect();
     (f0.iter().enumerate())
         .map(|(i, f)| {
             let deviation = values.as_ref().map_or(0., |v| fourth_difference(v, i));

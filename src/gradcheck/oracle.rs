@@ -135,6 +135,15 @@ impl Oracle {
         numeric::scales(self.values[k][j], size.typical, size.largest)
     }
 
+    /// Whether all of f's values are single-precision numbers and the largest scatters like one.
+    pub(crate) fn is_single(&self, noise: &[f64]) -> bool {
+        let largest = (self.f0.iter().zip(noise)).max_by(|a, b| a.0.abs().total_cmp(&b.0.abs()));
+        let scatters = largest.is_some_and(|(f, e)| {
+            *f != 0. && (2f64.powi(-30)..2f64.powi(-20)).contains(&(e / f.abs()))
+        });
+        scatters && self.f0.iter().all(|f| *f == f64::from(*f as f32))
+    }
+
     /// Root mean square and largest magnitude of input k.
     pub(crate) fn size(&self, k: usize) -> Size {
         let values = &self.values[k];
@@ -157,12 +166,12 @@ impl Oracle {
         let scale = numeric::power_of_two(self.size(k).largest);
         let step = numeric::sampling_step(scale, self.unit);
         let mut sample = |n: f64| {
-            let moved = self.values[k].iter().zip(signs).map(|(&x, sign)| {
-                let snapped = numeric::snap(x, step);
-                if snapped == x && x.abs() <= 256. * step {
-                    x
+            // An element near zero may sit at the edge of a domain: leave it.
+            let moved = (self.values[k].iter().zip(signs)).map(|(&x, sign)| {
+                if x.abs() > 64. * step {
+                    x + n * step * sign
                 } else {
-                    snapped + n * step * sign
+                    x
                 }
             });
             self.call(exec, k, &moved.collect::<Vec<_>>())

@@ -39,6 +39,10 @@ pub(crate) struct Subject<'a> {
     /// The largest entry of the Jacobian: what its rounding is measured against where a product of
     /// it cancels.
     pub(crate) scale: f64,
+    /// The same, and what cancels inside the backward pass: two ways of adding it up differ by u of it.
+    pub(crate) inside: f64,
+    /// The largest value that f is made of: an output, or ε/u where larger terms cancel in it.
+    pub(crate) made_of: f64,
     /// Whether autograd gave a gradient.
     pub(crate) has_gradient: bool,
 }
@@ -149,7 +153,7 @@ impl<E: Exec> Plain<'_, E> {
             found: &found,
             expected: &both,
             dims: var.dims(),
-            scale: subject.scale,
+            scale: subject.inside,
         };
         Ok(compared(&held, &subject.tolerance, |at| {
             lost(&found, &expected, &share, at, subject)
@@ -175,7 +179,7 @@ impl<E: Exec> Plain<'_, E> {
             Ok(Err(error)) => return Ok(skipped(&format!("f: {}", first_line(&error)))),
             Err(message) => return Ok(panicked(message)),
         };
-        if let Some(outcome) = forward_differs(&to_f64(&y)?, &plain.y, &y, &subject.tolerance) {
+        if let Some(outcome) = forward_differs(&to_f64(&y)?, &plain.y, &y, subject) {
             return Ok(outcome);
         }
         let found = match products(std::slice::from_ref(&view.var), || seeded(&y, self.weights)) {
@@ -213,7 +217,7 @@ impl<E: Exec> Plain<'_, E> {
             return Ok(Ok(Implied {
                 y: self.y.to_vec(),
                 gradient: gradient.into_iter().map(|g| (g, 0.)).collect(),
-                scale: subject.scale,
+                scale: subject.inside,
             }));
         }
         // An expanded view is at another point: call f there on a contiguous copy.
@@ -231,7 +235,7 @@ impl<E: Exec> Plain<'_, E> {
         if !gradient.iter().chain(&y).all(|g| g.is_finite()) {
             return Ok(Err(skipped("not finite where the view is constant")));
         }
-        let scale = gradient.iter().fold(subject.scale, |m, g| m.max(g.abs()));
+        let scale = gradient.iter().fold(subject.inside, |m, g| m.max(g.abs()));
         let gradient = views::pull_back(view, probe, &gradient)?;
         Ok(Ok(Implied {
             y,
@@ -396,16 +400,16 @@ fn forward_differs(
     found: &[f64],
     expected: &[f64],
     y: &Tensor,
-    tolerance: &Tolerance,
+    subject: &Subject,
 ) -> Option<Outcome> {
     let expected: Vec<(f64, f64)> = expected.iter().map(|y| (*y, 0.)).collect();
     let held = Found {
         found,
         expected: &expected,
         dims: y.dims(),
-        scale: 0.,
+        scale: subject.made_of,
     };
-    let at = furthest(&held, tolerance)?;
+    let at = furthest(&held, &subject.tolerance)?;
     Some(Outcome::Forward {
         at: unravel(at, y.dims()),
         found: found[at],

@@ -248,6 +248,23 @@ impl Outcome {
             Self::Forward { .. } => Some(Verdict::Wrong),
         }
     }
+
+    /// Whether the difference is one that rounding in a narrow dtype can make.
+    pub(crate) fn is_slight(&self, scale: f64) -> bool {
+        let (found, expected) = match self {
+            Self::Failed {
+                verdict: Verdict::Wrong,
+                found,
+                expected,
+                ..
+            }
+            | Self::Forward {
+                found, expected, ..
+            } => (found, expected),
+            _ => return false,
+        };
+        (found - expected).abs() <= 0.1 * scale.max(found.abs()).max(expected.abs())
+    }
 }
 
 impl Report {

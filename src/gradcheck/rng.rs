@@ -25,6 +25,18 @@ impl SplitMix64 {
             .collect()
     }
 
+    /// n draws of ±(1 + k/64), k in 0..64: random signs, with sizes that keep two of them from
+    /// cancelling (as they would half the time in a Jacobian of small integers). Exact in bf16.
+    pub(crate) fn uneven_signs(&mut self, n: usize) -> Vec<f64> {
+        (0..n)
+            .map(|_| {
+                let z = self.next();
+                let size = 1. + (z & 63) as f64 / 64.;
+                if z >> 63 == 0 { size } else { -size }
+            })
+            .collect()
+    }
+
     /// n draws from {±1/2, ±1, ±3/2, ±2}: exact in every float dtype, and no two outputs alike.
     pub(crate) fn weights(&mut self, n: usize) -> Vec<f64> {
         (0..n)

@@ -38,6 +38,11 @@ pub(crate) fn product(
     y: &Tensor,
     v: &[f64],
 ) -> Result<Products> {
+    // Of a scalar, a gradient written by hand may take the output's gradient to be one.
+    let (v, factor) = match v {
+        [factor] => (&[1.][..], *factor),
+        _ => (v, 1.),
+    };
     let v = tensor(v, y.dims(), y.dtype(), y.device())?;
     let plain: Vec<Tensor> = inputs.iter().map(Tensor::detach).collect();
     let gradients = manual(&plain, &v)?;
@@ -50,11 +55,16 @@ pub(crate) fn product(
     }
     checked
         .iter()
-        .map(|&k| values(k, &inputs[k], gradients[k].as_ref()))
+        .map(|&k| values(k, &inputs[k], gradients[k].as_ref(), factor))
         .collect()
 }
 
-fn values(k: usize, x: &Tensor, gradient: Option<&Tensor>) -> Result<Option<Vec<f64>>> {
+fn values(
+    k: usize,
+    x: &Tensor,
+    gradient: Option<&Tensor>,
+    factor: f64,
+) -> Result<Option<Vec<f64>>> {
     let Some(gradient) = gradient else {
         return Ok(None);
     };
@@ -65,7 +75,7 @@ fn values(k: usize, x: &Tensor, gradient: Option<&Tensor>) -> Result<Option<Vec<
             x.dims()
         )
     }
-    to_f64(&gradient.to_dtype(DType::F64)?).map(Some)
+    to_f64(&(gradient.to_dtype(DType::F64)? * factor)?).map(Some)
 }
 
 /// Adds the hand-written gradient's side to an input's report.

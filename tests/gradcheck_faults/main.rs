@@ -113,6 +113,10 @@ fn print_matrix(cells: &[Cell], equivalent: usize) {
             verdicts.join(", "),
         );
     }
+    let blind = cells.iter().filter(|c| !c.f64_fast.is_defect());
+    let blind: Vec<String> = blind
+        .map(|c| format!("{} ({})", c.label, c.f64_fast))
+        .collect();
     let all = |test: &dyn Fn(&Cell) -> bool| cells.iter().filter(|c| test(c)).count();
     println!(
         "| **all** | {} | {} | {} | {} | {equivalent} more faults leave their op's gradient as it is |",
@@ -121,4 +125,48 @@ fn print_matrix(cells: &[Cell], equivalent: usize) {
         all(&|c| c.f64_fast.is_defect()),
         all(&|c| c.f32_seen),
     );
+    println!("\nnot seen by three projections: {}", blind.join(", "));
+}
+
+/// The same functions and faults in torch.autograd.gradcheck, f64, its default tolerances
+/// (scripts/gradcheck_pytorch.py wrote the file).
+#[test]
+fn what_pytorch_catches_is_caught() -> Result<()> {
+    let data: serde_json::Value =
+        serde_json::from_str(include_str!("../data/gradcheck_pytorch.json")).unwrap();
+    println!("PyTorch {}", data["versions"]["torch"].as_str().unwrap());
+    println!("| fault, of 20 functions | PyTorch slow | PyTorch fast | full | fast |");
+    println!("|---|---:|---:|---:|---:|");
+    for (name, functions) in data["caught"].as_object().unwrap() {
+        let fault = FAULTS
+            .into_iter()
+            .find(|f| f.name() == *name)
+            .unwrap_or(Fault::None);
+        assert_eq!(fault == Fault::None, name == "none", "{name}");
+        let mut counts = [0; 4];
+        for (function, torch) in functions.as_object().unwrap() {
+            let op = ops::all()
+                .into_iter()
+                .find(|op| op.name == function)
+                .unwrap();
+            let mutant = Mutant::new(op, fault, 0);
+            let ours = [Mode::Full, Mode::Fast].map(|mode| verdict(&mutant, DType::F64, mode));
+            let [full, fast] = ours;
+            let (full, fast) = (full?.is_defect(), fast?.is_defect());
+            let (slow, quick) = (torch[0] == true, torch[1] == true);
+            assert_eq!(
+                (full, fast),
+                (name != "none", name != "none"),
+                "{function} {name}"
+            );
+            for (count, caught) in counts.iter_mut().zip([slow, quick, full, fast]) {
+                *count += usize::from(caught);
+            }
+        }
+        println!(
+            "| {name} | {} | {} | {} | {} |",
+            counts[0], counts[1], counts[2], counts[3]
+        );
+    }
+    Ok(())
 }
