@@ -339,7 +339,7 @@ fn colours_are_for_terminals_and_respect_no_color() {
 #[cfg(unix)]
 mod unix {
     use super::*;
-    use std::io::{BufRead, BufReader};
+    use std::io::{BufRead, BufReader, Read};
     use std::os::unix::fs::{PermissionsExt, symlink};
     use std::process::{Command, Stdio};
 
@@ -425,6 +425,69 @@ mod unix {
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(names(dir.path()).is_empty(), "{:?}", names(dir.path()));
+    }
+
+    /// Ctrl-C, and the command that is then recommended: together the run that was interrupted.
+    #[test]
+    fn ctrl_c_writes_what_was_learned_and_says_how_to_go_on() {
+        for (save, dtype) in [(true, "f32"), (false, "f32"), (false, "f64")] {
+            let dir = tempdir().unwrap();
+            let shared =
+                "--epochs 300000 --log-every 100000 --learning-rate 1e-8 --gradient fused \
+                --points 500 --dtype"
+                    .split_whitespace()
+                    .chain([dtype]);
+            let mut args: Vec<_> = shared.collect();
+            let whole = json(dir.path(), &args);
+            args.extend(["--json", "run.json"]);
+            args.extend(
+                save.then_some(["--save", "w.safetensors"])
+                    .into_iter()
+                    .flatten(),
+            );
+            let (code, stdout, stderr) = interrupted(dir.path(), &args);
+            assert_eq!((code, stderr.as_str()), (130, ""), "{stdout}");
+            assert_eq!(names(&dir.path().join("out")).len(), 6);
+            let first = std::fs::read_to_string(dir.path().join("run.json")).unwrap();
+            let first: Value = serde_json::from_str(&first).unwrap();
+            let done = first["epochs"].as_u64().unwrap();
+            assert!((1..300_000).contains(&done), "{done}");
+
+            let advice = stdout.lines().last().unwrap();
+            assert!(
+                advice.starts_with(&format!("interrupted after {done} of 300000 epochs; ")),
+                "{advice}"
+            );
+            let command = advice.split('`').nth(1).unwrap();
+            let rest: Vec<_> = command.split(' ').skip(1).collect();
+            let rest = json(dir.path(), &rest);
+            assert_eq!(rest["weights"], whole["weights"], "{command}");
+            assert_eq!(rest["epochs"], 300_000 - done);
+        }
+    }
+
+    /// The program with SIGINT sent once it has printed a line.
+    fn interrupted(dir: &Path, args: &[&str]) -> (i32, String, String) {
+        let mut child = sine_process(dir, args);
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut printed = String::new();
+        stdout.read_line(&mut printed).unwrap();
+        let pid = child.id().to_string();
+        Command::new("kill").args(["-INT", &pid]).status().unwrap();
+        stdout.read_to_string(&mut printed).unwrap();
+        let (code, _, stderr) = parts(child.wait_with_output().unwrap());
+        (code, printed, stderr)
+    }
+
+    fn sine_process(dir: &Path, args: &[&str]) -> std::process::Child {
+        Command::new(env!("CARGO_BIN_EXE_candle-sine"))
+            .args(args)
+            .current_dir(dir)
+            .env_remove("CARGO_MANIFEST_DIR")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `candle-sine audit`: candle's functions under gradcheck, on a report card.
 
 use super::print::{BAD, GOOD, Printer};
-use super::{Answer, files, write_json};
+use super::{Answer, files, json};
 use anyhow::{Context, Result, bail};
 use candle_core::DType;
 use candle_sine::audit::card::{self, Tone};
@@ -125,7 +125,7 @@ pub fn run(args: &Args) -> Result<Answer> {
     let audit = audit(&cases, ENTRIES, &selection, &device, || bar.inc(1));
     bar.finish_and_clear();
     if let Some(path) = &args.json {
-        write_json(path, &audit)?;
+        json::write(path, &audit)?;
     }
     if let Some(path) = &args.markdown {
         write_markdown(path, &card::markdown(&audit))?;

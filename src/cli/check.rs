@@ -4,7 +4,7 @@ mod table;
 
 use super::args::{Problem, positive, positive_count};
 use super::print::Printer;
-use super::{Answer, files};
+use super::{Answer, files, json};
 use anyhow::{Context, Result};
 use candle_core::{DType, Tensor};
 use candle_sine::device;
@@ -94,7 +94,7 @@ pub fn run(args: &Args) -> Result<Answer> {
     let rows = check_run(args, &data, init, &mut out)?;
     let agree = agree(&rows);
     table::verdict(&rows, agree, &mut out);
-    let json = Json {
+    let report = Json {
         schema: 1,
         device: device::name(&device),
         dtype: args.problem.dtype.dtype().as_str(),
@@ -105,7 +105,7 @@ pub fn run(args: &Args) -> Result<Answer> {
         rows: &rows,
     };
     if let Some(path) = &args.json {
-        super::write_json(path, &json)?;
+        json::write(path, &report)?;
     }
     out.finish()?;
     Ok(if agree { Answer::Yes } else { Answer::No })

@@ -49,7 +49,6 @@ fn put(path: &Path, bytes: &[u8]) -> Result<()> {
     fs::create_dir_all(dir)?;
     let mut file = temporary(dir)?;
     file.write_all(bytes)?;
-    file.as_file().sync_data()?;
     file.persist(&path)?;
     Ok(())
 }

@@ -3,16 +3,17 @@
 mod args;
 mod audit;
 mod check;
+mod compare;
 mod files;
+mod interrupt;
+mod json;
 mod print;
 mod train;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use args::one_line;
 use clap::{Parser, Subcommand};
 use print::Printer;
-use serde::Serialize;
-use std::path::Path;
 use std::process::ExitCode;
 
 /// Fits sin(x) with a cubic by gradient descent: a PyTorch tutorial, ported to candle.
@@ -36,19 +37,24 @@ enum Command {
     /// Holds the manual gradient against candle's autograd and against a numerical derivative
     #[command(after_help = EXIT_CODES)]
     Check(check::Args),
+    /// Trains with every way to the gradient and sets their losses and times side by side
+    #[command(after_help = EXIT_CODES)]
+    Compare(compare::Args),
     /// Holds candle's own gradients against numerical derivatives, function by function
     #[command(after_help = EXIT_CODES)]
     Audit(audit::Args),
 }
 
 const EXIT_CODES: &str = "Exit status: 0 yes; 1 a negative answer (the loss diverged, gradients \
-disagree, the audit differs from its record); 2 it could not be done.";
+disagree, the audit differs from its record); 2 it could not be done; 130 ended by Ctrl-C, with \
+everything written that was learned.";
 
 /// What a command that could be carried out answers.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Answer {
     Yes,
     No,
+    Interrupted,
 }
 
 pub fn run() -> ExitCode {
@@ -63,6 +69,7 @@ pub fn run() -> ExitCode {
     match dispatch(&cli) {
         Ok(Answer::Yes) => ExitCode::SUCCESS,
         Ok(Answer::No) => ExitCode::from(1),
+        Ok(Answer::Interrupted) => ExitCode::from(interrupt::STATUS),
         Err(error) => could_not(&one_line(&format!("{error:#}"))),
     }
 }
@@ -72,20 +79,9 @@ fn dispatch(cli: &Cli) -> Result<Answer> {
         None => train::run(&cli.train),
         Some(Command::Train(args)) => train::run(args),
         Some(Command::Check(args)) => check::run(args),
+        Some(Command::Compare(args)) => compare::run(args),
         Some(Command::Audit(args)) => audit::run(args),
     }
-}
-
-/// Pretty JSON with a newline at its end; the path "-" is stdout.
-fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
-    let mut json = serde_json::to_string_pretty(value)?;
-    if path == Path::new("-") {
-        let mut out = Printer::default();
-        out.line(json);
-        return out.finish();
-    }
-    json.push('\n');
-    files::write(path, json.as_bytes()).with_context(|| format!("--json {}", path.display()))
 }
 
 fn could_not(message: &str) -> ExitCode {

@@ -6,7 +6,7 @@ mod report;
 
 use super::args::{Problem, Start, positive, positive_count};
 use super::print::{Printer, python_float, warning};
-use super::{Answer, files};
+use super::{Answer, files, interrupt};
 use anyhow::{Context, Result};
 use candle_sine::device;
 use candle_sine::sine::figure::Format;
@@ -14,8 +14,11 @@ use candle_sine::sine::gradient::{Gradient, Method};
 use candle_sine::sine::least_squares::LeastSquares;
 use candle_sine::sine::train::{self, History, Options};
 use candle_sine::sine::{Data, Weights};
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Between two looks at Ctrl-C and at the progress bar.
+pub const PATIENCE: Duration = Duration::from_millis(50);
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -74,6 +77,7 @@ impl Args {
             epochs: self.epochs,
             learning_rate: self.learning_rate,
             log_every: self.log_every,
+            patience: PATIENCE,
         }
     }
 
@@ -111,6 +115,11 @@ impl Run<'_> {
         let first = self.history.losses.first().copied().unwrap_or(f64::NAN);
         let too_fast = self.options.learning_rate > self.fit.stability_limit();
         self.history.diverged_after.is_some() || too_fast && self.history.final_loss > first
+    }
+
+    /// Ctrl-C came before the last epoch.
+    pub fn interrupted(&self) -> bool {
+        interrupt::asked() && self.history.losses.len() < self.options.epochs
     }
 
     /// Epochs and losses of the printed table.
@@ -171,14 +180,15 @@ fn descend(
     args: &Args,
     out: &mut Printer,
 ) -> Result<History> {
-    let progress = progress::Progress::new(options, args.quiet);
+    interrupt::listen()?;
+    let progress = progress::Progress::new(options, args.problem.points, args.quiet);
     let history = train::train(gradient, init, options, &mut |epoch| {
         if let Some(loss) = epoch.loss {
             let line = format!("epoch : {}, loss : {}", epoch.epoch, python_float(loss));
             progress.suspend(|| out.line(line));
         }
-        progress.reached(epoch.epoch);
-        Ok(ControlFlow::Continue(()))
+        progress.reached(epoch.done);
+        Ok(interrupt::go_on())
     });
     Ok(history?)
 }

@@ -35,6 +35,26 @@ impl Data {
         let y = x.sin()?;
         Ok(Self { x, y })
     }
+
+    /// At most `most` of the points (at least two), evenly chosen, the first and the last among
+    /// them: what a plot needs.
+    ///
+    /// # Errors
+    /// A device that is out of memory.
+    pub fn thinned(&self, most: usize) -> Result<Self> {
+        let points = self.x.elem_count();
+        if points <= most {
+            return Ok(self.clone());
+        }
+        let step = (points - 1).div_ceil(most.max(2) - 1);
+        let last = (points - 1) as i64;
+        let chosen = (0..last).step_by(step).chain([last]);
+        let chosen = Tensor::from_iter(chosen, self.x.device())?;
+        Ok(Self {
+            x: self.x.index_select(&chosen, 0)?,
+            y: self.y.index_select(&chosen, 0)?,
+        })
+    }
 }
 
 /// `steps` equally spaced values from `start` to `end`, both included: shape `(steps,)`.

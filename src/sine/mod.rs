@@ -19,6 +19,7 @@ pub mod figure;
 pub mod gradient;
 pub mod least_squares;
 mod mt19937;
+mod pass;
 pub mod sum;
 pub mod train;
 pub mod weights;

@@ -4,6 +4,7 @@ use super::gradient::Gradient;
 use super::{Data, Weights};
 use candle_core::{DType, Result, Tensor};
 use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
 
 /// The length and the pace of a run. The default is the post's.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -16,6 +17,9 @@ pub struct Options {
     pub learning_rate: f64,
     /// Epochs 1, 1 + `log_every`, 1 + 2 `log_every`, ... are logged.
     pub log_every: usize,
+    /// How long the observer may be left alone between two logged epochs; zero lets it see every
+    /// epoch. Many epochs in one go cost less each, and come to the same numbers.
+    pub patience: Duration,
 }
 
 impl Default for Options {
@@ -25,6 +29,7 @@ impl Default for Options {
             epochs: 1000,
             learning_rate: 1e-6,
             log_every: 100,
+            patience: Duration::ZERO,
         }
     }
 }
@@ -35,9 +40,15 @@ impl Options {
     pub fn logs(&self, epoch: usize) -> bool {
         epoch.wrapping_sub(1).is_multiple_of(self.log_every.max(1))
     }
+
+    /// From `epoch`, itself included, to the next that is logged.
+    fn until_logged(&self, epoch: usize) -> usize {
+        let every = self.log_every.max(1);
+        every - epoch.wrapping_sub(1) % every
+    }
 }
 
-/// What an observer sees of an epoch, before its update.
+/// What an observer sees of an epoch.
 #[derive(Debug)]
 pub struct Epoch<'a> {
     /// Counted from 1, as the post prints it.
@@ -46,6 +57,9 @@ pub struct Epoch<'a> {
     pub loss: Option<f64>,
     /// The weights that this epoch's `y_pred` was computed with.
     pub weights: &'a Weights,
+    /// How many epochs of the run are done by now: where epochs were done in one go, this is the
+    /// first of them and the others are over as well.
+    pub done: usize,
 }
 
 /// What a run leaves behind.
@@ -64,7 +78,8 @@ pub struct History {
     pub diverged_after: Option<usize>,
 }
 
-/// Descends from `weights`, telling `observe` of every epoch; it may end the run by
+/// Descends from `weights`, telling `observe` of every epoch, or, given some
+/// [patience](Options::patience), of those that are logged and some between; it may end the run by
 /// [`ControlFlow::Break`].
 ///
 /// Losses stay on the device between two logged epochs: nothing waits for them.
@@ -98,29 +113,36 @@ pub fn train(
 ) -> Result<History> {
     let mut losses = Losses::default();
     let mut y_pred_weights = weights.clone();
-    for epoch in options.first_epoch..options.first_epoch + options.epochs {
-        let step = gradient.loss_and_grad(&weights)?;
-        losses.push(step.loss)?;
-        let logged = options.logs(epoch);
-        if logged {
-            losses.fetch()?;
-        }
-        if losses.diverged_after().is_some() {
+    let end = options.first_epoch + options.epochs;
+    let (mut epoch, mut pace) = (options.first_epoch, Pace::default());
+    while epoch < end && losses.diverged_after().is_none() {
+        let epochs = pace
+            .epochs
+            .min(options.until_logged(epoch))
+            .min(end - epoch);
+        let began = Instant::now();
+        let stretch = gradient.descend(&weights, options.learning_rate, epochs)?;
+        losses.push(stretch.losses)?;
+        let loss = match options.logs(epoch) {
+            true => losses.fetch_at(epoch - options.first_epoch)?,
+            false => None,
+        };
+        y_pred_weights = stretch.y_pred_weights;
+        let before = std::mem::replace(&mut weights, stretch.weights);
+        if loss.is_some_and(|loss| !loss.is_finite()) {
             break;
         }
-        let loss = losses.fetched.last().copied().filter(|_| logged);
-        y_pred_weights = weights;
-        weights = y_pred_weights.descend(&step.grad, options.learning_rate)?;
-        let weights = &y_pred_weights;
-        if observe(&Epoch {
+        let observed = Epoch {
             epoch,
             loss,
-            weights,
-        })?
-        .is_break()
-        {
+            weights: &before,
+            done: epoch + epochs - options.first_epoch,
+        };
+        if observe(&observed)?.is_break() {
             break;
         }
+        pace.adapt(began.elapsed(), options.patience);
+        epoch += epochs;
     }
     losses.fetch()?;
     let final_loss = gradient.loss_and_grad(&weights)?.loss;
@@ -131,6 +153,33 @@ pub fn train(
         y_pred_weights,
         final_loss: final_loss.to_dtype(DType::F64)?.to_scalar()?,
     })
+}
+
+/// How many epochs to do in one go.
+struct Pace {
+    epochs: usize,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { epochs: 1 }
+    }
+}
+
+impl Pace {
+    /// Bounds the memory that one go takes.
+    const MOST: usize = 4096;
+
+    fn adapt(&mut self, took: Duration, patience: Duration) {
+        if patience.is_zero() {
+            return;
+        }
+        self.epochs = match took {
+            took if took > patience => (self.epochs / 2).max(1),
+            took if took < patience / 2 => (self.epochs * 2).min(Self::MOST),
+            _ => self.epochs,
+        };
+    }
 }
 
 /// The losses so far; the latest still on the device.
@@ -144,19 +193,25 @@ impl Losses {
     /// Bounds the memory held between two logged epochs.
     const MOST_PENDING: usize = 1000;
 
-    fn push(&mut self, loss: Tensor) -> Result<()> {
-        self.pending.push(loss);
+    fn push(&mut self, losses: Tensor) -> Result<()> {
+        self.pending.push(losses);
         match self.pending.len() < Self::MOST_PENDING {
             true => Ok(()),
             false => self.fetch(),
         }
     }
 
+    /// The loss of the `i`-th epoch, or the one that ended the run before it.
+    fn fetch_at(&mut self, i: usize) -> Result<Option<f64>> {
+        self.fetch()?;
+        Ok(self.fetched.get(i).or(self.fetched.last()).copied())
+    }
+
     fn fetch(&mut self) -> Result<()> {
         if self.pending.is_empty() {
             return Ok(());
         }
-        let losses = Tensor::stack(&self.pending, 0)?.to_dtype(DType::F64)?;
+        let losses = Tensor::cat(&self.pending, 0)?.to_dtype(DType::F64)?;
         self.pending.clear();
         for loss in losses.to_vec1::<f64>()? {
             if self.diverged_after().is_none() {

@@ -50,13 +50,34 @@ impl Weights {
         })
     }
 
+    /// One tensor (a, b, c, d) of shape `(4,)`.
+    ///
+    /// # Errors
+    /// Weights that differ in dtype or device.
+    pub fn stack(&self) -> Result<Tensor> {
+        Tensor::stack(&[&self.a, &self.b, &self.c, &self.d], 0)
+    }
+
+    /// The elements of one tensor (a, b, c, d) of shape `(4,)`.
+    ///
+    /// # Errors
+    /// Another shape.
+    pub fn unstack(all: &Tensor) -> Result<Self> {
+        let [a, b, c, d] = [0, 1, 2, 3].map(|i| all.get(i));
+        Ok(Self {
+            a: a?,
+            b: b?,
+            c: c?,
+            d: d?,
+        })
+    }
+
     /// `[a, b, c, d]` as numbers; exact for `f32` and `f64`.
     ///
     /// # Errors
     /// A device that cannot be read.
     pub fn values(&self) -> Result<[f64; 4]> {
-        let all = Tensor::stack(&[&self.a, &self.b, &self.c, &self.d], 0)?;
-        let all = all.to_dtype(DType::F64)?.to_vec1::<f64>()?;
+        let all = self.stack()?.to_dtype(DType::F64)?.to_vec1::<f64>()?;
         Ok([all[0], all[1], all[2], all[3]])
     }
 

@@ -6,26 +6,30 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(2);
-const TEMPLATE: &str = "{bar:30} {human_pos}/{human_len} epochs, {per_sec}, {eta} left";
+const TEMPLATE: &str =
+    "{bar:30} {human_pos}/{human_len} epochs, {per_sec}, {msg} points/s, {eta} left";
 
 pub struct Progress {
-    first_epoch: usize,
+    points: u32,
     /// Counts from the start, so that its rate is right when it shows itself.
     bar: Option<ProgressBar>,
 }
 
 impl Progress {
-    pub fn new(options: &Options, quiet: bool) -> Self {
+    pub fn new(options: &Options, points: u32, quiet: bool) -> Self {
         let wanted = !quiet && std::io::stderr().is_terminal();
         Self {
-            first_epoch: options.first_epoch,
+            points,
             bar: wanted.then(|| hidden_bar(options.epochs)),
         }
     }
 
-    pub fn reached(&self, epoch: usize) {
+    /// `done` epochs of the run are over.
+    pub fn reached(&self, done: usize) {
         let Some(bar) = &self.bar else { return };
-        bar.set_position((epoch + 1 - self.first_epoch) as u64);
+        let each = bar.elapsed().as_secs_f64() / done as f64;
+        bar.set_message(format!("{:.2e}", f64::from(self.points) / each));
+        bar.set_position(done as u64);
         if bar.is_hidden() && bar.elapsed() > PATIENCE {
             bar.set_draw_target(ProgressDrawTarget::stderr());
         }

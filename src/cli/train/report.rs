@@ -1,15 +1,18 @@
 //! What a run says and writes when it is over.
 
 use super::super::args::Precision;
+use super::super::json::{self, Logged, Named};
 use super::super::print::{self, Printer};
 use super::super::{Answer, files};
 use super::{Run, checkpoint};
 use anyhow::{Context, Result};
 use candle_core::DType;
 use candle_sine::sine::figure::{self, Curve, Curves, Figure};
+use candle_sine::sine::gradient::Method;
 use candle_sine::sine::train::curve;
+use rayon::prelude::*;
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The post's output: epochs and losses.
 const POST_TABLE: [(usize, f64); 10] = [
@@ -46,8 +49,14 @@ pub fn finish(run: &Run, mut out: Printer) -> Result<Answer> {
         out.note(note);
     }
     out.line(format_args!("wrote {}", names(&files).join(", ")));
+    if run.interrupted() {
+        out.line(interruption(run, weights));
+    }
     out.finish()?;
-    Ok(Answer::Yes)
+    Ok(match run.interrupted() {
+        true => Answer::Interrupted,
+        false => Answer::Yes,
+    })
 }
 
 fn divergence(run: &Run) -> String {
@@ -137,6 +146,40 @@ fn convergence(run: &Run) -> Option<String> {
     ))
 }
 
+/// How a run that Ctrl-C ended is continued: the same weights, to the last digit.
+fn interruption(run: &Run, weights: [f64; 4]) -> String {
+    let (args, options) = (run.args, &run.options);
+    let done = run.history.losses.len();
+    let from = match &args.save {
+        Some(path) => format!("--resume {0} --save {0}", path.display()),
+        None => {
+            let [a, b, c, d] = weights;
+            format!("--init {a},{b},{c},{d}")
+        }
+    };
+    let mut command = format!("{} {from} --epochs {}", program(), options.epochs - done);
+    if options.learning_rate != 1e-6 {
+        command += &format!(" --learning-rate {:e}", options.learning_rate);
+    }
+    if args.gradient != Method::Manual {
+        command += &format!(" --gradient {}", args.gradient.as_str());
+    }
+    if args.log_every != 100 {
+        command += &format!(" --log-every {}", args.log_every);
+    }
+    if args.out != Path::new("out") {
+        command += &format!(" --out {}", args.out.display());
+    }
+    if run.device != "cpu" {
+        command += &format!(" --device {}", run.device);
+    }
+    command += &changed_problem(run);
+    format!(
+        "interrupted after {done} of {} epochs; to go on: `{command}`",
+        options.epochs
+    )
+}
+
 /// How the reader starts this program: cargo tells those that it runs of their manifest.
 fn program() -> &'static str {
     match std::env::var_os("CARGO_MANIFEST_DIR") {
@@ -149,9 +192,6 @@ fn program() -> &'static str {
 fn changed_options(run: &Run) -> String {
     let (args, problem) = (run.args, &run.args.problem);
     let mut options = String::new();
-    if problem.points != 1000 {
-        options += &format!(" --points {}", problem.points);
-    }
     if let Some(path) = &args.resume {
         options += &format!(" --resume {}", path.display());
     } else if let Some([a, b, c, d]) = problem.init {
@@ -162,6 +202,16 @@ fn changed_options(run: &Run) -> String {
             .draw
             .map(|k| format!(" --draw {k}"))
             .unwrap_or_default();
+    }
+    options + &changed_problem(run)
+}
+
+/// Those of the data, likewise.
+fn changed_problem(run: &Run) -> String {
+    let problem = &run.args.problem;
+    let mut options = String::new();
+    if problem.points != 1000 {
+        options += &format!(" --points {}", problem.points);
     }
     if problem.dtype == Precision::F64 {
         options += " --dtype f64";
@@ -213,14 +263,14 @@ fn against_the_post(run: &Run) -> Option<String> {
 }
 
 fn write_files(run: &Run) -> Result<Vec<PathBuf>> {
+    let format = run.args.format;
+    let rendered = figures(run)?
+        .into_par_iter()
+        .map(|(name, figure)| Ok((name, figure.render(format)?)))
+        .collect::<Result<Vec<_>>>()?;
     let mut written = vec![];
-    for (name, figure) in figures(run)? {
-        let path = run
-            .args
-            .out
-            .join(name)
-            .with_extension(run.args.format.extension());
-        let bytes = figure.render(run.args.format)?;
+    for (name, bytes) in rendered {
+        let path = run.args.out.join(name).with_extension(format.extension());
         files::write(&path, &bytes).with_context(|| format!("--out {}", run.args.out.display()))?;
         written.push(path);
     }
@@ -245,10 +295,11 @@ fn figures(run: &Run) -> Result<Vec<(&'static str, Figure)>> {
         .args
         .problem
         .weights(run.fit.optimum, run.data.x.device())?;
-    let x: Vec<f64> = run.data.x.to_dtype(DType::F64)?.to_vec1()?;
-    let y: Vec<f64> = run.data.y.to_dtype(DType::F64)?.to_vec1()?;
-    let y_pred = curve(&run.data, &run.history.y_pred_weights)?;
-    let (y_rand, y_best) = (curve(&run.data, &run.init)?, curve(&run.data, &best)?);
+    let data = run.data.thinned(figure::MOST_POINTS)?;
+    let x: Vec<f64> = data.x.to_dtype(DType::F64)?.to_vec1()?;
+    let y: Vec<f64> = data.y.to_dtype(DType::F64)?.to_vec1()?;
+    let y_pred = curve(&data, &run.history.y_pred_weights)?;
+    let (y_rand, y_best) = (curve(&data, &run.init)?, curve(&data, &best)?);
     let curves = Curves {
         x: &x,
         y: &y,
@@ -296,30 +347,15 @@ struct Json {
     files: Vec<String>,
 }
 
-#[derive(Serialize)]
-struct Named {
-    a: f64,
-    b: f64,
-    c: f64,
-    d: f64,
-}
-
-#[derive(Serialize)]
-struct Logged {
-    epoch: usize,
-    loss: f64,
-}
-
 fn write_json(run: &Run, weights: [f64; 4], files: &[PathBuf]) -> Result<()> {
     match &run.args.json {
-        Some(path) => super::super::write_json(path, &json(run, weights, files)),
+        Some(path) => json::write(path, &report(run, weights, files)),
         None => Ok(()),
     }
 }
 
-fn json(run: &Run, weights: [f64; 4], files: &[PathBuf]) -> Json {
+fn report(run: &Run, weights: [f64; 4], files: &[PathBuf]) -> Json {
     let (args, problem) = (run.args, &run.args.problem);
-    let named = |[a, b, c, d]: [f64; 4]| Named { a, b, c, d };
     let logged = |(epoch, loss)| Logged { epoch, loss };
     Json {
         schema: 1,
@@ -327,13 +363,16 @@ fn json(run: &Run, weights: [f64; 4], files: &[PathBuf]) -> Json {
         dtype: problem.dtype.dtype().as_str(),
         gradient: args.gradient.as_str(),
         points: problem.points,
-        epochs: args.epochs,
+        epochs: match run.interrupted() {
+            true => run.history.losses.len(),
+            false => args.epochs,
+        },
         learning_rate: args.learning_rate,
         seed: run.start.seed,
         draw: run.start.draw,
-        init: named(run.start.init),
+        init: run.start.init.into(),
         log: run.log().map(logged).collect(),
-        weights: named(weights),
+        weights: weights.into(),
         final_loss: run.history.final_loss,
         baseline_loss: run.fit.baseline_loss,
         optimum_loss: run.fit.optimum_loss,

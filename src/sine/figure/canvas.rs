@@ -30,7 +30,22 @@ pub(super) fn png(
         to_pixels: Transform::from_scale(scale, scale),
         font: FontRef::try_from_slice(font::BYTES)?,
     })?;
-    Ok(pixels.encode_png()?)
+    encode(&pixels)
+}
+
+/// Opaque, so without the alpha channel, and compressed fast: twice the size of the smallest file in
+/// a fifth of its time.
+fn encode(pixels: &Pixmap) -> Result<Vec<u8>> {
+    let mut file = vec![];
+    let mut encoder = png::Encoder::new(&mut file, pixels.width(), pixels.height());
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_compression(png::Compression::Fast);
+    let colors = pixels.pixels().iter();
+    let rgb: Vec<u8> = colors
+        .flat_map(|p| [p.red(), p.green(), p.blue()])
+        .collect();
+    encoder.write_header()?.write_image_data(&rgb)?;
+    Ok(file)
 }
 
 /// Draws on pixels.

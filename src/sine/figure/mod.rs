@@ -1,7 +1,7 @@
 //! What is drawn: the post's three plots, in the look of matplotlib's default style.
 //!
 //! [`post`] is the post's figure, [`single`] one of its rows alone, [`overlay`] all curves in one
-//! panel, [`loss`] the descent. Each is a [`Figure`]: data, which [`Figure::render`] turns into the
+//! panel, [`loss`] the descent, [`compare`] several descents. Each is a [`Figure`]: data, which [`Figure::render`] turns into the
 //! bytes of a PNG at two pixels a point or of an SVG. The font is part of the program.
 
 mod axes;
@@ -15,11 +15,13 @@ use plotters::coord::Shift;
 use plotters::prelude::{DrawingArea, DrawingBackend, IntoDrawingArea, SVGBackend, WHITE};
 use plotters::style::RGBColor;
 
-/// matplotlib's colour cycle, `C0` to `C3`.
+/// matplotlib's colour cycle, `C0` to `C5`.
 const C0: RGBColor = RGBColor(0x1f, 0x77, 0xb4);
 const C1: RGBColor = RGBColor(0xff, 0x7f, 0x0e);
 const C2: RGBColor = RGBColor(0x2c, 0xa0, 0x2c);
 const C3: RGBColor = RGBColor(0xd6, 0x27, 0x28);
+const C4: RGBColor = RGBColor(0x94, 0x67, 0xbd);
+const C5: RGBColor = RGBColor(0x8c, 0x56, 0x4b);
 
 /// matplotlib's 6.4 by 4.8 inches at 100 dots an inch, in points of the picture.
 const SIZE: (u32, u32) = (640, 480);
@@ -30,6 +32,9 @@ const UNITS: u32 = 10;
 
 /// Pixels a point in a PNG, so that it is crisp on a screen of high density.
 const PNG_SCALE: u32 = 2;
+
+/// Points of a curve that are drawn: more than the pixels in a row.
+pub const MOST_POINTS: usize = 4000;
 
 /// The kind of picture file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -255,9 +260,46 @@ pub fn loss(first_epoch: usize, losses: &[f64], marked: Option<(&str, &[(usize, 
     }
 }
 
-/// At most some 4000 points, evenly chosen, the last among them: more than the pixels in a row.
+/// The losses of several runs that ought to be the same and of one that is not, by their names, from
+/// epoch 1 on a log axis. The first is a line; the others are markers, each at epochs of its own,
+/// so that all can be seen to lie on it.
+pub fn compare(same: &[(&str, Vec<f64>)], other: Option<(&str, Vec<f64>)>) -> Figure {
+    const MARKERS: usize = 8;
+    let at = |(i, &loss): (usize, &f64)| ((i + 1) as f64, loss);
+    let line = |(label, losses): &(&str, Vec<f64>), color| Line {
+        label: (*label).to_owned(),
+        points: thin(losses.iter().enumerate().map(at), losses.len()),
+        color,
+        stroke: Stroke::Solid,
+    };
+    let marks = |(k, (label, losses)): (usize, &(&str, Vec<f64>))| {
+        let apart = (losses.len() / MARKERS).max(1);
+        let first = k * apart / same.len();
+        let chosen = losses.iter().enumerate().skip(first).step_by(apart);
+        Line {
+            label: (*label).to_owned(),
+            points: chosen.map(at).collect(),
+            color: [C1, C2, C3, C4][k % 4],
+            stroke: Stroke::Markers,
+        }
+    };
+    let first = same.first().map(|run| line(run, C0));
+    let others = same.iter().skip(1).enumerate().map(marks);
+    let other = other.map(|run| line(&run, C5));
+    Figure {
+        panels: vec![Panel {
+            title: "loss: sum of squared errors".to_owned(),
+            x_label: "epoch".to_owned(),
+            log_y: true,
+            legend: true,
+            lines: first.into_iter().chain(others).chain(other).collect(),
+        }],
+    }
+}
+
+/// At most some [`MOST_POINTS`], evenly chosen, the last among them.
 fn thin(points: impl Iterator<Item = (f64, f64)>, len: usize) -> Vec<(f64, f64)> {
-    let step = len.div_ceil(4000).max(1);
+    let step = len.div_ceil(MOST_POINTS).max(1);
     let chosen = points.enumerate();
     chosen
         .filter(|(i, _)| i % step == 0 || i + 1 == len)

@@ -1,10 +1,23 @@
 //! `grad_y_pred`, `grad_a`, `grad_b`, `grad_c`, `grad_d`: ways to the same four numbers.
 //!
-//! Every way has the same signature, so that the difference between two files is the lesson:
-//! [`manual`] is the post, [`autograd`] leaves the gradient to candle's `backward`.
+//! Every way has the same signature, so that the difference between two files is the lesson. It is
+//! the ladder of PyTorch's own tutorial, and one rung more:
+//!
+//! | | |
+//! |---|---|
+//! | [`manual`] | the post: the chain rule by hand |
+//! | [`autograd`] | the gradient is left to candle's `backward` |
+//! | `optimizer` (feature `nn`) | and the update to candle-nn's `SGD`, the weights to its `Linear` |
+//! | [`fused`] | an op of our own: loss and gradient in one pass over the data an epoch |
+//! | [`normal`] | the loss is a quadratic in the weights: one pass over the data, ever |
 
 pub mod autograd;
+pub mod fused;
 pub mod manual;
+pub mod normal;
+mod numbers;
+#[cfg(feature = "nn")]
+pub mod optimizer;
 mod rounding;
 
 pub use rounding::rounding_bound;
@@ -22,6 +35,17 @@ pub struct LossAndGrad {
     pub grad: Weights,
 }
 
+/// What some epochs of descent leave behind.
+#[derive(Clone, Debug)]
+pub struct Stretch {
+    /// The loss of every epoch, before its update: shape `(epochs,)`.
+    pub losses: Tensor,
+    /// The weights that the last epoch's `y_pred` was computed with.
+    pub y_pred_weights: Weights,
+    /// The weights after the last update.
+    pub weights: Weights,
+}
+
 /// A way to the loss and its gradient over fixed data.
 pub trait Gradient {
     /// The loss Σ (y_pred - y)² and its gradient at `weights`.
@@ -29,6 +53,36 @@ pub trait Gradient {
     /// # Errors
     /// Weights of another dtype or on another device than the data.
     fn loss_and_grad(&mut self, weights: &Weights) -> Result<LossAndGrad>;
+
+    /// `epochs` updates from `weights`, at least one: each subtracts `rate` times the gradient.
+    ///
+    /// # Errors
+    /// Those of [`loss_and_grad`](Self::loss_and_grad).
+    fn descend(&mut self, weights: &Weights, rate: f64, epochs: usize) -> Result<Stretch> {
+        by_tensors(self, weights, rate, epochs)
+    }
+}
+
+/// The post's loop.
+fn by_tensors<G: Gradient + ?Sized>(
+    gradient: &mut G,
+    weights: &Weights,
+    rate: f64,
+    epochs: usize,
+) -> Result<Stretch> {
+    let (mut y_pred_weights, mut weights) = (weights.clone(), weights.clone());
+    let mut losses = Vec::with_capacity(epochs);
+    for _ in 0..epochs {
+        let step = gradient.loss_and_grad(&weights)?;
+        y_pred_weights = weights;
+        weights = y_pred_weights.descend(&step.grad, rate)?;
+        losses.push(step.loss);
+    }
+    Ok(Stretch {
+        losses: Tensor::stack(&losses, 0)?,
+        y_pred_weights,
+        weights,
+    })
 }
 
 /// The ways, by the name they have on the command line.
@@ -51,9 +105,26 @@ pub enum Method {
     Manual,
     /// candle's backward
     Autograd,
+    /// A layer and an optimizer of candle-nn
+    #[cfg(feature = "nn")]
+    Optimizer,
+    /// An op of our own that reads x and y once an epoch
+    Fused,
+    /// The normal equations, which read x and y once
+    Normal,
 }
 
 impl Method {
+    /// From the post's way up.
+    pub const ALL: &[Self] = &[
+        Self::Manual,
+        Self::Autograd,
+        #[cfg(feature = "nn")]
+        Self::Optimizer,
+        Self::Fused,
+        Self::Normal,
+    ];
+
     /// This way over `data`; what depends on the data alone is computed here, once.
     ///
     /// # Errors
@@ -62,14 +133,22 @@ impl Method {
         Ok(match self {
             Self::Manual => Box::new(manual::Manual::new(data)?),
             Self::Autograd => Box::new(autograd::Autograd::new(data)?),
+            #[cfg(feature = "nn")]
+            Self::Optimizer => Box::new(optimizer::Optimizer::sgd(data)?),
+            Self::Fused => Box::new(fused::Fused::new(data)?),
+            Self::Normal => Box::new(normal::Normal::new(data)?),
         })
     }
 
-    /// As on the command line: `manual`, `autograd`.
+    /// As on the command line: `manual`, `autograd`, ...
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Manual => "manual",
             Self::Autograd => "autograd",
+            #[cfg(feature = "nn")]
+            Self::Optimizer => "optimizer",
+            Self::Fused => "fused",
+            Self::Normal => "normal",
         }
     }
 }

@@ -1,0 +1,48 @@
+//! Beyond PyTorch's steps: the loss is a quadratic in the weights, so the data is not needed twice.
+
+use super::numbers;
+use super::{Gradient, LossAndGrad, Stretch};
+use crate::sine::least_squares::Moments;
+use crate::sine::{Data, Weights};
+use candle_core::{DType, Result, Tensor};
+
+/// The gradient 2 (XᵀX w - Xᵀy), with the rows (x³, x², x, 1) as X.
+///
+/// One pass over the data makes the 4 by 4 matrix XᵀX and the vector Xᵀy, in `f64`; an epoch then
+/// costs the same at a thousand points as at a billion. See [`Moments::loss_and_grad`] for what
+/// the loss is worth near an exact fit.
+#[derive(Debug)]
+pub struct Normal {
+    moments: Moments,
+    dtype: DType,
+}
+
+impl Normal {
+    /// Over `data`.
+    ///
+    /// # Errors
+    /// A device that cannot be read.
+    pub fn new(data: &Data) -> Result<Self> {
+        let moments = Moments::new(data)?;
+        let dtype = data.x.dtype();
+        Ok(Self { moments, dtype })
+    }
+}
+
+impl Gradient for Normal {
+    fn loss_and_grad(&mut self, weights: &Weights) -> Result<LossAndGrad> {
+        let (loss, grad) = self.moments.loss_and_grad(weights.values()?);
+
+        let device = weights.a.device();
+        Ok(LossAndGrad {
+            loss: Tensor::new(loss, device)?.to_dtype(self.dtype)?,
+            grad: Weights::new(grad, self.dtype, device)?,
+        })
+    }
+
+    /// The same, with the weights as numbers from one epoch to the next.
+    fn descend(&mut self, weights: &Weights, rate: f64, epochs: usize) -> Result<Stretch> {
+        let quadratic = |w| Ok(self.moments.loss_and_grad(w));
+        numbers::descend(weights, self.dtype, rate, epochs, quadratic)
+    }
+}
