@@ -87,7 +87,7 @@ fn a_function_of_f32_alone_is_checked_in_f32() {
     let report = check(|t| (&t[0] * &w)?.sin(), &[w.clone()]);
     assert_eq!(report.oracle, DType::F32);
     assert!(!report.verdict().is_defect(), "{report}");
-    let report = check(|t| ((&t[0] * &w)?.sin()?.detach() + &t[0]), &[w.clone()]);
+    let report = check(|t| (&t[0] * &w)?.sin()?.detach() + &t[0], &[w.clone()]);
     assert!(report.verdict().is_defect(), "{report}");
 }
 
