@@ -5,7 +5,7 @@ mod common;
 
 use candle_core::{DType, Device, Result, Tensor};
 use candle_sine::gradcheck::{Dissent, Options, gradcheck_with};
-use candle_sine::sine::cubic::{Powers, y_pred};
+use candle_sine::sine::cubic::{Powers, cubic};
 use candle_sine::sine::gradient::Method;
 use candle_sine::sine::{Data, Weights, sum::sum, weights};
 use common::{names, run};
@@ -18,7 +18,7 @@ fn weights_of(w: &[Tensor]) -> Weights {
 }
 
 fn loss(data: &Data, w: &[Tensor]) -> Result<Tensor> {
-    sum(&(y_pred(&Powers::new(&data.x)?, &weights_of(w))? - &data.y)?.sqr()?)
+    sum(&(cubic(&Powers::new(&data.x)?, &weights_of(w))? - &data.y)?.sqr()?)
 }
 
 type Mistake = fn(&Data, &Tensor, Vec<Tensor>) -> Result<Vec<Tensor>>;
@@ -32,7 +32,7 @@ fn dissenters(mistake: Mistake) -> Vec<&'static str> {
             .over(&data)?
             .loss_and_grad(&weights_of(w))?
             .grad;
-        let y_pred = y_pred(&Powers::new(&data.x)?, &weights_of(w))?;
+        let y_pred = cubic(&Powers::new(&data.x)?, &weights_of(w))?;
         let grad_y_pred = ((y_pred - &data.y)? * 2.)?;
         mistake(&data, &grad_y_pred, vec![a, b, c, d])
     };
@@ -158,12 +158,29 @@ fn check_at_the_optimum_certifies_nothing() {
 }
 
 #[test]
+fn a_run_that_diverges_is_no_yes() {
+    let dir = tempdir().unwrap();
+    let args = ["check", "--every", "100", "--learning-rate", "1e-5"];
+    let (code, _, stderr) = run(dir.path(), &args);
+    assert_eq!(code, 1);
+    assert!(stderr.contains("not finite at epoch 69"), "{stderr}");
+}
+
+#[test]
+fn a_random_seed_is_named() {
+    let dir = tempdir().unwrap();
+    let (_, stdout, _) = run(dir.path(), &["check", "--seed", "random"]);
+    assert!(stdout.starts_with("--seed "), "{stdout}");
+}
+
+#[test]
 fn bad_input_to_check_is_one_clear_line() {
-    let cases: [(&[&str], &str); 5] = [
+    let cases: [(&[&str], &str); 6] = [
         (&["check", "--every", "0"], "--every"),
         (&["check", "--epochs", "5"], "--every"),
         (&["check", "--points", "1"], "--points"),
-        (&["check", "--json", "no/such/file"], "--json no/such/file"),
+        (&["check", "--json", "new/"], "--json new/"),
+        (&["check", "--init", "1e39,0,0,0"], "too large for f32"),
         (&["check", "--out", "x"], "--out"),
     ];
     for (args, fragment) in cases {

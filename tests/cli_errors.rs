@@ -8,9 +8,14 @@ use tempfile::tempdir;
 
 /// Arguments, and what the line must say.
 const CASES: &[(&[&str], &[&str])] = &[
-    (&["--points", "0"], &["--points", "'0'", "2.."]),
-    (&["--points", "1"], &["--points", "'1'", "2.."]),
-    (&["--points", "many"], &["--points", "'many'"]),
+    (&["--points", "0"], &["--points", "'0'", "from 2"]),
+    (&["--points", "1"], &["--points", "'1'", "from 2"]),
+    (
+        &["--points", "many"],
+        &["--points", "'many'", "whole number"],
+    ),
+    (&["--points", "1e3"], &["--points", "'1e3'", "whole number"]),
+    (&["--lr", "1"], &["--lr", "tip", "--learning-rate"]),
     (&["--points=-5"], &["--points", "'-5'"]),
     (&["--points", "99999999999999999999"], &["--points"]),
     (&["--epochs", "0"], &["--epochs", "'0'", "from 1"]),
@@ -79,10 +84,29 @@ const CASES: &[(&[&str], &[&str])] = &[
     ),
     (&["--json", "."], &["--json .", "is a directory"]),
     (
-        &["--json", "no/such/run.json"],
-        &["--json no/such/run.json", "no/such"],
+        &["--json", "file/run.json"],
+        &["--json file/run.json", "file is not a directory"],
     ),
-    (&["--save", "no/such/w"], &["--save no/such/w", "no/such"]),
+    (
+        &["--json", "new/"],
+        &["--json new/", "not the name of a file"],
+    ),
+    (
+        &["--save", "x", "--json", "x"],
+        &["--save x", "--json writes the same file"],
+    ),
+    (
+        &["--json", "out/sine.png"],
+        &["--json out/sine.png", "--out writes the same file"],
+    ),
+    (
+        &["--save", "./out/../out/loss.png"],
+        &["--save", "--out writes the same file"],
+    ),
+    (
+        &["--save", "file/w"],
+        &["--save file/w", "file is not a directory"],
+    ),
     (
         &["--resume", "missing"],
         &["--resume missing", "cannot read"],
@@ -109,9 +133,23 @@ const CASES: &[(&[&str], &[&str])] = &[
     (&["--quiet", "train"], &["train"]),
 ];
 
+#[cfg(target_os = "linux")]
+const LINUX_CASES: &[(&[&str], &[&str])] = &[
+    (
+        &["--resume", "/dev/zero"],
+        &["--resume /dev/zero", "too large"],
+    ),
+    (
+        &["--out", "/proc/out"],
+        &["--out /proc/out", "cannot write into /proc"],
+    ),
+];
+
 #[test]
 fn bad_input_is_one_clear_line() {
     let mut cases = CASES.to_vec();
+    #[cfg(target_os = "linux")]
+    cases.extend_from_slice(LINUX_CASES);
     let (cuda, metal): (&[&str], &[&str]) = (&["--device", "cuda"], &["--device", "metal"]);
     if !cfg!(feature = "cuda") {
         cases.push((
@@ -147,6 +185,7 @@ fn bad_input_is_one_clear_line() {
 fn prepare(dir: &Path) {
     use candle_core::{Device, Tensor, safetensors};
     std::fs::write(dir.join("file"), "plain").unwrap();
+    std::fs::create_dir_all(dir.join("taken/y_pred.png")).unwrap();
     let names = ["a", "b", "c", "d"];
     let scalar = Tensor::new(1f32, &Device::Cpu).unwrap();
     let scalars = names.map(|n| (n, scalar.clone())).into();

@@ -1,6 +1,8 @@
 //! The ladder: five ways to one gradient, held against each other along whole runs, and the op of
 //! our own under gradcheck.
 
+#![cfg(feature = "nn")]
+
 use candle_core::{DType, Device, Result, Tensor, Var};
 use candle_nn::{Linear, Module, Optimizer as _};
 use candle_sine::gradcheck::{self, Verdict, gradcheck};

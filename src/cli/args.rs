@@ -12,7 +12,7 @@ use std::str::FromStr;
 #[derive(clap::Args)]
 pub struct Problem {
     /// Points of sin(x) on [-π, π]
-    #[arg(long, value_name = "N", default_value_t = 1000, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(2..))]
+    #[arg(long, value_name = "N", default_value_t = 1000, allow_negative_numbers = true, value_parser = points)]
     pub points: u32,
 
     /// Draw a, b, c, d as torch.manual_seed(N) and four torch.randn(()) do; "random" picks a seed
@@ -26,7 +26,7 @@ pub struct Problem {
     pub seed: Option<Seed>,
 
     /// Take the K-th four draws of the seed [default: 1]
-    #[arg(long, value_name = "K", allow_negative_numbers = true, conflicts_with = "init", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "K", allow_negative_numbers = true, conflicts_with = "init", value_parser = draw)]
     pub draw: Option<u32>,
 
     /// Start at these weights
@@ -107,7 +107,7 @@ impl Problem {
             return Ok(Start { init, seed, draw });
         }
         if let (Some(draw), None) = (self.draw, self.seed) {
-            bail!("--draw {draw}: of which --seed?");
+            bail!("--draw {draw}: only with --seed");
         }
         let (seed, draw) = match self.seed {
             None => (POST_SEED, POST_DRAW),
@@ -160,16 +160,26 @@ pub fn positive(s: &str) -> Result<f64, String> {
 }
 
 pub fn positive_count(s: &str) -> Result<usize, String> {
-    let number = s
-        .parse::<usize>()
-        .ok()
-        .filter(|&n| (1..=1 << 48).contains(&n));
-    number.ok_or_else(|| "expected a whole number from 1".to_owned())
+    within(s, 1, 1 << 48).map(|n| n as usize)
 }
 
-/// An error as one line: without clap's hints, without the backtrace candle appends.
+fn points(s: &str) -> Result<u32, String> {
+    within(s, 2, u64::from(u32::MAX)).map(|n| n as u32)
+}
+
+fn draw(s: &str) -> Result<u32, String> {
+    within(s, 1, u64::from(u32::MAX)).map(|n| n as u32)
+}
+
+fn within(s: &str, least: u64, most: u64) -> Result<u64, String> {
+    let number = s.parse().ok().filter(|n| (least..=most).contains(n));
+    number.ok_or_else(|| format!("expected a whole number from {least} to {most}"))
+}
+
+/// An error as one line: of clap's hints only what may have been meant, without the backtrace candle
+/// appends.
 pub fn one_line(message: &str) -> String {
-    let hints = ["Usage:", "For more information", "tip:"];
+    let hints = ["Usage:", "For more information", "tip: to pass"];
     let lines = message.lines().map(str::trim).filter(|l| !l.is_empty());
     let lines = lines.take_while(|l| !is_backtrace(l) && !hints.iter().any(|h| l.starts_with(h)));
     let line = lines.collect::<Vec<_>>().join(" ");

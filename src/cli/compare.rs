@@ -4,8 +4,7 @@ mod table;
 
 use super::args::{Problem, positive, positive_count};
 use super::json::{self, Logged, Named};
-use super::print::Printer;
-use super::train::PATIENCE;
+use super::print::{Printer, warning};
 use super::{Answer, files, interrupt};
 use anyhow::{Context, Result};
 use candle_sine::device;
@@ -16,14 +15,18 @@ use candle_sine::sine::train::{self, History, Options};
 use candle_sine::sine::{Data, Weights};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// Epochs are timed as many together as take about this long: less than the turn that the system
+/// gives to a program.
+const PATIENCE: Duration = Duration::from_millis(2);
 
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
     problem: Problem,
 
-    /// Rungs to train, comma-separated [default: all]
+    /// Rungs to train, comma-separated; AdamW comes with the optimizer [default: all]
     #[arg(long, value_enum, value_name = "RUNG,...", value_delimiter = ',')]
     gradient: Vec<Method>,
 
@@ -96,12 +99,53 @@ struct Rung {
     epoch_seconds: f64,
 }
 
+/// How long epochs took, as many at a time as were done in one go.
+struct Times {
+    last: (Instant, usize),
+    /// Seconds an epoch, and epochs.
+    seen: Vec<(f64, usize)>,
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Self {
+            last: (Instant::now(), 0),
+            seen: vec![],
+        }
+    }
+}
+
+impl Times {
+    fn reached(&mut self, done: usize) {
+        let (then, before) = self.last;
+        let epochs = done - before;
+        let seconds = then.elapsed().as_secs_f64() / epochs as f64;
+        self.seen.push((seconds, epochs));
+        self.last = (Instant::now(), done);
+    }
+
+    /// Half of all epochs took no longer: other programs' turns on a busy machine do not count.
+    fn median(mut self) -> f64 {
+        self.seen.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let half = self.last.1.div_ceil(2);
+        let mut epochs = 0;
+        let middle = self.seen.iter().find(|(_, n)| {
+            epochs += n;
+            epochs >= half
+        });
+        middle.map_or(f64::NAN, |(seconds, _)| *seconds)
+    }
+}
+
 pub fn run(args: &Args) -> Result<Answer> {
     args.check_places()?;
     let device = args.problem.open_device()?;
     let start = args.problem.start()?;
     let data = args.problem.data(&device)?;
     let init = args.problem.weights(start.init, &device)?;
+    if !device.is_cpu() {
+        warning("fused: no kernel for this device yet, so tensor operations");
+    }
     interrupt::listen()?;
     let mut rungs = vec![];
     for method in args.methods() {
@@ -109,8 +153,10 @@ pub fn run(args: &Args) -> Result<Answer> {
         rungs.extend(descend(name, rate, || method.over(&data), &init, args)?);
     }
     let gradients = rungs.len();
-    let adamw = || Ok(Box::new(Optimizer::adamw(&data)?) as Box<dyn Gradient>);
-    rungs.extend(descend("adamw", args.adamw_rate, adamw, &init, args)?);
+    if args.methods().contains(&Method::Optimizer) {
+        let adamw = || Ok(Box::new(Optimizer::adamw(&data)?) as Box<dyn Gradient>);
+        rungs.extend(descend("adamw", args.adamw_rate, adamw, &init, args)?);
+    }
     let (gradients, adamw) = rungs.split_at(gradients);
     finish(args, &data, gradients, adamw.first())
 }
@@ -127,21 +173,19 @@ fn descend(
     let mut gradient = make()?;
     gradient.loss_and_grad(init)?;
     let setup_seconds = began.elapsed().as_secs_f64();
-    let began = Instant::now();
-    let history = train::train(
-        gradient.as_mut(),
-        init.clone(),
-        &args.options(learning_rate),
-        &mut |_| Ok(interrupt::go_on()),
-    )?;
+    let mut times = Times::default();
+    let options = args.options(learning_rate);
+    let history = train::train(gradient.as_mut(), init.clone(), &options, &mut |epoch| {
+        times.reached(epoch.done);
+        Ok(interrupt::go_on())
+    })?;
     if interrupt::asked() {
         return Ok(None);
     }
-    let epochs = history.losses.len() as f64;
     Ok(Some(Rung {
         name,
         learning_rate,
-        epoch_seconds: began.elapsed().as_secs_f64() / epochs,
+        epoch_seconds: times.median(),
         history,
         setup_seconds,
     }))

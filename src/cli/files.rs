@@ -2,54 +2,106 @@
 
 use anyhow::{Context, Result, bail};
 use std::fs;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::io::ErrorKind;
+use std::path::{Component, Path, PathBuf};
 use tempfile::{Builder, NamedTempFile};
 
 /// Fails, before any work is done, where `dir` is no directory that files can be put into, or
 /// could not be made. Leaves nothing behind.
 pub fn check_dir(dir: &Path) -> Result<()> {
-    let existing = dir.ancestors().find(|d| d.exists());
-    let existing = existing.filter(|d| !d.as_os_str().is_empty());
-    let existing = existing.unwrap_or(Path::new("."));
-    if !existing.is_dir() {
-        bail!("{} is not a directory", existing.display());
+    for place in dir.ancestors().filter(|d| !d.as_os_str().is_empty()) {
+        match fs::metadata(place) {
+            Ok(found) if !found.is_dir() => bail!("{} is not a directory", place.display()),
+            Ok(_) => return check_writable(place),
+            Err(_) if place.is_symlink() => {
+                bail!("{} is a link that leads nowhere", place.display())
+            }
+            Err(error) if absent(&error) => {}
+            Err(error) => return Err(error).with_context(|| place.display().to_string()),
+        }
     }
-    temporary(existing)
-        .map(drop)
-        .with_context(|| format!("cannot write into {}", existing.display()))
+    check_writable(Path::new("."))
+}
+
+fn absent(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+}
+
+fn check_writable(dir: &Path) -> Result<()> {
+    match temporary(dir) {
+        Ok(_) => Ok(()),
+        Err(error) => bail!("cannot write into {}: {}", dir.display(), error.kind()),
+    }
 }
 
 /// As [`check_dir`], for the place of a file.
 pub fn check_file(path: &Path) -> Result<()> {
-    if path.is_dir() {
-        bail!("{} is a directory", path.display());
+    match fs::metadata(path) {
+        Ok(found) if found.is_dir() => bail!("{} is a directory", path.display()),
+        Ok(found) if !found.is_file() => return Ok(()),
+        Err(_) if path.is_symlink() => bail!("{} is a link that leads nowhere", path.display()),
+        Err(error) if !absent(&error) => {
+            return Err(error).with_context(|| path.display().to_string());
+        }
+        _ => {}
     }
-    if special(path) {
-        return Ok(());
+    if path.as_os_str().as_encoded_bytes().ends_with(b"/") || path.file_name().is_none() {
+        bail!("{} is not the name of a file", path.display());
     }
-    let dir = parent(path);
-    if !dir.is_dir() {
-        bail!("{} is not a directory", dir.display());
+    check_dir(parent(path))
+}
+
+/// Whether two paths are the same place: through links where they are there, by their names where they
+/// are not yet.
+pub fn same_place(one: &Path, other: &Path) -> bool {
+    let place = |path: &Path| {
+        let dir = fs::canonicalize(parent(path)).ok();
+        let named = dir.and_then(|dir| Some(dir.join(path.file_name()?)));
+        fs::canonicalize(path)
+            .ok()
+            .or(named)
+            .or_else(|| by_name(path))
+    };
+    place(one).is_some_and(|one| Some(one) == place(other))
+}
+
+/// The absolute path without `.` and `..`.
+fn by_name(path: &Path) -> Option<PathBuf> {
+    let mut place = PathBuf::new();
+    for component in std::path::absolute(path).ok()?.components() {
+        match component {
+            Component::ParentDir => _ = place.pop(),
+            other => place.push(other),
+        }
     }
-    check_dir(dir)
+    Some(place)
 }
 
 /// Writes `bytes` as the file `path`; its directory is made where it is missing.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    put(path, bytes).with_context(|| format!("cannot write {}", path.display()))
+    place(path, |file| Ok(fs::write(file, bytes)?))
 }
 
-fn put(path: &Path, bytes: &[u8]) -> Result<()> {
+/// Has `fill` write a file and puts it at `path`; its directory is made where it is missing.
+pub fn place(path: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    put(path, fill).with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn put(path: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     if special(path) {
-        return Ok(fs::write(path, bytes)?);
+        return fill(path);
     }
     let path = target(path);
     let dir = parent(&path);
     fs::create_dir_all(dir)?;
-    let mut file = temporary(dir)?;
-    file.write_all(bytes)?;
-    file.persist(&path)?;
+    let file = temporary(dir)?;
+    // Those of the file that was there, or of any new one, whatever `fill` does to them.
+    let permissions = fs::metadata(&path)
+        .or_else(|_| fs::metadata(file.path()))?
+        .permissions();
+    fill(file.path())?;
+    fs::set_permissions(file.path(), permissions)?;
+    file.persist(&path).map_err(|error| error.error)?;
     Ok(())
 }
 

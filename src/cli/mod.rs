@@ -7,6 +7,7 @@ mod compare;
 mod files;
 mod interrupt;
 mod json;
+mod memory;
 mod print;
 mod train;
 
@@ -61,8 +62,7 @@ pub fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) if !error.use_stderr() => {
-            Printer::default().line(error.render().ansi().to_string().trim_end());
-            return ExitCode::SUCCESS;
+            return help(error.render().ansi().to_string().trim_end());
         }
         Err(error) => return could_not(&one_line(&error.to_string())),
     };
@@ -71,6 +71,15 @@ pub fn run() -> ExitCode {
         Ok(Answer::No) => ExitCode::from(1),
         Ok(Answer::Interrupted) => ExitCode::from(interrupt::STATUS),
         Err(error) => could_not(&one_line(&format!("{error:#}"))),
+    }
+}
+
+fn help(text: &str) -> ExitCode {
+    let mut out = Printer::default();
+    out.line(text);
+    match out.finish() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => could_not(&format!("{error:#}")),
     }
 }
 

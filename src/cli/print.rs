@@ -64,6 +64,12 @@ fn stderr(line: &str) {
     let _ = writeln!(anstream::stderr(), "{line}");
 }
 
+/// Four digits, not rounded up: a limit that is named can be kept.
+pub fn below(value: f64) -> String {
+    let unit = 10f64.powf(value.log10().floor() - 3.);
+    format!("{:.3e}", (value / unit).floor() * unit)
+}
+
 /// As Python's `print` writes a float, which the post's table is made with.
 pub fn python_float(value: f64) -> String {
     let size = value.abs();

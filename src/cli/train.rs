@@ -1,13 +1,14 @@
 //! `candle-sine train`: the post, from its data to its plots.
 
 mod checkpoint;
+mod hint;
 mod progress;
 mod report;
 
 use super::args::{Problem, Start, positive, positive_count};
-use super::print::{Printer, python_float, warning};
-use super::{Answer, files, interrupt};
-use anyhow::{Context, Result};
+use super::print::{Printer, below, python_float, warning};
+use super::{Answer, files, interrupt, memory};
+use anyhow::{Context, Result, bail};
 use candle_sine::device;
 use candle_sine::sine::figure::Format;
 use candle_sine::sine::gradient::{Gradient, Method};
@@ -18,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Between two looks at Ctrl-C and at the progress bar.
-pub const PATIENCE: Duration = Duration::from_millis(50);
+const PATIENCE: Duration = Duration::from_millis(50);
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -85,12 +86,20 @@ impl Args {
     fn check_places(&self) -> Result<()> {
         let flag = |flag: &str, path: &Path| format!("{flag} {}", path.display());
         files::check_dir(&self.out).with_context(|| flag("--out", &self.out))?;
-        for (name, path) in [("--json", &self.json), ("--save", &self.save)] {
-            match path {
-                Some(path) if path != Path::new("-") => {
-                    files::check_file(path).with_context(|| flag(name, path))?;
-                }
-                _ => {}
+        let mut places: Vec<(&str, PathBuf)> = vec![];
+        let figures = report::FIGURES.map(|name| report::figure_path(self, name));
+        places.extend(figures.map(|path| ("--out", path)));
+        let json = self.json.clone().filter(|_| !self.json_to_stdout());
+        let options = [("--json", json), ("--save", self.save.clone())];
+        places.extend(
+            options
+                .into_iter()
+                .filter_map(|(name, path)| Some((name, path?))),
+        );
+        for (i, (name, path)) in places.iter().enumerate() {
+            files::check_file(path).with_context(|| flag(name, path))?;
+            if let Some((other, _)) = places[..i].iter().find(|p| files::same_place(&p.1, path)) {
+                bail!("{}: {other} writes the same file", flag(name, path));
             }
         }
         Ok(())
@@ -136,6 +145,9 @@ pub fn run(args: &Args) -> Result<Answer> {
         Some(path) => checkpoint::load(path, args.problem.dtype.dtype())?,
         None => (args.problem.start()?, 1),
     };
+    if device.is_cpu() {
+        memory::check(&args.problem, tensors(args.gradient))?;
+    }
     let data = args.problem.data(&device)?;
     let init = args.problem.weights(start.init, &device)?;
     let fit = LeastSquares::new(&data)?;
@@ -146,6 +158,9 @@ pub fn run(args: &Args) -> Result<Answer> {
     let mut out = Printer::quiet(args.quiet || args.json_to_stdout());
     if args.problem.seed == Some(super::args::Seed::Random) {
         out.note(format_args!("--seed {}", start.seed.unwrap_or_default()));
+    }
+    if args.gradient == Method::Fused && !device.is_cpu() {
+        out.note("fused: no kernel for this device yet, so tensor operations");
     }
     let mut gradient = args.gradient.over(&data)?;
     let history = descend(gradient.as_mut(), init.clone(), &options, args, &mut out)?;
@@ -162,11 +177,21 @@ pub fn run(args: &Args) -> Result<Answer> {
     report::finish(&run, out)
 }
 
+/// How many tensors of the data's size a way to the gradient holds at once, at most.
+fn tensors(gradient: Method) -> usize {
+    match gradient {
+        Method::Manual => 8,
+        Method::Autograd | Method::Optimizer => 20,
+        Method::Fused | Method::Normal => 3,
+    }
+}
+
 fn warn_if_unstable(args: &Args, fit: &LeastSquares) {
     let limit = fit.stability_limit();
     if args.learning_rate > limit {
+        let limit = below(limit);
         warning(&format!(
-            "--learning-rate {:e}: above {limit:.3e}, where gradient descent on these {} points stops being stable",
+            "--learning-rate {:e}: above {limit}, where gradient descent on these {} points stops being stable",
             args.learning_rate, args.problem.points,
         ));
     }

@@ -44,20 +44,20 @@ impl Powers {
 ///
 /// ```
 /// use candle_core::{DType, Device, Tensor};
-/// use candle_sine::sine::cubic::{Powers, y_pred};
+/// use candle_sine::sine::cubic::{Powers, cubic};
 /// use candle_sine::sine::Weights;
 ///
-/// let x = Powers::new(&Tensor::new(&[0., 1., 2.], &Device::Cpu)?)?;
+/// let powers = Powers::new(&Tensor::new(&[0., 1., 2.], &Device::Cpu)?)?;
 /// let w = Weights::new([1., 2., 3., 4.], DType::F64, &Device::Cpu)?;
-/// assert_eq!(y_pred(&x, &w)?.to_vec1::<f64>()?, [4., 10., 26.]);
+/// assert_eq!(cubic(&powers, &w)?.to_vec1::<f64>()?, [4., 10., 26.]);
 /// # Ok::<(), candle_core::Error>(())
 /// ```
 ///
 /// # Errors
 /// Weights of another dtype or on another device than x.
-pub fn y_pred(x: &Powers, w: &Weights) -> Result<Tensor> {
-    let y = x.x3.broadcast_mul(&w.a)?;
-    let y = (y + x.x2.broadcast_mul(&w.b)?)?;
-    let y = (y + x.x.broadcast_mul(&w.c)?)?;
+pub fn cubic(powers: &Powers, w: &Weights) -> Result<Tensor> {
+    let y = powers.x3.broadcast_mul(&w.a)?;
+    let y = (y + powers.x2.broadcast_mul(&w.b)?)?;
+    let y = (y + powers.x.broadcast_mul(&w.c)?)?;
     y.broadcast_add(&w.d)
 }

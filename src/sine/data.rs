@@ -26,7 +26,7 @@ impl Data {
     /// `points` of sin over [-π, π], in `f32` or `f64`.
     ///
     /// # Errors
-    /// Fewer than two points, a dtype other than `f32` and `f64`, or a device that is out of memory.
+    /// Fewer than two points, a dtype other than `f32` and `f64`, or a GPU that is out of memory.
     pub fn new(points: usize, dtype: DType, device: &Device) -> Result<Self> {
         if points < 2 {
             bail!("{points} points do not span [-pi, pi]: at least 2 are needed")

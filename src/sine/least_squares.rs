@@ -154,7 +154,8 @@ impl LeastSquares {
         })
     }
 
-    /// The learning rate above which descent diverges: 2 / λmax(2 XᵀX), where 1 - 2 η λmax = -1.
+    /// The learning rate above which descent diverges: 2 / λmax(2 XᵀX) = 1 / λmax(XᵀX), where
+    /// 1 - 2 η λmax = -1.
     pub fn stability_limit(&self) -> f64 {
         1. / self.eigenvalues.iter().copied().fold(0., f64::max)
     }

@@ -1,4 +1,4 @@
-//! The post, one section a file, in the post's order.
+//! The post, one file per section.
 //!
 //! | the post | here |
 //! |---|---|

@@ -31,6 +31,11 @@ pub(super) trait Terms<const K: usize>: Copy + Send + Sync {
 /// Points that are fetched from another device at a time.
 const FETCH: usize = 1 << 20;
 
+/// Whether a pass over `x` is shared among cores.
+pub(super) fn is_shared(x: &Tensor) -> bool {
+    x.elem_count() > LEAF
+}
+
 /// The sums of `terms` over `data`, on any device.
 ///
 /// # Errors

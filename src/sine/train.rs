@@ -74,7 +74,7 @@ pub struct History {
     pub y_pred_weights: Weights,
     /// The loss at [`weights`](Self::weights).
     pub final_loss: f64,
-    /// How many epochs ran before a loss was not finite, that one included.
+    /// Which epoch of this run, counted from 1, was the first whose loss was not finite.
     pub diverged_after: Option<usize>,
 }
 
@@ -116,42 +116,39 @@ pub fn train(
     let end = options.first_epoch + options.epochs;
     let (mut epoch, mut pace) = (options.first_epoch, Pace::default());
     while epoch < end && losses.diverged_after().is_none() {
-        let epochs = pace
-            .epochs
-            .min(options.until_logged(epoch))
-            .min(end - epoch);
         let began = Instant::now();
+        let epochs = pace.epochs(epoch, end, options);
         let stretch = gradient.descend(&weights, options.learning_rate, epochs)?;
         losses.push(stretch.losses)?;
+        let before = std::mem::replace(&mut weights, stretch.weights);
+        y_pred_weights = stretch.y_pred_weights;
         let loss = match options.logs(epoch) {
             true => losses.fetch_at(epoch - options.first_epoch)?,
             false => None,
         };
-        y_pred_weights = stretch.y_pred_weights;
-        let before = std::mem::replace(&mut weights, stretch.weights);
-        if loss.is_some_and(|loss| !loss.is_finite()) {
-            break;
-        }
+        let weights = &before;
+        let done = epoch + epochs - options.first_epoch;
+        let finite = loss.is_none_or(f64::is_finite);
         let observed = Epoch {
             epoch,
             loss,
-            weights: &before,
-            done: epoch + epochs - options.first_epoch,
+            weights,
+            done,
         };
-        if observe(&observed)?.is_break() {
+        if !finite || observe(&observed)?.is_break() {
             break;
         }
         pace.adapt(began.elapsed(), options.patience);
         epoch += epochs;
     }
+    let loss = gradient.loss_and_grad(&weights)?.loss;
     losses.fetch()?;
-    let final_loss = gradient.loss_and_grad(&weights)?.loss;
     Ok(History {
         diverged_after: losses.diverged_after(),
         losses: losses.fetched,
         weights,
         y_pred_weights,
-        final_loss: final_loss.to_dtype(DType::F64)?.to_scalar()?,
+        final_loss: loss.to_dtype(DType::F64)?.to_scalar()?,
     })
 }
 
@@ -169,6 +166,12 @@ impl Default for Pace {
 impl Pace {
     /// Bounds the memory that one go takes.
     const MOST: usize = 4096;
+
+    /// From `epoch` on, up to the next that is logged or to the `end`.
+    fn epochs(&self, epoch: usize, end: usize, options: &Options) -> usize {
+        let until_logged = options.until_logged(epoch);
+        self.epochs.min(until_logged).min(end - epoch)
+    }
 
     fn adapt(&mut self, took: Duration, patience: Duration) {
         if patience.is_zero() {
@@ -243,6 +246,6 @@ impl Losses {
 /// Weights of another dtype or on another device than the data.
 pub fn curve(data: &Data, weights: &Weights) -> Result<Vec<f64>> {
     let powers = super::cubic::Powers::new(&data.x)?;
-    let y = super::cubic::y_pred(&powers, weights)?;
+    let y = super::cubic::cubic(&powers, weights)?;
     y.to_dtype(DType::F64)?.to_vec1()
 }

@@ -1,7 +1,7 @@
 //! The table of `candle-sine check`, one row a weight.
 
 use super::super::print::{BAD, GOOD, Printer, error};
-use super::Row;
+use super::rows::Row;
 use candle_sine::gradcheck::{Dissent, Verdict};
 
 pub fn head(out: &mut Printer) {
@@ -30,6 +30,9 @@ pub fn rows(rows: &[Row], out: &mut Printer) {
 
 /// Seventeen significant digits would be those of an f64; a dozen show any disagreement.
 fn digits(value: f64) -> String {
+    if !(value == 0. || (1e-6..1e12).contains(&value.abs())) {
+        return format!("{value:.11e}");
+    }
     let before = value.abs().max(1.).log10() as usize + 1;
     format!("{value:.*}", 13usize.saturating_sub(before))
 }

@@ -5,18 +5,20 @@ use anyhow::{Context, Result, bail};
 use candle_core::{DType, Device, Tensor, safetensors};
 use candle_sine::sine::Weights;
 use std::collections::HashMap;
+use std::io::Read;
 use std::path::Path;
+
+/// Larger than any file that [`save`] writes.
+const MOST_BYTES: u64 = 1 << 16;
 
 /// Rank-0 tensors `a`, `b`, `c`, `d` of the run's dtype, and `epoch`, an `i64`.
 pub fn save(path: &Path, weights: &Weights, epochs: usize) -> Result<()> {
-    let flag = || format!("--save {}", path.display());
     let epoch = Tensor::new(epochs as i64, &Device::Cpu)?;
     let tensors = [&weights.a, &weights.b, &weights.c, &weights.d, &epoch];
     let names = Weights::NAMES.into_iter().chain(["epoch"]);
-    let tensors = names.zip(tensors.into_iter().cloned());
-    let scratch = tempfile::NamedTempFile::new().with_context(flag)?;
-    safetensors::save(&HashMap::from_iter(tensors), scratch.path())?;
-    files::write(path, &std::fs::read(scratch.path())?).with_context(flag)
+    let tensors = HashMap::from_iter(names.zip(tensors.into_iter().cloned()));
+    files::place(path, |file| Ok(safetensors::save(&tensors, file)?))
+        .with_context(|| format!("--save {}", path.display()))
 }
 
 /// The weights, and the number of the epoch that comes next.
@@ -25,7 +27,13 @@ pub fn load(path: &Path, dtype: DType) -> Result<(Start, usize)> {
 }
 
 fn read(path: &Path, dtype: DType) -> Result<(Start, usize)> {
-    let bytes = std::fs::read(path).context("cannot read it")?;
+    let mut bytes = vec![];
+    let file = std::fs::File::open(path).context("cannot read it")?;
+    let mut file = file.take(MOST_BYTES + 1);
+    file.read_to_end(&mut bytes).context("cannot read it")?;
+    if bytes.len() as u64 > MOST_BYTES {
+        bail!("too large for a file that --save has written");
+    }
     let tensors = safetensors::load_buffer(&bytes, &Device::Cpu);
     let tensors = tensors.context("not a whole safetensors file")?;
     let scalar = |name: &str| match tensors.get(name) {
@@ -34,21 +42,12 @@ fn read(path: &Path, dtype: DType) -> Result<(Start, usize)> {
     };
     let mut init = [0f64; 4];
     for (value, name) in init.iter_mut().zip(Weights::NAMES) {
-        let tensor = scalar(name)?;
-        if tensor.dtype() != dtype {
-            let (theirs, ours) = (tensor.dtype().as_str(), dtype.as_str());
-            bail!("its weights are {theirs}, the run is {ours}: add --dtype {theirs}");
-        }
-        *value = tensor.to_dtype(DType::F64)?.to_scalar()?;
-    }
-    if !init.iter().all(|v| v.is_finite()) {
-        bail!("its weights are not finite");
+        *value = weight(scalar(name)?, dtype)?;
     }
     let epoch = scalar("epoch")?;
-    let epoch = if epoch.dtype() == DType::I64 {
-        epoch.to_scalar::<i64>()?
-    } else {
-        -1
+    let epoch = match epoch.dtype() {
+        DType::I64 => epoch.to_scalar::<i64>()?,
+        _ => -1,
     };
     let next = usize::try_from(epoch)
         .ok()
@@ -56,4 +55,16 @@ fn read(path: &Path, dtype: DType) -> Result<(Start, usize)> {
     let next = next.context("its epoch is not a count: not a file that --save has written")? + 1;
     let (seed, draw) = (None, None);
     Ok((Start { init, seed, draw }, next))
+}
+
+fn weight(tensor: &Tensor, dtype: DType) -> Result<f64> {
+    if tensor.dtype() != dtype {
+        let (theirs, ours) = (tensor.dtype().as_str(), dtype.as_str());
+        bail!("its weights are {theirs}, the run is {ours}: use --dtype {theirs}");
+    }
+    let value: f64 = tensor.to_dtype(DType::F64)?.to_scalar()?;
+    match value.is_finite() {
+        true => Ok(value),
+        false => bail!("its weights are not finite"),
+    }
 }

@@ -2,17 +2,16 @@
 
 use super::super::args::Precision;
 use super::super::json::{self, Logged, Named};
-use super::super::print::{self, Printer};
+use super::super::print::{self, Printer, below};
 use super::super::{Answer, files};
-use super::{Run, checkpoint};
+use super::{Args, Run, checkpoint, hint};
 use anyhow::{Context, Result};
 use candle_core::DType;
 use candle_sine::sine::figure::{self, Curve, Curves, Figure};
-use candle_sine::sine::gradient::Method;
 use candle_sine::sine::train::curve;
 use rayon::prelude::*;
 use serde::Serialize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The post's output: epochs and losses.
 const POST_TABLE: [(usize, f64); 10] = [
@@ -27,9 +26,6 @@ const POST_TABLE: [(usize, f64); 10] = [
     (801, 863.1865234375),
     (901, 704.974853515625),
 ];
-
-/// Above the least-squares optimum by less than this part of it, a run has converged.
-const CONVERGED: f64 = 0.01;
 
 pub fn finish(run: &Run, mut out: Printer) -> Result<Answer> {
     let weights = run.history.weights.values()?;
@@ -50,7 +46,7 @@ pub fn finish(run: &Run, mut out: Printer) -> Result<Answer> {
     }
     out.line(format_args!("wrote {}", names(&files).join(", ")));
     if run.interrupted() {
-        out.line(interruption(run, weights));
+        out.line(hint::interruption(run, weights));
     }
     out.finish()?;
     Ok(match run.interrupted() {
@@ -60,23 +56,30 @@ pub fn finish(run: &Run, mut out: Printer) -> Result<Answer> {
 }
 
 fn divergence(run: &Run) -> String {
-    let (rate, limit) = (run.options.learning_rate, run.fit.stability_limit());
+    let (rate, limit) = (run.options.learning_rate, below(run.fit.stability_limit()));
     let history = &run.history;
+    let last = run.options.first_epoch + history.losses.len() - 1;
+    let unsaved = match &run.args.save {
+        Some(path) => format!("; {} was not written", path.display()),
+        None => String::new(),
+    };
     let grew = match history.diverged_after {
-        Some(epochs) => format!(
-            "the loss is no longer finite at epoch {}",
-            run.options.first_epoch + epochs - 1
-        ),
+        Some(1) => {
+            let dtype = run.args.problem.dtype.dtype().as_str();
+            return format!("the loss at the initial weights is too large for {dtype}{unsaved}");
+        }
+        Some(_) => format!("the loss is no longer finite at epoch {last}"),
         None => format!(
-            "the loss has grown from {:.4e} to {:.4e} by epoch {}",
-            history.losses[0],
-            history.final_loss,
-            run.options.first_epoch + history.losses.len() - 1,
+            "the loss has grown from {:.4e} to {:.4e} by epoch {last}",
+            history.losses[0], history.final_loss,
         ),
     };
-    let side = if rate > limit { "above" } else { "below" };
+    let side = match rate > run.fit.stability_limit() {
+        true => "above",
+        false => "below",
+    };
     format!(
-        "diverged: {grew}; --learning-rate {rate:e} is {side} the stability limit {limit:.3e} of this data"
+        "diverged: {grew}; --learning-rate {rate:e} is {side} the stability limit {limit} of this data{unsaved}"
     )
 }
 
@@ -87,20 +90,28 @@ fn summary(run: &Run, weights: [f64; 4]) -> [String; 3] {
         String::new(),
         format!("y_pred = {}", formula(weights, run.args.problem.dtype)),
         format!(
-            "loss {:.3} after {epochs} {}; drawing y = 0 scores {:.3}, the best cubic {:.3}",
-            history.final_loss,
+            "loss {} after {epochs} {}; drawing y = 0 scores {}, the best cubic {}",
+            short(history.final_loss),
             if epochs == 1 { "epoch" } else { "epochs" },
-            run.fit.baseline_loss,
-            run.fit.optimum_loss,
+            short(run.fit.baseline_loss),
+            short(run.fit.optimum_loss),
         ),
     ]
+}
+
+/// Three decimals, where that says something.
+fn short(loss: f64) -> String {
+    match loss == 0. || (1e-2..1e9).contains(&loss) {
+        true => format!("{loss:.3}"),
+        false => format!("{loss:.3e}"),
+    }
 }
 
 /// `0.046963163 x³ - 0.0621331 x² - ...`: each weight to its dtype's last digit.
 fn formula(weights: [f64; 4], dtype: Precision) -> String {
     let digits = |v: f64| match dtype {
-        Precision::F32 => (v as f32).to_string(),
-        Precision::F64 => v.to_string(),
+        Precision::F32 => format!("{:?}", v as f32),
+        Precision::F64 => format!("{v:?}"),
     };
     let mut formula = String::new();
     for (i, (w, power)) in weights
@@ -121,115 +132,9 @@ fn formula(weights: [f64; 4], dtype: Precision) -> String {
 
 fn notes(run: &Run) -> Vec<String> {
     let mut notes = vec![];
-    notes.extend(convergence(run));
+    notes.extend(hint::convergence(run));
     notes.extend(against_the_post(run));
     notes
-}
-
-/// Where the run has not converged: the command that gets there, by the exact rate of descent.
-fn convergence(run: &Run) -> Option<String> {
-    let best = run.fit.optimum_loss;
-    // Where the best cubic meets every point, nothing is near it in proportion.
-    let first = run.history.losses.first().copied().unwrap_or_default();
-    let tolerance = (CONVERGED * best).max(1e-6 * first.max(run.fit.baseline_loss));
-    if run.history.final_loss - best <= tolerance {
-        return None;
-    }
-    let rate = one_digit_below(0.9 * run.fit.stability_limit());
-    let epochs = run.fit.epochs_to(run.start.init, rate, tolerance)?;
-    let epochs = one_digit_above(f64::from(epochs));
-    let options = changed_options(run);
-    Some(format!(
-        "not converged: `{} --learning-rate {rate:e} --epochs {epochs}{options}` comes within {}% of the best cubic",
-        program(),
-        100. * CONVERGED,
-    ))
-}
-
-/// How a run that Ctrl-C ended is continued: the same weights, to the last digit.
-fn interruption(run: &Run, weights: [f64; 4]) -> String {
-    let (args, options) = (run.args, &run.options);
-    let done = run.history.losses.len();
-    let from = match &args.save {
-        Some(path) => format!("--resume {0} --save {0}", path.display()),
-        None => {
-            let [a, b, c, d] = weights;
-            format!("--init {a},{b},{c},{d}")
-        }
-    };
-    let mut command = format!("{} {from} --epochs {}", program(), options.epochs - done);
-    if options.learning_rate != 1e-6 {
-        command += &format!(" --learning-rate {:e}", options.learning_rate);
-    }
-    if args.gradient != Method::Manual {
-        command += &format!(" --gradient {}", args.gradient.as_str());
-    }
-    if args.log_every != 100 {
-        command += &format!(" --log-every {}", args.log_every);
-    }
-    if args.out != Path::new("out") {
-        command += &format!(" --out {}", args.out.display());
-    }
-    if run.device != "cpu" {
-        command += &format!(" --device {}", run.device);
-    }
-    command += &changed_problem(run);
-    format!(
-        "interrupted after {done} of {} epochs; to go on: `{command}`",
-        options.epochs
-    )
-}
-
-/// How the reader starts this program: cargo tells those that it runs of their manifest.
-fn program() -> &'static str {
-    match std::env::var_os("CARGO_MANIFEST_DIR") {
-        Some(_) => "cargo run --release --",
-        None => "candle-sine",
-    }
-}
-
-/// The options that make this run's problem, where they are not the default.
-fn changed_options(run: &Run) -> String {
-    let (args, problem) = (run.args, &run.args.problem);
-    let mut options = String::new();
-    if let Some(path) = &args.resume {
-        options += &format!(" --resume {}", path.display());
-    } else if let Some([a, b, c, d]) = problem.init {
-        options += &format!(" --init {a},{b},{c},{d}");
-    } else if let (Some(seed), Some(_)) = (run.start.seed, problem.seed) {
-        options += &format!(" --seed {seed}");
-        options += &problem
-            .draw
-            .map(|k| format!(" --draw {k}"))
-            .unwrap_or_default();
-    }
-    options + &changed_problem(run)
-}
-
-/// Those of the data, likewise.
-fn changed_problem(run: &Run) -> String {
-    let problem = &run.args.problem;
-    let mut options = String::new();
-    if problem.points != 1000 {
-        options += &format!(" --points {}", problem.points);
-    }
-    if problem.dtype == Precision::F64 {
-        options += " --dtype f64";
-    }
-    options
-}
-
-fn one_digit_below(value: f64) -> f64 {
-    let unit = 10f64.powf(value.log10().floor());
-    // Through decimal, so that it prints as one digit.
-    format!("{}e{}", (value / unit).floor(), unit.log10().round())
-        .parse()
-        .unwrap_or(value)
-}
-
-fn one_digit_above(value: f64) -> u64 {
-    let unit = 10f64.powf(value.max(1.).log10().floor());
-    ((value / unit).ceil() * unit) as u64
 }
 
 /// Where the run is the post's: how its table compares.
@@ -262,23 +167,31 @@ fn against_the_post(run: &Run) -> Option<String> {
     ))
 }
 
+/// The figures' names, in the order in which they are drawn.
+pub const FIGURES: [&str; 6] = ["sine", "y_true", "y_pred", "y_random", "overlay", "loss"];
+
+pub fn figure_path(args: &Args, name: &str) -> PathBuf {
+    args.out.join(name).with_extension(args.format.extension())
+}
+
 fn write_files(run: &Run) -> Result<Vec<PathBuf>> {
     let format = run.args.format;
     let rendered = figures(run)?
         .into_par_iter()
         .map(|(name, figure)| Ok((name, figure.render(format)?)))
         .collect::<Result<Vec<_>>>()?;
-    let mut written = vec![];
-    for (name, bytes) in rendered {
-        let path = run.args.out.join(name).with_extension(format.extension());
-        files::write(&path, &bytes).with_context(|| format!("--out {}", run.args.out.display()))?;
-        written.push(path);
-    }
+    // The weights first: they alone cannot be drawn again.
     if let Some(path) = &run.args.save {
         let epochs = run.options.first_epoch - 1 + run.history.losses.len();
         checkpoint::save(path, &run.history.weights, epochs)?;
-        written.push(path.clone());
     }
+    let mut written = vec![];
+    for (name, bytes) in rendered {
+        let path = figure_path(run.args, name);
+        files::write(&path, &bytes).with_context(|| format!("--out {}", run.args.out.display()))?;
+        written.push(path);
+    }
+    written.extend(run.args.save.clone());
     if let Some(path) = run
         .args
         .json
@@ -308,18 +221,14 @@ fn figures(run: &Run) -> Result<Vec<(&'static str, Figure)>> {
         y_best: &y_best,
     };
     let post = Some(("the post", &POST_TABLE[..]));
-    let marked = post.filter(|_| run.start.is_post());
-    Ok(vec![
-        ("sine", figure::post(&curves)),
-        ("y_true", figure::single(Curve::True, &curves)),
-        ("y_pred", figure::single(Curve::Pred, &curves)),
-        ("y_random", figure::single(Curve::Random, &curves)),
-        ("overlay", figure::overlay(&curves)),
-        (
-            "loss",
-            figure::loss(run.options.first_epoch, &run.history.losses, marked),
-        ),
-    ])
+    let marked = post.filter(|_| run.start.is_post() && run.args.problem.points == 1000);
+    let losses = figure::loss(run.options.first_epoch, &run.history.losses, marked);
+    let [all, alone] = [figure::post(&curves), figure::overlay(&curves)];
+    let [y_true, y_pred, y_random] = Curve::ALL.map(|c| figure::single(c, &curves));
+    Ok(FIGURES
+        .into_iter()
+        .zip([all, y_true, y_pred, y_random, alone, losses])
+        .collect())
 }
 
 fn names(files: &[PathBuf]) -> Vec<String> {
@@ -363,10 +272,7 @@ fn report(run: &Run, weights: [f64; 4], files: &[PathBuf]) -> Json {
         dtype: problem.dtype.dtype().as_str(),
         gradient: args.gradient.as_str(),
         points: problem.points,
-        epochs: match run.interrupted() {
-            true => run.history.losses.len(),
-            false => args.epochs,
-        },
+        epochs: run.history.losses.len(),
         learning_rate: args.learning_rate,
         seed: run.start.seed,
         draw: run.start.draw,

@@ -106,7 +106,12 @@ impl<'a> Frame<'a> {
         // matplotlib's room for labels: three font sizes along x, two along y.
         let bins = |length: f64, sizes: f64| ((length / (sizes * FONT)) as usize).clamp(1, 9);
         let across = text(FONT, HPos::Center, VPos::Top);
-        for (x, label) in ticks::linear(self.x.0, self.x.1, bins(self.right - self.left, 3.)) {
+        let locate = if self.panel.x_label.is_empty() {
+            ticks::linear
+        } else {
+            ticks::whole
+        };
+        for (x, label) in locate(self.x.0, self.x.1, bins(self.right - self.left, 3.)) {
             let at = self.place_x(x);
             self.tick(area, (at, self.bottom), (0., TICK))?;
             area.draw_text(&label, &across, units((at, self.bottom + TICK + PAD)))?;

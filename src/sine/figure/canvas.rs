@@ -9,6 +9,7 @@ use plotters_backend::{
     BackendColor, BackendCoord, BackendStyle, BackendTextStyle, DrawingBackend, DrawingErrorKind,
 };
 use std::convert::Infallible;
+use std::io::Write;
 use tiny_skia::{
     FillRule, LineCap, LineJoin, Paint, Path, PathBuilder, Pixmap, Rect, Stroke, Transform,
 };
@@ -40,11 +41,18 @@ fn encode(pixels: &Pixmap) -> Result<Vec<u8>> {
     let mut encoder = png::Encoder::new(&mut file, pixels.width(), pixels.height());
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_compression(png::Compression::Fast);
-    let colors = pixels.pixels().iter();
-    let rgb: Vec<u8> = colors
-        .flat_map(|p| [p.red(), p.green(), p.blue()])
-        .collect();
-    encoder.write_header()?.write_image_data(&rgb)?;
+    let mut writer = encoder.write_header()?;
+    let mut rows = writer.stream_writer()?;
+    let mut rgb = Vec::with_capacity(3 * pixels.width() as usize);
+    for row in pixels.pixels().chunks(pixels.width() as usize) {
+        rgb.clear();
+        for p in row {
+            rgb.extend([p.red(), p.green(), p.blue()]);
+        }
+        rows.write_all(&rgb)?;
+    }
+    rows.finish()?;
+    drop(writer);
     Ok(file)
 }
 

@@ -87,6 +87,7 @@ impl Line {
 #[derive(Clone, Debug)]
 struct Panel {
     title: String,
+    /// What x counts; empty where it is a real number.
     x_label: String,
     log_y: bool,
     legend: bool,

@@ -1,7 +1,7 @@
 //! PyTorch's next step: `loss.backward()` finds the gradient.
 
 use super::{Gradient, LossAndGrad};
-use crate::sine::cubic::{Powers, y_pred};
+use crate::sine::cubic::{Powers, cubic};
 use crate::sine::sum::sum;
 use crate::sine::{Data, Weights};
 use candle_core::{Result, Tensor, Var, bail};
@@ -9,7 +9,7 @@ use candle_core::{Result, Tensor, Var, bail};
 /// The gradient by candle's reverse-mode differentiation of the loss.
 #[derive(Debug)]
 pub struct Autograd {
-    x: Powers,
+    powers: Powers,
     y: Tensor,
 }
 
@@ -19,16 +19,16 @@ impl Autograd {
     /// # Errors
     /// A device that is out of memory.
     pub fn new(data: &Data) -> Result<Self> {
-        let x = Powers::new(&data.x)?;
+        let powers = Powers::new(&data.x)?;
         let y = data.y.clone();
-        Ok(Self { x, y })
+        Ok(Self { powers, y })
     }
 }
 
 impl Gradient for Autograd {
     fn loss_and_grad(&mut self, weights: &Weights) -> Result<LossAndGrad> {
         let weights = requires_grad(weights)?;
-        let y_pred = y_pred(&self.x, &weights)?;
+        let y_pred = cubic(&self.powers, &weights)?;
         let error = (y_pred - &self.y)?;
         let loss = sum(&error.sqr()?)?;
 

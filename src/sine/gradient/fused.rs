@@ -2,7 +2,7 @@
 
 use super::numbers::{self, LossAndGradOf};
 use super::{Gradient, LossAndGrad, Stretch};
-use crate::sine::cubic::{Powers, y_pred};
+use crate::sine::cubic::{Powers, cubic};
 use crate::sine::pass::{self, Terms};
 use crate::sine::sum::sum;
 use crate::sine::{Data, Weights};
@@ -53,7 +53,12 @@ impl Gradient for Fused {
             return super::by_tensors(self, weights, rate, epochs);
         }
         let pass = |w| pass::sums(SquaredError(w), &self.x, &self.y).map(split);
-        numbers::descend(weights, self.x.dtype(), rate, epochs, pass)
+        let dtype = self.x.dtype();
+        match pass::is_shared(&self.x) {
+            // Once on one of the threads that share the work, instead of once an epoch.
+            true => rayon::scope(|_| numbers::descend(weights, dtype, rate, epochs, pass)),
+            false => numbers::descend(weights, dtype, rate, epochs, pass),
+        }
     }
 }
 
@@ -95,7 +100,7 @@ pub fn squared_error(weights: &Tensor, x: &Tensor, y: &Tensor) -> Result<Tensor>
 
 /// y_pred - y, by tensor operations.
 fn error(weights: &Tensor, x: &Tensor, y: &Tensor) -> Result<Tensor> {
-    y_pred(&Powers::new(x)?, &Weights::unstack(weights)?)? - y
+    cubic(&Powers::new(x)?, &Weights::unstack(weights)?)? - y
 }
 
 /// The terms of a point, with e = a x³ + b x² + c x + d - y: e², e x³, e x², e x and e.
@@ -107,9 +112,9 @@ impl Terms<5> for SquaredError {
     fn add<S: Simd>(self, v: S, sums: [S::f64s; 5], x: S::f64s, y: S::f64s) -> [S::f64s; 5] {
         let [a, b, c, d] = self.0;
         let x2 = v.mul_f64s(x, x);
-        let cubic = v.mul_add_e_f64s(v.splat_f64s(a), x, v.splat_f64s(b));
+        let upper = v.mul_add_e_f64s(v.splat_f64s(a), x, v.splat_f64s(b));
         let line = v.mul_add_e_f64s(v.splat_f64s(c), x, v.sub_f64s(v.splat_f64s(d), y));
-        let e = v.mul_add_e_f64s(cubic, x2, line);
+        let e = v.mul_add_e_f64s(upper, x2, line);
         let [loss, x3_sum, x2_sum, x_sum, sum] = sums;
         [
             v.mul_add_e_f64s(e, e, loss),

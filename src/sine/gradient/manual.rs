@@ -1,7 +1,7 @@
 //! The post: the gradient written by hand, with tensor operations only.
 
 use super::{Gradient, LossAndGrad};
-use crate::sine::cubic::{Powers, y_pred};
+use crate::sine::cubic::{Powers, cubic};
 use crate::sine::sum::sum;
 use crate::sine::{Data, Weights};
 use candle_core::{Result, Tensor};
@@ -9,7 +9,7 @@ use candle_core::{Result, Tensor};
 /// The gradient by the chain rule: `grad_y_pred = 2 (y_pred - y)`, `grad_a = Σ grad_y_pred x³`, ...
 #[derive(Debug)]
 pub struct Manual {
-    x: Powers,
+    powers: Powers,
     y: Tensor,
 }
 
@@ -19,22 +19,22 @@ impl Manual {
     /// # Errors
     /// A device that is out of memory.
     pub fn new(data: &Data) -> Result<Self> {
-        let x = Powers::new(&data.x)?;
+        let powers = Powers::new(&data.x)?;
         let y = data.y.clone();
-        Ok(Self { x, y })
+        Ok(Self { powers, y })
     }
 }
 
 impl Gradient for Manual {
     fn loss_and_grad(&mut self, weights: &Weights) -> Result<LossAndGrad> {
-        let y_pred = y_pred(&self.x, weights)?;
+        let y_pred = cubic(&self.powers, weights)?;
         let error = (y_pred - &self.y)?;
         let loss = sum(&error.sqr()?)?;
 
         let grad_y_pred = (2.0 * error)?;
-        let grad_a = sum(&(&grad_y_pred * &self.x.x3)?)?;
-        let grad_b = sum(&(&grad_y_pred * &self.x.x2)?)?;
-        let grad_c = sum(&(&grad_y_pred * &self.x.x)?)?;
+        let grad_a = sum(&(&grad_y_pred * &self.powers.x3)?)?;
+        let grad_b = sum(&(&grad_y_pred * &self.powers.x2)?)?;
+        let grad_c = sum(&(&grad_y_pred * &self.powers.x)?)?;
         let grad_d = sum(&grad_y_pred)?;
 
         let [a, b, c, d] = [grad_a, grad_b, grad_c, grad_d];

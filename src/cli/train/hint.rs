@@ -1,0 +1,142 @@
+//! Commands that a run recommends, ready to paste: how to converge, how to go on.
+
+use super::super::args::Precision;
+use super::Run;
+use candle_sine::sine::figure::Format;
+use candle_sine::sine::gradient::Method;
+use std::path::Path;
+
+/// Above the least-squares optimum by less than this part of it, a run has converged.
+const CONVERGED: f64 = 0.01;
+
+/// Where the run has not converged: the command that gets there, by the exact rate of descent.
+pub fn convergence(run: &Run) -> Option<String> {
+    let best = run.fit.optimum_loss;
+    let (part, rounding) = (CONVERGED * best, rounding(run));
+    if run.history.final_loss - best <= part.max(rounding) {
+        return None;
+    }
+    let rate = one_digit_below(0.9 * run.fit.stability_limit());
+    let epochs = run
+        .fit
+        .epochs_to(run.start.init, rate, part.max(rounding))?;
+    let epochs = one_digit_above(f64::from(epochs));
+    let near = match part > rounding {
+        true => format!("within {}% of the best cubic", 100. * CONVERGED),
+        false => "as near to the best cubic as rounding allows".to_owned(),
+    };
+    let (from, others) = (start(run), others(run));
+    let command = format!(
+        "{} --learning-rate {rate:e} --epochs {epochs}{from}{others}",
+        program()
+    );
+    Some(format!("not converged: `{command}` comes {near}"))
+}
+
+/// The loss that rounding alone may leave where the best cubic leaves none: n (1000 u Y)², Y being a
+/// bound on that cubic. Updates smaller than half a unit in a weight's last place are lost, which
+/// costs the flattest direction some hundred units.
+fn rounding(run: &Run) -> f64 {
+    let unit = match run.args.problem.dtype {
+        Precision::F32 => 2f64.powi(-24),
+        Precision::F64 => 2f64.powi(-53),
+    };
+    let pi = std::f64::consts::PI;
+    let size = run.fit.optimum.iter().fold(0., |y, w| y * pi + w.abs());
+    f64::from(run.args.problem.points) * (1000. * unit * size.max(1.)).powi(2)
+}
+
+/// How a run that Ctrl-C ended is continued: the same weights, to the last digit.
+pub fn interruption(run: &Run, weights: [f64; 4]) -> String {
+    let (args, options) = (run.args, &run.options);
+    let done = run.history.losses.len();
+    let from = match &args.save {
+        Some(path) => format!(" --resume {0} --save {0}", quoted(path)),
+        None => init(weights),
+    };
+    let mut command = format!("{}{from} --epochs {}", program(), options.epochs - done);
+    if options.learning_rate != 1e-6 {
+        command += &format!(" --learning-rate {:e}", options.learning_rate);
+    }
+    if args.log_every != 100 {
+        command += &format!(" --log-every {}", args.log_every);
+    }
+    command += &others(run);
+    format!(
+        "interrupted after {done} of {} epochs; to go on: `{command}`",
+        options.epochs
+    )
+}
+
+/// How the reader starts this program: cargo tells those that it runs of their manifest.
+fn program() -> &'static str {
+    match std::env::var_os("CARGO_MANIFEST_DIR") {
+        Some(_) => "cargo run --release --",
+        None => "candle-sine",
+    }
+}
+
+/// The options for the weights that the run started with, where they are not the default. A file that
+/// was resumed from may have changed since.
+fn start(run: &Run) -> String {
+    let problem = &run.args.problem;
+    let seed = run.start.seed.filter(|_| problem.seed.is_some());
+    match (seed, problem.draw) {
+        (Some(seed), Some(draw)) => format!(" --seed {seed} --draw {draw}"),
+        (Some(seed), None) => format!(" --seed {seed}"),
+        _ if run.start.seed.is_some() => String::new(),
+        _ => init(run.start.init),
+    }
+}
+
+fn init([a, b, c, d]: [f64; 4]) -> String {
+    format!(" --init {a:?},{b:?},{c:?},{d:?}")
+}
+
+/// The options that neither the start nor the length of the run depends on.
+fn others(run: &Run) -> String {
+    let (args, problem) = (run.args, &run.args.problem);
+    let mut options = String::new();
+    if problem.points != 1000 {
+        options += &format!(" --points {}", problem.points);
+    }
+    if problem.dtype == Precision::F64 {
+        options += " --dtype f64";
+    }
+    if args.gradient != Method::Manual {
+        options += &format!(" --gradient {}", args.gradient.as_str());
+    }
+    if run.device != "cpu" {
+        options += &format!(" --device {}", run.device);
+    }
+    if args.out != Path::new("out") {
+        options += &format!(" --out {}", quoted(&args.out));
+    }
+    if args.format == Format::Svg {
+        options += " --format svg";
+    }
+    options
+}
+
+/// As a shell reads one word.
+fn quoted(path: &Path) -> String {
+    let path = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "._-/+:,@".contains(c);
+    match path.chars().all(plain) && !path.starts_with('-') {
+        true => path,
+        false => format!("'{}'", path.replace('\'', r"'\''")),
+    }
+}
+
+fn one_digit_below(value: f64) -> f64 {
+    let unit = 10f64.powf(value.log10().floor());
+    // Through decimal, so that it prints as one digit.
+    format!("{}e{}", (value / unit).floor(), unit.log10().round())
+        .parse()
+        .unwrap_or(value)
+}
+
+fn one_digit_above(value: f64) -> u64 {
+    let unit = 10f64.powf(value.max(1.).log10().floor());
+    ((value / unit).ceil() * unit) as u64
+}
