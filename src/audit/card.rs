@@ -1,7 +1,7 @@
 //! The report card: lines with a tone for the terminal, and Markdown.
 
 use super::known::{Known, Severity};
-use super::report::{Audit, CANDLE, Judged};
+use super::report::{Audit, CANDLE, Judged, Summary};
 
 /// How a line is meant; the command line colours it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +51,16 @@ fn totals(audit: &Audit) -> Vec<Line> {
         "{} functions, {} checks: {} pass, {} undecided",
         s.functions, s.checks, s.pass, s.inconclusive
     );
-    let defects: usize = s.defects[..4].iter().sum();
+    let found = defects(&s);
+    vec![
+        (Tone::Heading, title),
+        (Tone::Plain, checks),
+        (Tone::Plain, found),
+    ]
+}
+
+fn defects(s: &Summary) -> String {
+    let all: usize = s.defects[..4].iter().sum();
     let names = [
         "wrong silently",
         "stop silently",
@@ -63,16 +72,11 @@ fn totals(audit: &Audit) -> Vec<Line> {
         .zip(s.defects)
         .map(|(n, d)| format!("{d} {n}"))
         .collect();
-    let found = format!(
-        "{defects} defects in {} functions: {}",
+    format!(
+        "{all} defects in {} functions: {}",
         s.functions_with_a_defect,
         parts.join(", ")
-    );
-    vec![
-        (Tone::Heading, title),
-        (Tone::Plain, checks),
-        (Tone::Plain, found),
-    ]
+    )
 }
 
 /// The row that shows an entry best: the largest type, a plain check, numbers on both sides.
@@ -177,15 +181,15 @@ pub fn shown(j: &Judged) -> String {
     }
 }
 
-/// Nine digits, as a decimal where that is shorter.
+/// Six decimals, as a decimal where that is shorter.
 fn short(x: f64) -> String {
     match x.abs() {
         size if size == 0. || (1e-4..1e6).contains(&size) || !x.is_finite() => {
-            let text = format!("{x:.9}");
+            let text = format!("{x:.6}");
             let text = text.trim_end_matches('0').trim_end_matches('.');
             text.to_string()
         }
-        _ => format!("{x:.8e}"),
+        _ => format!("{x:.5e}"),
     }
 }
 
@@ -235,10 +239,14 @@ fn difference(audit: &Audit) -> Vec<Line> {
 /// The card as Markdown.
 pub fn markdown(audit: &Audit) -> String {
     let mut text = String::from("# Which of candle's gradients are right\n\n");
-    let lines = totals(audit);
-    for (_, line) in &lines {
-        text += &format!("{line}  \n");
-    }
+    let s = audit.summary();
+    text += &format!(
+        "candle-core and candle-nn {CANDLE} on {}: {} functions, {} checks. {}.\n",
+        audit.device,
+        s.functions,
+        s.checks,
+        defects(&s)
+    );
     text += "\nEach function is checked in f64, f32, bf16 and f16 against a numerical derivative \
              with an error bound; every defect below also stands against PyTorch's gradient (or \
              PyTorch has no such function), is reproduced by `candle-sine audit NAME`, and what \

@@ -29,6 +29,9 @@ pub struct Case {
     pub probes: bool,
     /// Calls that must give the same values.
     pub twins: Vec<Twin>,
+    /// For a call that rounds its input, and so is a step function to a numerical derivative: the
+    /// call it stands for, whose derivative it should have.
+    pub smooth: Option<Call>,
     /// Whether the inputs lie where the function has no derivative.
     pub kink: bool,
 }
@@ -112,6 +115,7 @@ impl Case {
             probes: true,
             twins: Vec::new(),
             kink: false,
+            smooth: None,
         }
     }
 
@@ -181,6 +185,15 @@ impl Case {
             name: "one by one",
             call: Arc::new(one_by_one),
         });
+        self
+    }
+
+    /// The call rounds its input; its derivative should be this one's.
+    pub fn rounds<F>(mut self, smooth: F) -> Self
+    where
+        F: Fn(&[Tensor]) -> Result<Tensor> + Send + Sync + 'static,
+    {
+        self.smooth = Some(Arc::new(smooth));
         self
     }
 

@@ -168,6 +168,7 @@ fn promise(
         }]
     };
     other.probes = true;
+    other.smooth = None;
     other.dtypes.retain(|&d| d == DType::F64 || d == dtype);
     let rows = check(&other, device, Some(dtype));
     let bad = rows

@@ -3,7 +3,7 @@
 use candle_core::{DType, Device, Result, Tensor, Var};
 
 use super::case::{Call, Case};
-use crate::gradcheck::{InputReport, Report};
+use crate::gradcheck::{InputReport, Report, Verdict};
 
 /// Values that should be equal and are not.
 pub struct Difference {
@@ -93,6 +93,34 @@ pub fn rounding(
         .zip(&exact)
         .fold(0., |m: f64, (n, e)| m.max((n - e).abs()));
     (off <= 16. * unit * scale).then_some(Rounded::Right)
+}
+
+/// What a call that rounds its input amounts to, beside the call it stands for: `severed` where it
+/// has no gradient and the other has, `wrong` where they differ by more than the rounding.
+pub fn stand_in(
+    case: &Case,
+    dtype: DType,
+    device: &Device,
+    input: usize,
+) -> Option<(Verdict, f64, f64)> {
+    let tensors = case.tensors(dtype, device).ok()?;
+    let smooth = gradient(case.smooth.as_ref()?, &tensors, input).ok()??;
+    let none = vec![0.; smooth.len()];
+    let own = gradient(&case.call, &tensors, input).ok()?;
+    let severed = own.is_none();
+    let own = own.unwrap_or(none);
+    let off = |(a, b): &(&f64, &f64)| (*a - *b).abs();
+    let worst = own
+        .iter()
+        .zip(&smooth)
+        .max_by(|a, b| off(a).total_cmp(&off(b)))?;
+    let scale = smooth.iter().fold(0., |m: f64, x| m.max(x.abs()));
+    let verdict = match off(&worst) <= 16. * unit(dtype) * scale {
+        true => Verdict::Pass,
+        false if severed => Verdict::Severed,
+        false => Verdict::Wrong,
+    };
+    Some((verdict, *worst.0, *worst.1))
 }
 
 fn widened(inputs: &[Tensor]) -> Result<Vec<Tensor>> {

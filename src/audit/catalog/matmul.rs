@@ -92,7 +92,9 @@ fn quantized() -> Vec<Case> {
             .run(move |a| QMatMul::from_qtensor(weight(dtype)?)?.forward(&a[0]))
     };
     vec![
-        forward("a Q8_0 weight", GgmlDType::Q8_0, &[1, 32]),
+        forward("a Q8_0 weight", GgmlDType::Q8_0, &[1, 32])
+            .rounds(|a| a[0].matmul(&q8_weight()?.dequantize(a[0].device())?.t()?))
+            .plain(),
         forward("an F32 weight", GgmlDType::F32, &[2, 32]),
         forward("an F32 weight, a batch", GgmlDType::F32, &[2, 1, 32]),
         of(
