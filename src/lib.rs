@@ -21,6 +21,8 @@
 #![warn(missing_docs, unsafe_code)]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[cfg(feature = "cli")]
+pub mod audit;
 pub mod device;
 pub mod gradcheck;
 pub mod sine;

@@ -1,6 +1,7 @@
 //! The only place that prints. One file a command; what they share lies beside them.
 
 mod args;
+mod audit;
 mod check;
 mod compare;
 mod files;
@@ -40,10 +41,14 @@ enum Command {
     /// Trains with every way to the gradient and sets their losses and times side by side
     #[command(after_help = EXIT_CODES)]
     Compare(compare::Args),
+    /// Holds candle's own gradients against numerical derivatives, function by function
+    #[command(after_help = EXIT_CODES)]
+    Audit(audit::Args),
 }
 
 const EXIT_CODES: &str = "Exit status: 0 yes; 1 a negative answer (the loss diverged, gradients \
-disagree); 2 it could not be done; 130 ended by Ctrl-C, with everything written that was learned.";
+disagree, the audit differs from its record); 2 it could not be done; 130 ended by Ctrl-C, with \
+everything written that was learned.";
 
 /// What a command that could be carried out answers.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -84,6 +89,7 @@ fn dispatch(cli: &Cli) -> Result<Answer> {
         Some(Command::Train(args)) => train::run(args),
         Some(Command::Check(args)) => check::run(args),
         Some(Command::Compare(args)) => compare::run(args),
+        Some(Command::Audit(args)) => audit::run(args),
     }
 }
 

@@ -1,0 +1,306 @@
+//! The report card: lines with a tone for the terminal, and Markdown.
+
+use super::known::{Known, Severity};
+use super::report::{Audit, CANDLE, Judged, Summary};
+
+/// How a line is meant; the command line colours it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// The title and the headings.
+    Heading,
+    /// A defect's name.
+    Bad,
+    /// Everything as it should be.
+    Good,
+    /// Details.
+    Plain,
+    /// What is beside the matter.
+    Note,
+}
+
+/// A line of the card.
+pub type Line = (Tone, String);
+
+/// The card for a terminal; `all` also lists what passes.
+pub fn lines(audit: &Audit, all: bool) -> Vec<Line> {
+    let mut lines = totals(audit);
+    for severity in Severity::ALL {
+        let entries = audit.entries(severity);
+        if !entries.is_empty() {
+            lines.push((Tone::Plain, String::new()));
+            lines.push((
+                Tone::Heading,
+                format!("{}: {}", severity.heading(), entries.len()),
+            ));
+            lines.extend(entries.iter().flat_map(|k| entry(audit, k)));
+        }
+    }
+    if all {
+        lines.push((Tone::Plain, String::new()));
+        lines.push((Tone::Heading, "Every check".into()));
+        lines.extend(audit.rows.iter().map(row));
+    }
+    lines.extend(difference(audit));
+    lines
+}
+
+fn totals(audit: &Audit) -> Vec<Line> {
+    let s = audit.summary();
+    let title = format!("candle-core and candle-nn {CANDLE} on {}", audit.device);
+    let checks = format!(
+        "{} functions, {} checks: {} pass, {} undecided",
+        s.functions, s.checks, s.pass, s.inconclusive
+    );
+    let found = defects(&s);
+    vec![
+        (Tone::Heading, title),
+        (Tone::Plain, checks),
+        (Tone::Plain, found),
+    ]
+}
+
+fn defects(s: &Summary) -> String {
+    let all: usize = s.defects[..4].iter().sum();
+    let names = [
+        "wrong silently",
+        "stop silently",
+        "fail loudly",
+        "lose precision",
+    ];
+    let parts: Vec<_> = names
+        .iter()
+        .zip(s.defects)
+        .map(|(n, d)| format!("{d} {n}"))
+        .collect();
+    format!(
+        "{all} defects in {} functions: {}",
+        s.functions_with_a_defect,
+        parts.join(", ")
+    )
+}
+
+/// The row that shows an entry best: the largest type, a plain check, numbers on both sides.
+pub fn evidence<'a>(audit: &'a Audit, known: &'a Known) -> Option<&'a Judged<'a>> {
+    let shown = |j: &&Judged| j.row.autograd.is_some() && j.row.numeric.is_some();
+    audit
+        .rows_of(known)
+        .find(shown)
+        .or_else(|| audit.rows_of(known).next())
+}
+
+/// The functions of an entry, each once.
+pub fn functions(audit: &Audit, known: &Known) -> Vec<&'static str> {
+    let mut paths = Vec::new();
+    for judged in audit.rows_of(known) {
+        if !paths.contains(&judged.row.path) {
+            paths.push(judged.row.path);
+        }
+    }
+    paths
+}
+
+fn inputs(audit: &Audit, known: &Known) -> String {
+    let mut names = Vec::new();
+    for judged in audit.rows_of(known) {
+        if !names.contains(&judged.row.input) {
+            names.push(judged.row.input);
+        }
+    }
+    names.join(", ")
+}
+
+fn entry(audit: &Audit, known: &Known) -> Vec<Line> {
+    let plain = |text: String| (Tone::Plain, text);
+    let mut lines: Vec<Line> = functions(audit, known)
+        .into_iter()
+        .map(|f| (Tone::Bad, format!("  {f}")))
+        .collect();
+    let what = if known.severity == Severity::Convention {
+        "candle"
+    } else {
+        "what"
+    };
+    lines.push(plain(format!("    {what:<8} {}", known.what)));
+    if let Some(pytorch) = known.pytorch {
+        lines.push(plain(format!("    PyTorch  {pytorch}")));
+    }
+    lines.push(plain(format!("    when     {}", known.when)));
+    lines.push(plain(format!("    input    {}", inputs(audit, known))));
+    if let Some(j) = evidence(audit, known) {
+        lines.push(plain(format!("    shown    {}", shown(j))));
+    }
+    let cause = &known.cause;
+    lines.push(plain(format!(
+        "    cause    {}/src/{}:{}",
+        cause.krate, cause.file, cause.line
+    )));
+    lines.push(plain(format!("             {}", cause.quote)));
+    if known.severity != Severity::Convention {
+        lines.push(plain(format!(
+            "    upstream {}",
+            known.upstream.unwrap_or("none found")
+        )));
+        lines.push(plain(format!("    instead  {}", instead(audit, known))));
+    }
+    lines
+}
+
+fn instead(audit: &Audit, known: &Known) -> &'static str {
+    let broken = audit.broken.iter().any(|(k, _)| k.id == known.id);
+    known
+        .instead
+        .as_ref()
+        .filter(|_| !broken)
+        .map_or("nothing that is known to work", |i| i.text)
+}
+
+/// One row in words: the case, and autograd beside numeric.
+pub fn shown(j: &Judged) -> String {
+    let row = &j.row;
+    let probe = if row.probe == "plain" {
+        String::new()
+    } else {
+        format!(", {}", row.probe)
+    };
+    let head = format!(
+        "{} of {} ({}, {}{probe})",
+        row.input, row.op, row.case, row.dtype
+    );
+    let number = |x: Option<f64>| x.map_or("none".into(), short);
+    let both = format!(
+        "{}, should be {}",
+        number(row.autograd),
+        number(row.numeric)
+    );
+    match row.verdict {
+        "forward" => format!("{head}: value {both}"),
+        "unsupported" | "panicked" | "error" => {
+            format!("{head}: {}", row.note.as_deref().unwrap_or(row.verdict))
+        }
+        _ => format!("{head}: autograd {both}"),
+    }
+}
+
+/// Six decimals, as a decimal where that is shorter.
+fn short(x: f64) -> String {
+    match x.abs() {
+        size if size == 0. || (1e-4..1e6).contains(&size) || !x.is_finite() => {
+            let text = format!("{x:.6}");
+            let text = text.trim_end_matches('0').trim_end_matches('.');
+            text.to_string()
+        }
+        _ => format!("{x:.5e}"),
+    }
+}
+
+fn row(j: &Judged) -> Line {
+    let r = &j.row;
+    let tone = if j.severity.is_none() {
+        Tone::Good
+    } else {
+        Tone::Bad
+    };
+    let text = format!(
+        "  {:<12} {} {} {} {} {}",
+        r.verdict, r.path, r.input, r.dtype, r.probe, r.case
+    );
+    (tone, text)
+}
+
+/// What differs from the record, last, where a reader looks.
+fn difference(audit: &Audit) -> Vec<Line> {
+    let mut lines = vec![(Tone::Plain, String::new())];
+    for j in audit.news() {
+        let text = format!(
+            "new: {} instead of {}: {}",
+            j.row.verdict,
+            j.expected,
+            shown(j)
+        );
+        lines.push((Tone::Bad, text));
+    }
+    for known in &audit.gone {
+        let text = format!(
+            "gone: \"{}\" is no longer borne out; repaired upstream? Then delete or narrow that \
+             entry in src/audit/known/entries.rs",
+            known.id
+        );
+        lines.push((Tone::Bad, text));
+    }
+    for (known, why) in &audit.broken {
+        lines.push((Tone::Bad, format!("instead of \"{}\": {why}", known.id)));
+    }
+    if audit.as_recorded() {
+        lines.push((Tone::Good, "Every verdict is as recorded.".into()));
+    }
+    lines
+}
+
+/// The card as Markdown.
+pub fn markdown(audit: &Audit) -> String {
+    let mut text = String::from("# Which of candle's gradients are right\n\n");
+    let s = audit.summary();
+    text += &format!(
+        "candle-core and candle-nn {CANDLE} on {}: {} functions, {} checks. {}.\n",
+        audit.device,
+        s.functions,
+        s.checks,
+        defects(&s)
+    );
+    text += "\nEach function is checked in f64, f32, bf16 and f16 against a numerical derivative \
+             with an error bound; every defect below also stands against PyTorch's gradient (or \
+             PyTorch has no such function), is reproduced by `candle-sine audit NAME`, and what \
+             is said to work instead is run by the audit.\n";
+    for severity in Severity::ALL {
+        text += &part(audit, severity);
+    }
+    text
+}
+
+fn part(audit: &Audit, severity: Severity) -> String {
+    let entries = audit.entries(severity);
+    if entries.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("\n## {}\n", severity.heading());
+    for known in entries {
+        text += &section(audit, known);
+    }
+    text
+}
+
+fn section(audit: &Audit, known: &Known) -> String {
+    let names: Vec<_> = functions(audit, known)
+        .iter()
+        .map(|f| format!("`{f}`"))
+        .collect();
+    let mut text = format!("\n### {}\n\n{}\n\n", known.id, names.join(", "));
+    let mut item = |name: &str, value: String| text += &format!("- {name}: {value}\n");
+    item(
+        if known.severity == Severity::Convention {
+            "candle"
+        } else {
+            "what"
+        },
+        known.what.into(),
+    );
+    if let Some(pytorch) = known.pytorch {
+        item("PyTorch", pytorch.into());
+    }
+    item("when", known.when.into());
+    item("input", inputs(audit, known));
+    if let Some(j) = evidence(audit, known) {
+        item("shown", shown(j));
+    }
+    let cause = &known.cause;
+    let place = format!(
+        "`{}/src/{}:{}` `{}`",
+        cause.krate, cause.file, cause.line, cause.quote
+    );
+    item("cause", place);
+    if known.severity != Severity::Convention {
+        item("upstream", known.upstream.unwrap_or("none found").into());
+        item("instead", instead(audit, known).into());
+    }
+    text
+}

@@ -1,0 +1,541 @@
+//! Views, copies, joins and pieces: every element goes somewhere, or nowhere.
+
+use candle_core::{D, DType, IndexOp, Result, Tensor};
+
+use crate::audit::case::{Case, Values, ids, u, v, w};
+
+type Whole = fn(&Tensor) -> Result<Tensor>;
+
+/// Path, case, shape of the input, call, PyTorch.
+type Row = (
+    &'static str,
+    &'static str,
+    &'static [usize],
+    Whole,
+    &'static str,
+);
+
+const VIEWS: [Row; 38] = [
+    (
+        "reshape",
+        "to two dims",
+        &[2, 3, 2],
+        |x| x.reshape((3, 4)),
+        "self.reshape(3, 4)",
+    ),
+    (
+        "reshape",
+        "with a hole",
+        &[2, 3, 2],
+        |x| x.reshape(((), 2)),
+        "self.reshape(-1, 2)",
+    ),
+    (
+        "reshape",
+        "to rank 0",
+        &[1],
+        |x| x.reshape(()),
+        "self.reshape(())",
+    ),
+    (
+        "reshape",
+        "zero-size",
+        &[0, 3],
+        |x| x.reshape((3, 0)),
+        "self.reshape(3, 0)",
+    ),
+    (
+        "flatten",
+        "dims 1 to 2",
+        &[2, 3, 2],
+        |x| x.flatten(1, 2),
+        "self.flatten(1, 2)",
+    ),
+    (
+        "flatten_to",
+        "dim 1",
+        &[2, 3, 2],
+        |x| x.flatten_to(1),
+        "self.flatten(0, 1)",
+    ),
+    (
+        "flatten_from",
+        "dim 1",
+        &[2, 3, 2],
+        |x| x.flatten_from(1),
+        "self.flatten(1)",
+    ),
+    (
+        "flatten_all",
+        "three dims",
+        &[2, 3, 2],
+        Tensor::flatten_all,
+        "self.flatten()",
+    ),
+    (
+        "flatten_all",
+        "rank 0",
+        &[],
+        Tensor::flatten_all,
+        "self.flatten()",
+    ),
+    (
+        "squeeze",
+        "a dim of size 1",
+        &[2, 1, 3],
+        |x| x.squeeze(1),
+        "self.squeeze(1)",
+    ),
+    (
+        "squeeze",
+        "a dim of size 3",
+        &[2, 1, 3],
+        |x| x.squeeze(2),
+        "self.squeeze(2)",
+    ),
+    (
+        "unsqueeze",
+        "dim 1",
+        &[2, 3],
+        |x| x.unsqueeze(1),
+        "self.unsqueeze(1)",
+    ),
+    (
+        "unsqueeze",
+        "last",
+        &[2, 3],
+        |x| x.unsqueeze(D::Minus1),
+        "self.unsqueeze(-1)",
+    ),
+    ("t", "a matrix", &[2, 3], Tensor::t, "self.mT"),
+    ("t", "a batch", &[2, 3, 2], Tensor::t, "self.mT"),
+    (
+        "transpose",
+        "dims 0 and 2",
+        &[2, 3, 4],
+        |x| x.transpose(0, 2),
+        "self.transpose(0, 2)",
+    ),
+    (
+        "transpose",
+        "a dim with itself",
+        &[2, 3],
+        |x| x.transpose(1, 1),
+        "self.transpose(1, 1)",
+    ),
+    (
+        "permute",
+        "a cycle",
+        &[2, 3, 4],
+        |x| x.permute((2, 0, 1)),
+        "self.permute(2, 0, 1)",
+    ),
+    (
+        "broadcast_as",
+        "a new dim and a wider one",
+        &[3, 1],
+        |x| x.broadcast_as((2, 3, 4)),
+        "self.broadcast_to(2, 3, 4)",
+    ),
+    (
+        "broadcast_as",
+        "rank 0",
+        &[],
+        |x| x.broadcast_as((2, 3)),
+        "self.broadcast_to(2, 3)",
+    ),
+    (
+        "broadcast_left",
+        "two dims",
+        &[3],
+        |x| x.broadcast_left((2, 2)),
+        "self.broadcast_to(2, 2, 3)",
+    ),
+    (
+        "expand",
+        "a wider dim",
+        &[2, 1],
+        |x| x.expand((2, 3)),
+        "self.expand(2, 3)",
+    ),
+    (
+        "narrow",
+        "dim 0",
+        &[4, 3],
+        |x| x.narrow(0, 1, 2),
+        "self.narrow(0, 1, 2)",
+    ),
+    (
+        "narrow",
+        "dim 1, from 0",
+        &[2, 4],
+        |x| x.narrow(1, 0, 3),
+        "self.narrow(1, 0, 3)",
+    ),
+    (
+        "narrow",
+        "dim 1, to the end",
+        &[2, 4],
+        |x| x.narrow(1, 2, 2),
+        "self.narrow(1, 2, 2)",
+    ),
+    (
+        "narrow",
+        "nothing",
+        &[2, 4],
+        |x| x.narrow(1, 2, 0),
+        "self.narrow(1, 2, 0)",
+    ),
+    ("get", "a row", &[3, 2], |x| x.get(1), "self[1]"),
+    (
+        "get_on_dim",
+        "a column",
+        &[3, 4],
+        |x| x.get_on_dim(1, 2),
+        "self[:, 2]",
+    ),
+    ("copy", "a matrix", &[2, 3], Tensor::copy, "self.clone()"),
+    (
+        "force_contiguous",
+        "a matrix",
+        &[2, 3],
+        Tensor::force_contiguous,
+        "self.clone()",
+    ),
+    (
+        "contiguous",
+        "of a transpose",
+        &[2, 3],
+        |x| x.t()?.contiguous(),
+        "self.mT.contiguous()",
+    ),
+    (
+        "to_device",
+        "the same device",
+        &[2, 3],
+        |x| x.to_device(x.device()),
+        "self.clone()",
+    ),
+    (
+        "repeat",
+        "a new dim and two",
+        &[2, 3],
+        |x| x.repeat((2, 1, 2)),
+        "self.repeat(2, 1, 2)",
+    ),
+    (
+        "repeat",
+        "zero times",
+        &[2, 3],
+        |x| x.repeat((0, 1)),
+        "self.repeat(0, 1)",
+    ),
+    (
+        "roll",
+        "forward, dim 0",
+        &[3, 2],
+        |x| x.roll(1, 0),
+        "self.roll(1, 0)",
+    ),
+    (
+        "roll",
+        "backward, dim 1",
+        &[2, 4],
+        |x| x.roll(-3, 1),
+        "self.roll(-3, 1)",
+    ),
+    (
+        "flip",
+        "two dims",
+        &[2, 3],
+        |x| x.flip(&[0, 1]),
+        "self.flip(0, 1)",
+    ),
+    (
+        "flip",
+        "dim 1 of 3",
+        &[2, 3, 2],
+        |x| x.flip(&[1]),
+        "self.flip(1)",
+    ),
+];
+
+const PADS: [Row; 8] = [
+    (
+        "pad_with_zeros",
+        "both sides, dim 1",
+        &[2, 3],
+        |x| x.pad_with_zeros(1, 1, 2),
+        "F.pad(self, (1, 2))",
+    ),
+    (
+        "pad_with_zeros",
+        "left, dim 0",
+        &[2, 3],
+        |x| x.pad_with_zeros(0, 2, 0),
+        "F.pad(self, (0, 0, 2, 0))",
+    ),
+    (
+        "pad_with_zeros",
+        "right, dim 1",
+        &[2, 3],
+        |x| x.pad_with_zeros(1, 0, 1),
+        "F.pad(self, (0, 1))",
+    ),
+    (
+        "pad_with_zeros",
+        "nothing",
+        &[2, 3],
+        |x| x.pad_with_zeros(1, 0, 0),
+        "self.clone()",
+    ),
+    (
+        "pad_with_same",
+        "both sides, dim 1",
+        &[2, 3],
+        |x| x.pad_with_same(1, 1, 2),
+        "F.pad(self, (1, 2), mode='replicate')",
+    ),
+    (
+        "pad_with_same",
+        "left, dim 0",
+        &[2, 3],
+        |x| x.pad_with_same(0, 2, 0),
+        "torch.cat([self[:1], self[:1], self])",
+    ),
+    (
+        "pad_with_same",
+        "right, dim 1",
+        &[2, 3],
+        |x| x.pad_with_same(1, 0, 2),
+        "F.pad(self, (0, 2), mode='replicate')",
+    ),
+    (
+        "pad_with_same",
+        "nothing",
+        &[2, 3],
+        |x| x.pad_with_same(1, 0, 0),
+        "self.clone()",
+    ),
+];
+
+/// Every way `unfold` can meet a size: with and without overlap, with gaps, on each dim.
+const UNFOLDS: [(usize, usize, usize, &[usize]); 11] = [
+    (0, 2, 1, &[4]),
+    (0, 2, 2, &[4]),
+    (0, 3, 2, &[6]),
+    (0, 2, 3, &[6]),
+    (0, 2, 2, &[5]),
+    (0, 2, 2, &[4, 3]),
+    (0, 2, 1, &[4, 3]),
+    (1, 2, 2, &[3, 4]),
+    (1, 2, 1, &[3, 4]),
+    (1, 2, 2, &[2, 4, 3]),
+    (2, 2, 2, &[2, 3, 4]),
+];
+
+pub fn cases() -> Vec<Case> {
+    let mut cases: Vec<_> = VIEWS.iter().chain(&PADS).map(row).collect();
+    cases.extend(types());
+    cases.extend(pieces());
+    cases.extend(joins());
+    cases.extend(indexing());
+    cases.extend(UNFOLDS.iter().map(|&(dim, size, step, dims)| {
+        let name = format!("dim {dim} of {dims:?}, size {size}, step {step}");
+        Case::new("candle_core::Tensor::unfold", name)
+            .arg("self", v(dims))
+            .run(move |a| a[0].unfold(dim, size, step))
+            .torch(format!("self.unfold({dim}, {size}, {step})"))
+    }));
+    cases
+}
+
+fn row(&(method, name, dims, f, torch): &Row) -> Case {
+    Case::new(path(method), name)
+        .arg("self", v(dims))
+        .run(move |a| f(&a[0]))
+        .torch(torch)
+}
+
+/// The full path of a method: the table gives its last segment.
+fn path(method: &str) -> &'static str {
+    const PATHS: [&str; 26] = [
+        "candle_core::Tensor::reshape",
+        "candle_core::Tensor::flatten",
+        "candle_core::Tensor::flatten_to",
+        "candle_core::Tensor::flatten_from",
+        "candle_core::Tensor::flatten_all",
+        "candle_core::Tensor::squeeze",
+        "candle_core::Tensor::unsqueeze",
+        "candle_core::Tensor::t",
+        "candle_core::Tensor::transpose",
+        "candle_core::Tensor::permute",
+        "candle_core::Tensor::broadcast_as",
+        "candle_core::Tensor::broadcast_left",
+        "candle_core::Tensor::expand",
+        "candle_core::Tensor::narrow",
+        "candle_core::Tensor::get",
+        "candle_core::Tensor::get_on_dim",
+        "candle_core::Tensor::copy",
+        "candle_core::Tensor::force_contiguous",
+        "candle_core::Tensor::contiguous",
+        "candle_core::Tensor::to_device",
+        "candle_core::Tensor::repeat",
+        "candle_core::Tensor::roll",
+        "candle_core::Tensor::flip",
+        "candle_core::Tensor::pad_with_zeros",
+        "candle_core::Tensor::pad_with_same",
+        "candle_core::Tensor::to_dtype",
+    ];
+    let ends = |p: &&str| p.rsplit("::").next() == Some(method);
+    PATHS
+        .into_iter()
+        .find(ends)
+        .unwrap_or("candle_core::Tensor")
+}
+
+fn types() -> Vec<Case> {
+    let to = |name: &str, dtype: DType| {
+        Case::new("candle_core::Tensor::to_dtype", name)
+            .arg("self", v(&[2, 3]))
+            .run(move |a| a[0].to_dtype(dtype))
+            .plain()
+    };
+    vec![
+        to("to f64", DType::F64).torch("self.to(torch.float64)"),
+        to("to f32", DType::F32)
+            .torch("self.to(torch.float32)")
+            .only(&[DType::F32, DType::BF16, DType::F16]),
+    ]
+}
+
+fn pieces() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (chunks, dim, piece) in [(2, 0, 0), (2, 1, 1), (3, 1, 2), (7, 1, 3)] {
+        cases.push(
+            Case::new(
+                "candle_core::Tensor::chunk",
+                format!("{chunks} along {dim}, piece {piece}"),
+            )
+            .arg("self", v(&[4, 5]))
+            .run(move |a| piece_of(a[0].chunk(chunks, dim)?, piece))
+            .torch(format!(
+                "self.tensor_split(min({chunks}, self.shape[{dim}]), {dim})[{piece}]"
+            )),
+        );
+    }
+    for xy in [true, false] {
+        let indexing = if xy { "xy" } else { "ij" };
+        for piece in 0..2 {
+            cases.push(
+                Case::new(
+                    "candle_core::Tensor::meshgrid",
+                    format!("{indexing}, grid {piece}"),
+                )
+                .arg("first", v(&[3]))
+                .arg("second", w(&[2]))
+                .run(move |a| piece_of(Tensor::meshgrid(&[&a[0], &a[1]], xy)?, piece))
+                .torch(format!(
+                    "torch.meshgrid(first, second, indexing='{indexing}')[{piece}]"
+                )),
+            );
+        }
+    }
+    cases
+}
+
+fn piece_of(pieces: Vec<Tensor>, i: usize) -> Result<Tensor> {
+    match pieces.into_iter().nth(i) {
+        Some(piece) => Ok(piece),
+        None => candle_core::bail!("there is no piece {i}"),
+    }
+}
+
+fn joins() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for dim in 0..3 {
+        let mut second = vec![2, 2, 2];
+        second[dim] = 3;
+        let of = |path, name: &str| {
+            Case::new(path, format!("dim {dim}, {name}")).arg("first", v(&[2, 2, 2]))
+        };
+        cases.push(
+            of("candle_core::Tensor::cat", "two")
+                .arg("second", w(&second))
+                .run(move |a| Tensor::cat(&[&a[0], &a[1]], dim))
+                .torch(format!("torch.cat([first, second], {dim})")),
+        );
+        cases.push(
+            of("candle_core::Tensor::cat", "one twice, another between")
+                .arg("second", w(&second))
+                .run(move |a| Tensor::cat(&[&a[0], &a[1], &a[0]], dim))
+                .torch(format!("torch.cat([first, second, first], {dim})")),
+        );
+        cases.push(
+            of("candle_core::Tensor::stack", "two")
+                .arg("second", w(&[2, 2, 2]))
+                .run(move |a| Tensor::stack(&[&a[0], &a[1]], dim))
+                .torch(format!("torch.stack([first, second], {dim})")),
+        );
+    }
+    cases.push(
+        Case::new("candle_core::Tensor::cat", "with an empty one")
+            .arg("first", v(&[2, 3]))
+            .arg("second", w(&[0, 3]))
+            .arg("third", u(&[1, 3]))
+            .run(|a| Tensor::cat(&a[..3], 0))
+            .torch("torch.cat([first, second, third])"),
+    );
+    cases.push(
+        Case::new("candle_core::Tensor::cat", "of one")
+            .arg("first", v(&[2, 3]))
+            .run(|a| Tensor::cat(&a[..1], 1))
+            .torch("torch.cat([first], 1)"),
+    );
+    cases
+}
+
+fn indexing() -> Vec<Case> {
+    let of = |name: &str, dims: &[usize], f: Whole, torch: &str| {
+        Case::new("candle_core::IndexOp::i", name)
+            .arg("self", v(dims))
+            .run(move |a| f(&a[0]))
+            .torch(torch)
+    };
+    let with_ids = |i: Values| {
+        Case::new("candle_core::IndexOp::i", "a tensor of indices")
+            .arg("self", v(&[3, 2]))
+            .arg("ids", i)
+            .run(|a| a[0].i(&a[1]))
+            .torch("self[ids]")
+    };
+    vec![
+        of("a number", &[3, 2], |x| x.i(1), "self[1]"),
+        of("a range", &[4, 2], |x| x.i(1..3), "self[1:3]"),
+        of(
+            "a number and a range",
+            &[3, 4],
+            |x| x.i((2, 1..)),
+            "self[2, 1:]",
+        ),
+        of(
+            "a range and a number",
+            &[3, 4],
+            |x| x.i((..2, 3)),
+            "self[:2, 3]",
+        ),
+        of(
+            "three",
+            &[2, 3, 4],
+            |x| x.i((.., 1, ..=2)),
+            "self[:, 1, :3]",
+        ),
+        of(
+            "a list",
+            &[3, 2],
+            |x| x.i(vec![2u32, 0, 2]),
+            "self[[2, 0, 2]]",
+        ),
+        with_ids(ids(&[3], &[2, 0, 2])),
+    ]
+}

@@ -1,0 +1,191 @@
+//! Functions of one tensor, element by element.
+
+use candle_core::{Result, Tensor};
+
+use crate::audit::case::{Case, at, pos, v, wide};
+
+type Unary = fn(&Tensor) -> Result<Tensor>;
+
+/// Path, call, PyTorch; smooth wherever these are evaluated.
+const EVERYWHERE: [(&str, Unary, &str); 18] = [
+    ("candle_core::Tensor::exp", Tensor::exp, "torch.exp(self)"),
+    ("candle_core::Tensor::sin", Tensor::sin, "torch.sin(self)"),
+    ("candle_core::Tensor::cos", Tensor::cos, "torch.cos(self)"),
+    (
+        "candle_core::Tensor::tanh",
+        Tensor::tanh,
+        "torch.tanh(self)",
+    ),
+    ("candle_core::Tensor::abs", Tensor::abs, "torch.abs(self)"),
+    ("candle_core::Tensor::neg", Tensor::neg, "torch.neg(self)"),
+    (
+        "candle_core::Tensor::recip",
+        Tensor::recip,
+        "torch.reciprocal(self)",
+    ),
+    (
+        "candle_core::Tensor::sqr",
+        Tensor::sqr,
+        "torch.square(self)",
+    ),
+    (
+        "candle_core::Tensor::gelu",
+        Tensor::gelu,
+        "F.gelu(self, approximate='tanh')",
+    ),
+    (
+        "candle_core::Tensor::gelu_erf",
+        Tensor::gelu_erf,
+        "F.gelu(self)",
+    ),
+    ("candle_core::Tensor::erf", Tensor::erf, "torch.erf(self)"),
+    ("candle_core::Tensor::relu", Tensor::relu, "F.relu(self)"),
+    ("candle_core::Tensor::silu", Tensor::silu, "F.silu(self)"),
+    (
+        "candle_core::Tensor::ceil",
+        Tensor::ceil,
+        "torch.ceil(self)",
+    ),
+    (
+        "candle_core::Tensor::floor",
+        Tensor::floor,
+        "torch.floor(self)",
+    ),
+    (
+        "candle_core::Tensor::round",
+        Tensor::round,
+        "torch.round(self)",
+    ),
+    (
+        "candle_core::Tensor::sign",
+        Tensor::sign,
+        "torch.sign(self)",
+    ),
+    (
+        "candle_core::Tensor::contiguous",
+        Tensor::contiguous,
+        "self.contiguous()",
+    ),
+];
+
+const POSITIVE: [(&str, Unary, &str); 2] = [
+    ("candle_core::Tensor::log", Tensor::log, "torch.log(self)"),
+    (
+        "candle_core::Tensor::sqrt",
+        Tensor::sqrt,
+        "torch.sqrt(self)",
+    ),
+];
+
+/// Activations: from -100 to 100.
+const SATURATING: [(&str, Unary, &str); 6] = [
+    (
+        "candle_core::Tensor::tanh",
+        Tensor::tanh,
+        "torch.tanh(self)",
+    ),
+    (
+        "candle_core::Tensor::gelu",
+        Tensor::gelu,
+        "F.gelu(self, approximate='tanh')",
+    ),
+    (
+        "candle_core::Tensor::gelu_erf",
+        Tensor::gelu_erf,
+        "F.gelu(self)",
+    ),
+    ("candle_core::Tensor::erf", Tensor::erf, "torch.erf(self)"),
+    ("candle_core::Tensor::relu", Tensor::relu, "F.relu(self)"),
+    ("candle_core::Tensor::silu", Tensor::silu, "F.silu(self)"),
+];
+
+/// Where the function has no derivative.
+const KINKS: [(&str, Unary, &str); 2] = [
+    ("candle_core::Tensor::abs", Tensor::abs, "torch.abs(self)"),
+    ("candle_core::Tensor::relu", Tensor::relu, "F.relu(self)"),
+];
+
+pub fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (path, f, torch) in EVERYWHERE {
+        let of = |name: &str| Case::new(path, name).run(move |a| f(&a[0])).torch(torch);
+        cases.push(of("moderate").arg("self", v(&[3, 4])));
+        cases.push(of("rank 0").arg("self", at(&[0.75]).reshaped(&[])));
+        cases.push(of("zero-size").arg("self", v(&[0, 3])));
+    }
+    for (path, f, torch) in POSITIVE {
+        let of = |name: &str| Case::new(path, name).run(move |a| f(&a[0])).torch(torch);
+        cases.push(of("moderate").arg("self", pos(&[3, 4])));
+        cases.push(of("near 0").arg("self", at(&[0.0078125, 0.03125, 0.25])));
+    }
+    for (path, f, torch) in SATURATING {
+        let of = |name: &str| Case::new(path, name).run(move |a| f(&a[0])).torch(torch);
+        cases.push(of("-100 to 100").arg("self", wide()));
+    }
+    for (path, f, torch) in KINKS {
+        let of = |name: &str| Case::new(path, name).run(move |a| f(&a[0])).torch(torch);
+        cases.push(of("at 0").arg("self", at(&[0.])).kink());
+    }
+    cases.extend(with_a_number());
+    cases
+}
+
+fn with_a_number() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (mul, add) in [(2.5, -1.), (0., 1.), (-1., 0.)] {
+        cases.push(
+            Case::new("candle_core::Tensor::affine", format!("{mul} x + {add}"))
+                .arg("self", v(&[2, 3]))
+                .run(move |a| a[0].affine(mul, add))
+                .torch(format!("self * {mul} + {add}")),
+        );
+    }
+    for e in [-1.5, 0., 0.5, 1., 2., 3.] {
+        cases.push(power(format!("exponent {e}"), e).arg("self", pos(&[2, 3])));
+    }
+    for e in [2., 3.] {
+        cases.push(power(format!("exponent {e}, negative base"), e).arg("self", v(&[2, 3])));
+    }
+    for e in [0., 1., 2.] {
+        cases.push(
+            power(format!("exponent {e} at 0"), e)
+                .arg("self", at(&[0.]))
+                .plain(),
+        );
+    }
+    for alpha in [1., 0.5] {
+        let of = |name: &str| {
+            Case::new("candle_core::Tensor::elu", format!("alpha {alpha}, {name}"))
+                .run(move |a| a[0].elu(alpha))
+                .torch(format!("F.elu(self, {alpha})"))
+        };
+        cases.push(of("moderate").arg("self", v(&[3, 4])));
+        cases.push(of("-100 to 100").arg("self", wide()));
+        let at_0 = of("at 0").arg("self", at(&[0.]));
+        cases.push(if alpha == 1. {
+            at_0.plain()
+        } else {
+            at_0.kink()
+        });
+    }
+    for decimals in [1, -1] {
+        cases.push(
+            Case::new(
+                "candle_core::Tensor::round_to",
+                format!("{decimals} decimals"),
+            )
+            .arg("self", v(&[2, 3]))
+            .run(move |a| a[0].round_to(decimals))
+            .torch(format!(
+                "torch.round(self * 10.**{decimals}) / 10.**{decimals}"
+            )),
+        );
+    }
+    cases
+}
+
+fn power(name: String, e: f64) -> Case {
+    Case::new("candle_core::Tensor::powf", name)
+        .run(move |a| a[0].powf(e))
+        .torch(format!("torch.pow(self, {e})"))
+}

@@ -1,0 +1,312 @@
+//! The whole audit as data: rows judged by the record, and what is out of date in it.
+
+use candle_core::{DType, Device};
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+
+use super::case::{Case, Twin};
+use super::known::{Known, Severity, Standing, standing};
+use super::run::{Row, check, in_parallel, run};
+
+/// The versions this record was made with.
+pub const CANDLE: &str = "0.11.1";
+
+/// What to run.
+#[derive(Clone, Default)]
+pub struct Selection {
+    /// Functions by their last segment or full path; all where empty.
+    pub names: Vec<String>,
+    /// One type; all where `None`.
+    pub dtype: Option<DType>,
+}
+
+impl Selection {
+    /// Whether a case belongs to it.
+    pub fn takes(&self, case: &Case) -> bool {
+        let named =
+            |n: &String| n == case.op() || n == case.path || case.path.ends_with(&format!("::{n}"));
+        self.names.is_empty() || self.names.iter().any(named)
+    }
+}
+
+/// A row and how it stands to the record.
+pub struct Judged<'a> {
+    /// The row.
+    pub row: Row,
+    /// Its entry in the record.
+    pub entry: Option<&'a Known>,
+    /// Whether it is as the record says.
+    pub known: bool,
+    /// The verdict the record has for it.
+    pub expected: &'static str,
+    /// For defects and conventions.
+    pub severity: Option<Severity>,
+}
+
+/// The outcome of a run.
+pub struct Audit<'a> {
+    /// Where it ran.
+    pub device: String,
+    /// What it was compared with.
+    pub record: &'a [Known],
+    /// The rows in the order of the catalogue.
+    pub rows: Vec<Judged<'a>>,
+    /// Entries of the record with a pattern that no row bears out any more.
+    pub gone: Vec<&'a Known>,
+    /// Entries whose `instead` does not do what it promises.
+    pub broken: Vec<(&'a Known, String)>,
+}
+
+/// Runs a selection of the cases and judges the rows by a record.
+pub fn audit<'a>(
+    cases: &[Case],
+    record: &'a [Known],
+    selection: &Selection,
+    device: &Device,
+    tick: impl Fn() + Sync,
+) -> Audit<'a> {
+    let cases: Vec<Case> = cases
+        .iter()
+        .filter(|c| selection.takes(c))
+        .cloned()
+        .collect();
+    let rows = run(&cases, device, selection.dtype, tick);
+    let rows: Vec<Judged> = rows.into_iter().map(|row| judge(row, record)).collect();
+    let gone = record
+        .iter()
+        .filter(|k| is_gone(k, &rows, &cases, selection))
+        .collect();
+    let broken = in_parallel(record, |k| promise(k, &cases, selection, device));
+    let broken = record
+        .iter()
+        .zip(broken)
+        .filter_map(|(k, why)| Some((k, why?)))
+        .collect();
+    Audit {
+        device: crate::device::name(device),
+        record,
+        rows,
+        gone,
+        broken,
+    }
+}
+
+fn judge<'a>(row: Row, record: &'a [Known]) -> Judged<'a> {
+    let (entry, known, expected) = match standing(&row, record) {
+        Standing::Known(k) => (Some(k), true, row.verdict),
+        Standing::Clean => (None, true, "pass"),
+        Standing::New => (None, false, "pass"),
+        Standing::Changed(k, expected) => (Some(k), false, expected),
+    };
+    let severity = match entry.filter(|_| known) {
+        Some(k) => Some(k.severity),
+        None => severity_of(row.verdict),
+    };
+    Judged {
+        row,
+        entry,
+        known,
+        expected,
+        severity,
+    }
+}
+
+/// What a verdict without an entry does to a training run.
+fn severity_of(verdict: &str) -> Option<Severity> {
+    match verdict {
+        "pass" | "inconclusive" => None,
+        "severed" => Some(Severity::SilentStop),
+        "unsupported" | "panicked" | "error" => Some(Severity::Loud),
+        "imprecise" => Some(Severity::Precision),
+        "kink" => Some(Severity::Convention),
+        _ => Some(Severity::SilentWrong),
+    }
+}
+
+/// Each pattern must be borne out by a row, where the selection has the function and the type.
+fn is_gone(known: &Known, rows: &[Judged], cases: &[Case], selection: &Selection) -> bool {
+    let ran = |path: &str| selection.names.is_empty() || cases.iter().any(|c| c.path == path);
+    selection.dtype.is_none()
+        && known.rows.iter().any(|p| {
+            let concerned = selection.names.is_empty()
+                || cases.iter().any(|c| p.concerns(c.path) && ran(c.path));
+            concerned
+                && !rows
+                    .iter()
+                    .any(|j| p.covers(&j.row) && j.row.verdict == p.verdict)
+        })
+}
+
+/// Runs an entry's `instead`; says what is wrong with it.
+fn promise(
+    known: &Known,
+    cases: &[Case],
+    selection: &Selection,
+    device: &Device,
+) -> Option<String> {
+    let instead = known.instead.as_ref()?;
+    let Some(case) = cases
+        .iter()
+        .find(|c| c.path == instead.path && c.name == instead.case)
+    else {
+        let whole = selection.names.is_empty();
+        return whole.then(|| format!("there is no case {} {}", instead.path, instead.case));
+    };
+    let dtype = instead.dtype.or(case.dtypes.first().copied())?;
+    let measure = match case.twins.first() {
+        Some(twin) => twin.call.clone(),
+        None => case.call.clone(),
+    };
+    let mut other = case.clone();
+    other.call = std::sync::Arc::new(instead.call);
+    other.twins = if instead.rough {
+        vec![]
+    } else {
+        vec![Twin {
+            name: "the case",
+            call: measure,
+        }]
+    };
+    other.probes = true;
+    other.smooth = None;
+    other.dtypes.retain(|&d| d == DType::F64 || d == dtype);
+    let rows = check(&other, device, Some(dtype));
+    let bad = rows
+        .iter()
+        .find(|r| !matches!(r.verdict, "pass" | "inconclusive" | "kink"));
+    bad.map(|r| format!("{} for {}, {}", r.verdict, r.input, r.probe))
+}
+
+impl Audit<'_> {
+    /// Every verdict as recorded, nothing gone, every promise kept.
+    pub fn as_recorded(&self) -> bool {
+        self.rows.iter().all(|j| j.known) && self.gone.is_empty() && self.broken.is_empty()
+    }
+
+    /// Rows that differ from the record.
+    pub fn news(&self) -> impl Iterator<Item = &Judged<'_>> {
+        self.rows.iter().filter(|j| !j.known)
+    }
+
+    /// The counts.
+    pub fn summary(&self) -> Summary {
+        let count = |f: &dyn Fn(&Judged) -> bool| self.rows.iter().filter(|j| f(j)).count();
+        let mut functions: Vec<_> = self.rows.iter().map(|j| j.row.path).collect();
+        functions.sort_unstable();
+        functions.dedup();
+        let defective = |path: &&str| {
+            let bad = |s: Option<Severity>| s.is_some_and(|s| s != Severity::Convention);
+            self.rows
+                .iter()
+                .any(|j| j.row.path == *path && bad(j.severity))
+        };
+        Summary {
+            functions: functions.len(),
+            functions_with_a_defect: functions.iter().filter(|p| defective(p)).count(),
+            checks: self.rows.len(),
+            pass: count(&|j| j.row.verdict == "pass"),
+            inconclusive: count(&|j| j.row.verdict == "inconclusive"),
+            defects: Severity::ALL.map(|s| self.entries(s).len()),
+            new: count(&|j| !j.known),
+            gone: self.gone.len(),
+        }
+    }
+
+    /// The entries of a severity that this run bears out, in the order of the record.
+    pub fn entries(&self, severity: Severity) -> Vec<&Known> {
+        let shows = |k: &&Known| self.rows_of(k).next().is_some();
+        self.record
+            .iter()
+            .filter(|k| k.severity == severity)
+            .filter(shows)
+            .collect()
+    }
+
+    /// The rows of an entry, as recorded.
+    pub fn rows_of<'s>(&'s self, known: &'s Known) -> impl Iterator<Item = &'s Judged<'s>> {
+        let same = |j: &&Judged| j.known && j.entry.is_some_and(|e| e.id == known.id);
+        self.rows.iter().filter(same)
+    }
+}
+
+/// Counts of a run.
+pub struct Summary {
+    /// Functions that were run.
+    pub functions: usize,
+    /// Of these, with at least one defect.
+    pub functions_with_a_defect: usize,
+    /// Rows: a case, an input, a type and a probe each.
+    pub checks: usize,
+    /// Rows that pass.
+    pub pass: usize,
+    /// Rows that could not be decided.
+    pub inconclusive: usize,
+    /// Entries of each severity, in the order of [`Severity::ALL`].
+    pub defects: [usize; 5],
+    /// Rows that differ from the record.
+    pub new: usize,
+    /// Entries that are no longer borne out.
+    pub gone: usize,
+}
+
+impl Serialize for Summary {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut map = to.serialize_map(None)?;
+        map.serialize_entry("functions", &self.functions)?;
+        map.serialize_entry("functions_with_a_defect", &self.functions_with_a_defect)?;
+        map.serialize_entry("checks", &self.checks)?;
+        map.serialize_entry("pass", &self.pass)?;
+        map.serialize_entry("inconclusive", &self.inconclusive)?;
+        for (severity, n) in Severity::ALL.iter().zip(self.defects) {
+            map.serialize_entry(severity.name(), &n)?;
+        }
+        map.serialize_entry("new", &self.new)?;
+        map.serialize_entry("gone", &self.gone)?;
+        map.end()
+    }
+}
+
+#[derive(Serialize)]
+struct JsonCase<'a> {
+    #[serde(flatten)]
+    row: &'a Row,
+    known: bool,
+    severity: Option<Severity>,
+    id: Option<&'a str>,
+    upstream: Option<&'a str>,
+    instead: Option<&'a str>,
+}
+
+impl Serialize for Audit<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let cases: Vec<_> = self.rows.iter().map(|j| self.json_case(j)).collect();
+        let gone: Vec<_> = self.gone.iter().map(|k| k.id).collect();
+        let mut map = to.serialize_map(None)?;
+        map.serialize_entry("schema", &1)?;
+        map.serialize_entry("candle_core", CANDLE)?;
+        map.serialize_entry("candle_nn", CANDLE)?;
+        map.serialize_entry("device", &self.device)?;
+        map.serialize_entry("summary", &self.summary())?;
+        map.serialize_entry("gone", &gone)?;
+        map.serialize_entry("cases", &cases)?;
+        map.end()
+    }
+}
+
+impl<'a> Audit<'a> {
+    fn json_case<'s>(&'s self, j: &'s Judged<'a>) -> JsonCase<'s> {
+        let entry = j.entry.filter(|_| j.known);
+        let kept = |k: &&Known| !self.broken.iter().any(|(b, _)| b.id == k.id);
+        JsonCase {
+            row: &j.row,
+            known: j.known,
+            severity: j.severity,
+            id: entry.map(|k| k.id),
+            upstream: entry.and_then(|k| k.upstream),
+            instead: entry
+                .filter(kept)
+                .and_then(|k| k.instead.as_ref())
+                .map(|i| i.text),
+        }
+    }
+}

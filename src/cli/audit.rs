@@ -1,0 +1,175 @@
+//! `candle-sine audit`: candle's functions under gradcheck, on a report card.
+
+use super::print::{BAD, GOOD, Printer};
+use super::{Answer, files, json};
+use anyhow::{Context, Result, bail};
+use candle_core::DType;
+use candle_sine::audit::card::{self, Tone};
+use candle_sine::audit::case::Case;
+use candle_sine::audit::known::ENTRIES;
+use candle_sine::audit::{Selection, audit, catalog};
+use candle_sine::device::DeviceName;
+use clap::ValueEnum;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Functions to check, by name or full path [default: all]
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+
+    /// Also list every check, with those that pass
+    #[arg(long)]
+    pub all: bool,
+
+    /// Check in this type only [default: every type a function has]
+    #[arg(long, value_enum)]
+    pub dtype: Option<Type>,
+
+    /// auto, cpu, cuda[:N] or metal[:N]; the record of known defects is the CPU's
+    #[arg(long, value_name = "DEVICE", default_value_t = DeviceName::Cpu, value_parser = DeviceName::from_str)]
+    pub device: DeviceName,
+
+    /// Write every check as JSON; "-" is stdout, which then holds nothing else
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+
+    /// Write the card as Markdown; "-" is stdout, which then holds nothing else
+    #[arg(long, value_name = "FILE")]
+    pub markdown: Option<PathBuf>,
+}
+
+/// The float types.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Type {
+    F64,
+    F32,
+    Bf16,
+    F16,
+}
+
+impl Type {
+    fn dtype(self) -> DType {
+        match self {
+            Self::F64 => DType::F64,
+            Self::F32 => DType::F32,
+            Self::Bf16 => DType::BF16,
+            Self::F16 => DType::F16,
+        }
+    }
+}
+
+impl Args {
+    fn check_places(&self) -> Result<()> {
+        if self.to_stdout(&self.json) && self.to_stdout(&self.markdown) {
+            bail!("--json - and --markdown -: stdout holds only one of them");
+        }
+        for (flag, path) in [("--json", &self.json), ("--markdown", &self.markdown)] {
+            match path {
+                Some(path) if path != Path::new("-") => {
+                    files::check_file(path).with_context(|| format!("{flag} {}", path.display()))?
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn to_stdout(&self, path: &Option<PathBuf>) -> bool {
+        path.as_deref() == Some(Path::new("-"))
+    }
+
+    /// Each name must be a function's.
+    fn check_names(&self, cases: &[Case]) -> Result<()> {
+        for name in &self.names {
+            let one = Selection {
+                names: vec![name.clone()],
+                dtype: None,
+            };
+            if !cases.iter().any(|c| one.takes(c)) {
+                bail!("no function is called {name}; --all lists those there are");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Keeps candle from spreading each small product over the cores, which the audit's own workers
+/// already fill, and from counting them anew for it: ten times faster.
+fn one_thread_an_op() {
+    if std::env::var_os("RAYON_NUM_THREADS").is_none() {
+        // SAFETY: no other thread runs yet that could read the environment.
+        #[allow(unsafe_code)]
+        unsafe {
+            std::env::set_var("RAYON_NUM_THREADS", "1");
+        }
+    }
+}
+
+pub fn run(args: &Args) -> Result<Answer> {
+    one_thread_an_op();
+    args.check_places()?;
+    let cases = catalog::all();
+    args.check_names(&cases)?;
+    let device = args
+        .device
+        .open()
+        .with_context(|| format!("--device {}", args.device))?;
+    let selection = Selection {
+        names: args.names.clone(),
+        dtype: args.dtype.map(Type::dtype),
+    };
+    let bar = bar(cases.iter().filter(|c| selection.takes(c)).count());
+    let audit = audit(&cases, ENTRIES, &selection, &device, || bar.inc(1));
+    bar.finish_and_clear();
+    if let Some(path) = &args.json {
+        json::write(path, &audit)?;
+    }
+    if let Some(path) = &args.markdown {
+        write_markdown(path, &card::markdown(&audit))?;
+    }
+    if !args.to_stdout(&args.json) && !args.to_stdout(&args.markdown) {
+        print(card::lines(&audit, args.all))?;
+    }
+    Ok(if audit.as_recorded() {
+        Answer::Yes
+    } else {
+        Answer::No
+    })
+}
+
+/// Drawn on stderr, and only where that is a terminal.
+fn bar(cases: usize) -> ProgressBar {
+    let bar = ProgressBar::new(cases as u64);
+    let style = "{bar:40} {pos}/{len} cases, {elapsed}";
+    match ProgressStyle::with_template(style) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+fn write_markdown(path: &Path, text: &str) -> Result<()> {
+    if path == Path::new("-") {
+        let mut out = Printer::default();
+        out.line(text.trim_end());
+        return out.finish();
+    }
+    files::write(path, text.as_bytes()).with_context(|| format!("--markdown {}", path.display()))
+}
+
+fn print(lines: Vec<card::Line>) -> Result<()> {
+    let mut out = Printer::default();
+    let heading = anstyle::Style::new().bold();
+    for (tone, line) in lines {
+        match tone {
+            Tone::Heading => out.line(format_args!("{heading}{line}{heading:#}")),
+            Tone::Bad => out.line(format_args!("{BAD}{line}{BAD:#}")),
+            Tone::Good => out.line(format_args!("{GOOD}{line}{GOOD:#}")),
+            Tone::Note => out.note(line),
+            Tone::Plain => out.line(line),
+        }
+    }
+    out.finish()
+}

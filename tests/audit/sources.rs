@@ -1,0 +1,250 @@
+//! The public functions of candle-core and candle-nn, found by parsing their sources.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use quote::ToTokens;
+use syn::{Attribute, ImplItem, Item, ItemImpl, Signature, TraitItem, Type, Visibility};
+
+/// Features that bring another device: their code is not what this build runs.
+const OTHER_BUILDS: [&str; 5] = ["cuda", "metal", "cutile", "mkl", "accelerate"];
+
+/// The folder of a dependency's sources, as Cargo itself resolved it.
+pub fn folder(krate: &str) -> PathBuf {
+    let packages = metadata()["packages"].as_array().expect("packages");
+    let package = packages.iter().find(|p| p["name"] == krate);
+    let manifest = package.and_then(|p| p["manifest_path"].as_str());
+    let manifest = Path::new(manifest.unwrap_or_else(|| panic!("{krate} is a dependency")));
+    manifest.parent().expect("a folder").to_path_buf()
+}
+
+/// Without a network, and without the dependencies of other platforms, which need not be there.
+fn metadata() -> &'static serde_json::Value {
+    static METADATA: OnceLock<serde_json::Value> = OnceLock::new();
+    METADATA.get_or_init(|| {
+        let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+        let out = Command::new(cargo)
+            .args(["metadata", "--format-version=1", "--offline", "--locked"])
+            .args(["--filter-platform", &host()])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .output()
+            .expect("cargo metadata runs");
+        assert!(
+            out.status.success(),
+            "{}",
+            String::from_utf8_lossy(&out.stderr)
+        );
+        serde_json::from_slice(&out.stdout).expect("it is JSON")
+    })
+}
+
+fn host() -> String {
+    let out = Command::new("rustc")
+        .arg("-vV")
+        .output()
+        .expect("rustc runs");
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    let host = text.lines().find_map(|line| line.strip_prefix("host: "));
+    host.expect("rustc -vV names the host").to_string()
+}
+
+/// Full paths such as `candle_core::Tensor::max` or `candle_nn::ops::softmax`, sorted.
+pub fn functions() -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for (krate, name) in [("candle-core", "candle_core"), ("candle-nn", "candle_nn")] {
+        let src = folder(krate).join("src");
+        let mut reader = Reader { found: &mut found };
+        reader.file(&src.join("lib.rs"), &src, name);
+    }
+    found
+}
+
+struct Reader<'a> {
+    found: &'a mut BTreeSet<String>,
+}
+
+impl Reader<'_> {
+    fn file(&mut self, path: &Path, children: &Path, module: &str) {
+        let text =
+            std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        let file = syn::parse_file(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        self.items(&file.items, children, module);
+    }
+
+    fn items(&mut self, items: &[Item], children: &Path, module: &str) {
+        for item in items {
+            match item {
+                Item::Mod(m) if !skipped(&m.attrs) => {
+                    let inner = format!("{module}::{}", m.ident);
+                    let dir = children.join(m.ident.to_string());
+                    match &m.content {
+                        Some((_, items)) => self.items(items, &dir, &inner),
+                        None => {
+                            let flat = children.join(format!("{}.rs", m.ident));
+                            let file = if flat.exists() {
+                                flat
+                            } else {
+                                dir.join("mod.rs")
+                            };
+                            self.file(&file, &dir, &inner);
+                        }
+                    }
+                }
+                Item::Fn(f)
+                    if public(&f.vis) && !skipped(&f.attrs) && tensor_to_tensor(&f.sig, "") =>
+                {
+                    self.found.insert(format!("{module}::{}", f.sig.ident));
+                }
+                Item::Impl(i) if !skipped(&i.attrs) => self.block(i, module),
+                Item::Trait(t) if public(&t.vis) => {
+                    for item in &t.items {
+                        if let TraitItem::Fn(f) = item
+                            && tensor_to_tensor(&f.sig, "")
+                        {
+                            self.insert(module, &t.ident.to_string(), &f.sig.ident.to_string());
+                        }
+                    }
+                }
+                Item::Macro(m) => self.call(&m.mac, module, ""),
+                _ => {}
+            }
+        }
+    }
+
+    fn block(&mut self, block: &ItemImpl, module: &str) {
+        let Some(owner) = type_name(&block.self_ty) else {
+            return;
+        };
+        let of_trait = block.trait_.as_ref().map(|(_, path, _)| {
+            path.segments
+                .last()
+                .map(|s| s.ident.to_string())
+                .unwrap_or_default()
+        });
+        for item in &block.items {
+            match item {
+                ImplItem::Fn(f)
+                    if (of_trait.is_some() || public(&f.vis))
+                        && !skipped(&f.attrs)
+                        && tensor_to_tensor(&f.sig, &owner) =>
+                {
+                    let via = match &of_trait {
+                        Some(t) if !MODULES.contains(&t.as_str()) => format!("<{t}>::"),
+                        _ => String::new(),
+                    };
+                    self.insert(module, &owner, &format!("{via}{}", f.sig.ident));
+                }
+                ImplItem::Macro(m) => self.call(&m.mac, module, &owner),
+                _ => {}
+            }
+        }
+    }
+
+    /// The macros of tensor.rs and indexer.rs that define methods.
+    fn call(&mut self, mac: &syn::Macro, module: &str, owner: &str) {
+        let name = mac
+            .path
+            .segments
+            .last()
+            .map(|s| s.ident.to_string())
+            .unwrap_or_default();
+        let first = mac
+            .tokens
+            .clone()
+            .into_iter()
+            .next()
+            .map(|t| t.to_string())
+            .unwrap_or_default();
+        match name.as_str() {
+            "unary_op" | "binary_op" | "binary_op_scalar" | "broadcast_binary_op"
+                if owner == "Tensor" =>
+            {
+                self.insert(module, owner, &first);
+            }
+            "bin_trait" => {
+                let method = first.to_lowercase();
+                self.insert(module, "Tensor", &format!("<{first}>::{method}"));
+            }
+            _ => assert!(
+                owner != "Tensor",
+                "an unknown macro makes methods of Tensor: {name}"
+            ),
+        }
+    }
+
+    fn insert(&mut self, module: &str, owner: &str, method: &str) {
+        let krate = module.split("::").next().unwrap_or(module);
+        let path = match (owner, method.split_once(">::")) {
+            ("Tensor", Some(("<IndexOp", _))) | ("IndexOp", None) => {
+                "candle_core::IndexOp::i".into()
+            }
+            ("Tensor", Some((op, f))) if OPERATORS.contains(&op) => {
+                format!("<candle_core::Tensor as std::ops::{}>::{f}", &op[1..])
+            }
+            ("f64", Some((op, f))) => {
+                format!("<f64 as std::ops::{}<candle_core::Tensor>>::{f}", &op[1..])
+            }
+            ("Tensor", _) => format!("{krate}::Tensor::{method}"),
+            _ => format!("{module}::{owner}::{method}"),
+        };
+        self.found.insert(short(&path));
+    }
+}
+
+const OPERATORS: [&str; 4] = ["<Add", "<Sub", "<Mul", "<Div"];
+
+/// A layer is called by its type's name.
+fn short(path: &str) -> String {
+    let path = path.strip_suffix("::forward").unwrap_or(path);
+    path.strip_suffix("::forward_t").unwrap_or(path).to_string()
+}
+
+/// Traits whose method is the type's own function.
+const MODULES: [&str; 3] = ["Module", "ModuleT", "RNN"];
+
+fn public(vis: &Visibility) -> bool {
+    matches!(vis, Visibility::Public(_))
+}
+
+fn skipped(attrs: &[Attribute]) -> bool {
+    attrs.iter().any(|a| {
+        let text = a.to_token_stream().to_string();
+        a.path().is_ident("cfg")
+            && !text.contains("not")
+            && (text.contains("test") || OTHER_BUILDS.iter().any(|f| text.contains(f)))
+    })
+}
+
+fn type_name(ty: &Type) -> Option<String> {
+    match ty {
+        Type::Path(p) => p.path.segments.last().map(|s| s.ident.to_string()),
+        Type::Reference(r) => type_name(&r.elem),
+        _ => None,
+    }
+}
+
+/// A tensor goes in and a tensor comes out, owned: a reference returned is an accessor.
+fn tensor_to_tensor(sig: &Signature, owner: &str) -> bool {
+    let words = |text: String| -> Vec<String> {
+        text.split(|c: char| !c.is_alphanumeric() && c != '_')
+            .map(String::from)
+            .collect()
+    };
+    let of_tensor = |w: &String| {
+        matches!(
+            w.as_str(),
+            "Tensor" | "TensorOrScalar" | "LSTMState" | "GRUState"
+        ) || (w == "Self" && owner == "Tensor")
+            || w == "State"
+            || w == "Output"
+    };
+    let takes = sig.inputs.to_token_stream().to_string()
+        + &sig.generics.to_token_stream().to_string()
+        + &sig.generics.where_clause.to_token_stream().to_string();
+    let inputs = words(takes).iter().any(of_tensor) || sig.receiver().is_some();
+    let gives = sig.output.to_token_stream().to_string();
+    let accessor = gives.contains("& Tensor") || gives.contains("& 'a Tensor");
+    inputs && !accessor && words(gives).iter().any(of_tensor)
+}

@@ -1,0 +1,117 @@
+//! `candle-sine audit` from outside.
+
+mod common;
+
+use common::run;
+use serde_json::Value;
+use std::path::Path;
+use tempfile::tempdir;
+
+#[test]
+fn one_function_by_name() {
+    let dir = tempdir().expect("a directory");
+    let (code, stdout, stderr) = run(dir.path(), &["audit", "max_pool2d"]);
+    let card = stdout;
+    assert_eq!(code, 0, "{card}");
+    assert!(card.contains("candle_core::Tensor::max_pool2d\n"), "{card}");
+    assert!(card.contains("backprop.rs:374") && card.contains("Every verdict is as recorded."));
+    assert!(!card.contains("avg_pool2d") && stderr.is_empty());
+}
+
+#[test]
+fn by_full_path_and_by_the_name_of_a_layer() {
+    let dir = tempdir().expect("a directory");
+    for name in [
+        "candle_nn::ops::softmax",
+        "ops::softmax",
+        "Linear",
+        "LayerNorm",
+        "QMatMul",
+    ] {
+        let (code, stdout, _) = run(dir.path(), &["audit", name, "--all"]);
+        assert_eq!(code, 0, "{name}: {}", stdout);
+        assert!(stdout.contains("Every check"), "{name}");
+    }
+}
+
+#[test]
+fn json_to_stdout_holds_nothing_else() {
+    let dir = tempdir().expect("a directory");
+    let (code, stdout, stderr) = run(dir.path(), &["audit", "relu", "sum", "--json", "-"]);
+    assert_eq!(code, 0);
+    let json: Value = serde_json::from_str(&stdout).expect("JSON");
+    assert_eq!(json["schema"], 1);
+    assert_eq!(json["candle_core"], "0.11.1");
+    assert_eq!(json["device"], "cpu");
+    assert_eq!(json["summary"]["convention"], 1);
+    let ops: Vec<_> = json["cases"]
+        .as_array()
+        .expect("cases")
+        .iter()
+        .map(|c| &c["op"])
+        .collect();
+    assert!(ops.iter().all(|op| *op == "relu" || *op == "sum") && !ops.is_empty());
+    assert!(stderr.is_empty());
+}
+
+#[test]
+fn markdown_and_json_to_files_and_one_type() {
+    let dir = tempdir().expect("a directory");
+    let args = [
+        "audit",
+        "gelu",
+        "--dtype",
+        "f16",
+        "--json",
+        "a.json",
+        "--markdown",
+        "a.md",
+    ];
+    let (code, stdout, _) = run(dir.path(), &args);
+    assert_eq!(code, 0, "{}", stdout);
+    let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).expect("a file");
+    let json: Value = serde_json::from_str(&read("a.json")).expect("JSON");
+    let cases = json["cases"].as_array().expect("cases");
+    assert!(cases.iter().all(|c| c["dtype"] == "f16"));
+    assert!(
+        cases
+            .iter()
+            .any(|c| c["verdict"] == "non_finite" && c["known"] == true)
+    );
+    assert!(read("a.md").starts_with("# Which of candle's gradients are right"));
+}
+
+#[test]
+fn bad_arguments_are_one_line() {
+    let dir = tempdir().expect("a directory");
+    let cases: [(&[&str], &str); 5] = [
+        (&["audit", "no_such_op"], "no_such_op"),
+        (&["audit", "--dtype", "f8"], "--dtype"),
+        (&["audit", "--device", "abacus"], "--device"),
+        (
+            &["audit", "relu", "--json", "/no/such/place/a.json"],
+            "--json",
+        ),
+        (
+            &["audit", "relu", "--json", "-", "--markdown", "-"],
+            "stdout holds only one",
+        ),
+    ];
+    for (args, said) in cases {
+        let (code, stdout, stderr) = run(dir.path(), args);
+        let error = stderr;
+        assert_eq!(code, 2, "{args:?}: {error}");
+        assert!(
+            error.contains(said) && error.lines().count() == 1,
+            "{args:?}: {error}"
+        );
+        assert!(stdout.is_empty());
+    }
+    assert!(
+        Path::new(dir.path())
+            .read_dir()
+            .expect("readable")
+            .next()
+            .is_none()
+    );
+}
