@@ -298,6 +298,17 @@ fn errors_of_the_fused_op_say_what_is_wrong() {
     assert!(message(&of(4, DType::BF16), &half, &half).contains("f32 and f64, not for bf16"));
 }
 
+#[test]
+fn weights_of_another_dtype_are_refused_by_every_rung() {
+    let (data, _) = post(10, DType::F64);
+    let (_, single) = post(10, DType::F32);
+    for method in Method::ALL {
+        let mut gradient = method.over(&data).unwrap();
+        assert!(gradient.loss_and_grad(&single).is_err(), "{method:?}");
+        assert!(gradient.descend(&single, 1e-6, 2).is_err(), "{method:?}");
+    }
+}
+
 /// candle-nn's `Linear` in the loss of the ladder.
 #[test]
 fn gradcheck_passes_the_linear_layer() {

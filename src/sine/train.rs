@@ -2,7 +2,7 @@
 
 use super::gradient::Gradient;
 use super::{Data, Weights};
-use candle_core::{DType, Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
@@ -142,6 +142,7 @@ pub fn train(
         epoch += epochs;
     }
     let loss = gradient.loss_and_grad(&weights)?.loss;
+    let loss = loss.to_device(&Device::Cpu)?;
     losses.fetch()?;
     Ok(History {
         diverged_after: losses.diverged_after(),
@@ -214,7 +215,8 @@ impl Losses {
         if self.pending.is_empty() {
             return Ok(());
         }
-        let losses = Tensor::cat(&self.pending, 0)?.to_dtype(DType::F64)?;
+        let losses = Tensor::cat(&self.pending, 0)?.to_device(&Device::Cpu)?;
+        let losses = losses.to_dtype(DType::F64)?;
         self.pending.clear();
         for loss in losses.to_vec1::<f64>()? {
             if self.diverged_after().is_none() {
@@ -247,5 +249,6 @@ impl Losses {
 pub fn curve(data: &Data, weights: &Weights) -> Result<Vec<f64>> {
     let powers = super::cubic::Powers::new(&data.x)?;
     let y = super::cubic::cubic(&powers, weights)?;
-    y.to_dtype(DType::F64)?.to_vec1()
+    // Metal has no f64.
+    y.to_device(&Device::Cpu)?.to_dtype(DType::F64)?.to_vec1()
 }

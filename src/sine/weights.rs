@@ -77,7 +77,8 @@ impl Weights {
     /// # Errors
     /// A device that cannot be read.
     pub fn values(&self) -> Result<[f64; 4]> {
-        let all = self.stack()?.to_dtype(DType::F64)?.to_vec1::<f64>()?;
+        let all = self.stack()?.to_device(&Device::Cpu)?;
+        let all = all.to_dtype(DType::F64)?.to_vec1::<f64>()?;
         Ok([all[0], all[1], all[2], all[3]])
     }
 

@@ -6,7 +6,7 @@ use super::super::print::{self, Printer, below};
 use super::super::{Answer, files};
 use super::{Args, Run, checkpoint, hint};
 use anyhow::{Context, Result};
-use candle_core::DType;
+use candle_core::{DType, Device, Tensor};
 use candle_sine::sine::figure::{self, Curve, Curves, Figure};
 use candle_sine::sine::train::curve;
 use rayon::prelude::*;
@@ -209,8 +209,12 @@ fn figures(run: &Run) -> Result<Vec<(&'static str, Figure)>> {
         .problem
         .weights(run.fit.optimum, run.data.x.device())?;
     let data = run.data.thinned(figure::MOST_POINTS)?;
-    let x: Vec<f64> = data.x.to_dtype(DType::F64)?.to_vec1()?;
-    let y: Vec<f64> = data.y.to_dtype(DType::F64)?.to_vec1()?;
+    let numbers = |t: &Tensor| {
+        t.to_device(&Device::Cpu)?
+            .to_dtype(DType::F64)?
+            .to_vec1::<f64>()
+    };
+    let (x, y) = (numbers(&data.x)?, numbers(&data.y)?);
     let y_pred = curve(&data, &run.history.y_pred_weights)?;
     let (y_rand, y_best) = (curve(&data, &run.init)?, curve(&data, &best)?);
     let curves = Curves {

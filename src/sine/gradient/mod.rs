@@ -10,6 +10,14 @@
 //! | `optimizer` (feature `nn`) | and the update to candle-nn's `SGD`, the weights to its `Linear` |
 //! | [`fused`] | an op of our own: loss and gradient in one pass over the data an epoch |
 //! | [`normal`] | the loss is a quadratic in the weights: one pass over the data, ever |
+//!
+//! All make one trajectory: along 1000 epochs at a stable rate the losses agree within 1e-12 of
+//! themselves in `f64`. In `f32`, with u = 2⁻²⁴, g the gradient, η the rate and β the
+//! [`rounding_bound`] of g, an epoch moves the weights by at most η ‖β‖ + u (‖w‖ + 3 η ‖g‖) off the
+//! exact update, and since ‖1 - 2 η XᵀX‖ ≤ 1 below the stability limit no epoch enlarges what the
+//! epochs before it were off. A loss is then off by its own rounding and ‖g‖ δ + λ δ², δ being the
+//! sum so far and λ the largest eigenvalue of XᵀX. On the post's run that is 0.6% of the last loss;
+//! what is seen is below 1e-5 of it.
 
 pub mod autograd;
 pub mod fused;

@@ -4,7 +4,7 @@ use super::numbers;
 use super::{Gradient, LossAndGrad, Stretch};
 use crate::sine::least_squares::Moments;
 use crate::sine::{Data, Weights};
-use candle_core::{DType, Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor};
 
 /// The gradient 2 (XᵀX w - Xᵀy), with the rows (x³, x², x, 1) as X.
 ///
@@ -31,11 +31,13 @@ impl Normal {
 
 impl Gradient for Normal {
     fn loss_and_grad(&mut self, weights: &Weights) -> Result<LossAndGrad> {
+        numbers::check_dtype(weights, self.dtype)?;
         let (loss, grad) = self.moments.loss_and_grad(weights.values()?);
 
         let device = weights.a.device();
+        let loss = Tensor::new(loss, &Device::Cpu)?.to_dtype(self.dtype)?;
         Ok(LossAndGrad {
-            loss: Tensor::new(loss, device)?.to_dtype(self.dtype)?,
+            loss: loss.to_device(device)?,
             grad: Weights::new(grad, self.dtype, device)?,
         })
     }

@@ -2,7 +2,7 @@
 
 use super::Stretch;
 use crate::sine::Weights;
-use candle_core::{DType, Device, Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor, bail};
 
 /// The loss and its gradient by a, b, c, d.
 pub(super) type LossAndGradOf = (f64, [f64; 4]);
@@ -16,6 +16,7 @@ pub(super) fn descend(
     epochs: usize,
     mut loss_and_grad: impl FnMut([f64; 4]) -> Result<LossAndGradOf>,
 ) -> Result<Stretch> {
+    check_dtype(weights, dtype)?;
     let round = match dtype {
         DType::F32 => |v: f64| f64::from(v as f32),
         _ => |v: f64| v,
@@ -38,4 +39,16 @@ pub(super) fn descend(
         y_pred_weights: Weights::new(before, dtype, device)?,
         weights: Weights::new(after, dtype, device)?,
     })
+}
+
+/// Tensor operations would refuse weights of another dtype than the data's.
+pub(super) fn check_dtype(weights: &Weights, dtype: DType) -> Result<()> {
+    match weights.a.dtype() {
+        ours if ours == dtype => Ok(()),
+        ours => bail!(
+            "the weights are {}, the data {}: one dtype is needed",
+            ours.as_str(),
+            dtype.as_str()
+        ),
+    }
 }
