@@ -8,6 +8,7 @@
 //! * [`gradcheck`] verifies the gradient of any candle function, as `torch.autograd.gradcheck` does in
 //!   PyTorch. It knows nothing of the tutorial and needs candle-core alone: with
 //!   `default-features = false` it is a light dev-dependency for authors of candle ops.
+//!   `audit` (feature `cli`) holds candle's own functions to it, and keeps a record of what is wrong.
 //!
 //! [`device`] opens a device by its name. The library neither prints nor exits; the program
 //! `candle-sine` does.

@@ -84,10 +84,13 @@ fn every_float_dtype() {
 #[test]
 fn a_function_of_f32_alone_is_checked_in_f32() {
     let w = x().to_dtype(DType::F32).unwrap();
-    let report = check(|t| (&t[0] * &w)?.sin(), &[w.clone()]);
+    let report = check(|t| (&t[0] * &w)?.sin(), std::slice::from_ref(&w));
     assert_eq!(report.oracle, DType::F32);
     assert!(!report.verdict().is_defect(), "{report}");
-    let report = check(|t| (&t[0] * &w)?.sin()?.detach() + &t[0], &[w.clone()]);
+    let report = check(
+        |t| (&t[0] * &w)?.sin()?.detach() + &t[0],
+        std::slice::from_ref(&w),
+    );
     assert!(report.verdict().is_defect(), "{report}");
 }
 

@@ -130,7 +130,7 @@ impl Coverage {
         self.points += 1;
         // The closed form is itself rounded.
         self.within += usize::from(error <= found.bound + own_error);
-        if !(error <= found.bound + own_error) {
+        if error.is_nan() || error > found.bound + own_error {
             self.worst = self.worst.max(error / found.bound);
         }
         if truth != 0. {

@@ -124,7 +124,7 @@ pub const ENTRIES: &[Known] = &[
     Known {
         id: "matmul-fold",
         what: "the product itself is wrong on the CPU: the rows of a transposed batch are taken for adjacent",
-        when: "a batch of 2 or more on the left that is a transposed view, the right side broadcast over it: Linear on such an input; conv_transpose1d, and with it the input gradient of conv1d, without padding, output padding and dilation",
+        when: "a batch of 2 or more on the left that is a transposed view, the right side broadcast over it: Linear on such an input; conv_transpose1d, and with it the input gradient of conv1d, with two or more channels in (conv1d: out) and without padding, output padding and dilation",
         severity: Severity::SilentWrong,
         rows: &[
             Pattern::on("candle_core::Tensor::matmul", "forward")
@@ -1314,7 +1314,7 @@ pub const ENTRIES: &[Known] = &[
     },
     Known {
         id: "bce-cancellation",
-        what: "digits are lost as the logit grows: at 10, half of them in f32",
+        what: "digits are lost as the logit grows: at 10, two or three of them",
         when: "logits near 10 and beyond, before it saturates",
         severity: Severity::Precision,
         rows: &[Pattern::on(
