@@ -129,8 +129,9 @@ impl Coverage {
         let error = (found.value - truth).abs();
         self.points += 1;
         // The closed form is itself rounded.
-        self.within += usize::from(error <= found.bound + own_error);
-        if error.is_nan() || error > found.bound + own_error {
+        let within = error <= found.bound + own_error;
+        self.within += usize::from(within);
+        if !within {
             self.worst = self.worst.max(error / found.bound);
         }
         if truth != 0. {
