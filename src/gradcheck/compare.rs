@@ -17,8 +17,10 @@ pub(crate) struct Pair {
     /// backward pass is of the order of u·S, whatever the entry's own size.
     pub(crate) row: f64,
     /// G = max(|f|, ε/u) / |x|: the slope of a function as large as f, or as the terms that cancel
-    /// in it, on the scale of x.
+    /// in it, on the scale of the whole input.
     pub(crate) natural: f64,
+    /// The same on the scale of this element, which may be far smaller.
+    pub(crate) own: f64,
     /// f's values are single-precision numbers, and scatter like them.
     pub(crate) single: bool,
 }
@@ -137,7 +139,7 @@ impl Judge {
         let still = p.numeric == 0. && p.analytic == 0.;
         p.numeric.abs() <= self.numeric_share(p)
             && p.analytic.abs() <= 64. * self.tolerance.unit * p.natural
-            && p.bound <= share * p.natural
+            && p.bound <= share * if still { p.own } else { p.natural }
             && (still || p.bound <= self.tolerance.atol)
     }
 

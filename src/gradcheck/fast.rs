@@ -201,6 +201,7 @@ impl Fast<'_> {
             bound: column.bound[0],
             row: 0.,
             natural: self.natural(),
+            own: self.natural(),
             single: false,
         })
     }

@@ -299,14 +299,15 @@ impl<E: Exec> Block<'_, E> {
     }
 
     fn pair(&self, claim: &Claim, i: usize, numeric: f64, bound: f64, scale: f64) -> Pair {
-        let (f, noise) = (self.f0[i], self.noise[i]);
+        let made_of = self.f0[i].abs().max(self.noise[i] / self.oracle.unit);
         Pair {
             analytic: claim.analytic[i],
             wide: claim.wide.map(|w| w[i]),
             numeric,
             bound,
             row: claim.rows[i],
-            natural: f.abs().max(noise / self.oracle.unit) / self.size.largest.max(scale),
+            natural: made_of / self.size.largest.max(scale),
+            own: made_of / scale,
             single: self.target.single,
         }
     }
