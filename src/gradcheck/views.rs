@@ -1,8 +1,8 @@
 //! Views of a variable that hold an input's values in another layout.
 //!
 //! candle's own gradients of the ops used here (transpose, narrow, squeeze, broadcast_as, affine by
-//! a power of two) were read in candle-core 0.11.1's `backprop.rs` and are exact; a test holds each
-//! against its definition, so that a probe never accuses f of their faults.
+//! a power of two) were read in candle-core 0.11.1's `backprop.rs` and are exact, and the audit holds
+//! each against numbers, so that a probe never accuses f of their faults.
 
 use candle_core::{Result, Tensor, Var};
 
