@@ -207,6 +207,7 @@ fn attention() -> Vec<Case> {
             false,
         )
         .run(|a| {
+            // Deprecated, and still public: people call it.
             #[allow(deprecated)]
             candle_nn::cpu_flash_attention::run_flash_attn_cpu::<f32>(
                 &a[0], &a[1], &a[2], None, 0.5, None, None,
