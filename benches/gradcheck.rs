@@ -80,14 +80,18 @@ fn faulty(t: &[Tensor]) -> Result<Tensor> {
     (hidden.matmul(&t[2].t()?)? + bias)?.tanh()
 }
 
-fn check(f: fn(&[Tensor]) -> Result<Tensor>, mode: Mode, probes: bool) -> Result<Report> {
-    let options = Options::default().mode(mode).inputs(0..4).probes(probes);
-    par_gradcheck(f, &inputs()?, &options)
+fn check(f: fn(&[Tensor]) -> Result<Tensor>, mode: Mode) -> Result<Report> {
+    par_gradcheck(f, &inputs()?, &options(mode, false))
+}
+
+fn options(mode: Mode, probes: bool) -> Options {
+    Options::default().mode(mode).inputs(0..4).probes(probes)
 }
 
 fn seconds(mode: Mode, probes: bool) -> Result<f64> {
+    let inputs = inputs()?;
     let start = Instant::now();
-    let report = check(mlp, mode, probes)?;
+    let report = par_gradcheck(mlp, &inputs, &options(mode, probes))?;
     let seconds = start.elapsed().as_secs_f64();
     if !report.is_pass() {
         bail!("{report}")
@@ -110,13 +114,10 @@ fn json() -> Result<()> {
             seconds(Mode::Fast, true)?,
         ));
     }
-    let full = check(mlp, Mode::Full, false)?;
-    let worst = full.inputs.iter().filter_map(|i| i.worst.as_ref());
-    let apart = worst
-        .map(|w| (w.analytic - w.numeric).abs())
-        .fold(0f64, f64::max);
+    let full = check(mlp, Mode::Full)?;
+    let apart = full.inputs.iter().map(|i| i.max_abs_err).fold(0., f64::max);
     let entries: usize = full.inputs.iter().map(|i| i.entries).sum();
-    let caught = check(faulty, Mode::Fast, false)?;
+    let caught = check(faulty, Mode::Fast)?;
     let found = caught.inputs.iter().find(|i| i.verdict.is_defect());
     let place = found
         .and_then(|i| i.worst.as_ref())
@@ -135,7 +136,7 @@ fn json() -> Result<()> {
             .iter()
             .filter_map(|i| i.smallest_visible)
             .fold(0., f64::max),
-        check(mlp, Mode::Fast, false)?.evaluations,
+        check(mlp, Mode::Fast)?.evaluations,
     );
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! candle's side: vector-Jacobian products by its own backward pass.
 
+use std::sync::OnceLock;
+
 use candle_core::{Result, Tensor, Var};
 use rayon::prelude::*;
 
@@ -32,6 +34,13 @@ pub(crate) type Products = Vec<Option<Vec<f64>>>;
 pub(crate) struct Graph {
     pub(crate) vars: Vec<Var>,
     pub(crate) y: Tensor,
+    baseline: OnceLock<Option<Baseline>>,
+}
+
+/// The probes' weights v: vᵀJ, and (3v)ᵀJ where its backward pass does not fail.
+pub(crate) struct Baseline {
+    pub(crate) products: Products,
+    pub(crate) thrice: Option<Products>,
 }
 
 impl Graph {
@@ -45,13 +54,28 @@ impl Graph {
             vars.push(var);
         }
         let y = exec.call(&arguments)?;
-        Ok(Self { vars, y })
+        Ok(Self {
+            vars,
+            y,
+            baseline: OnceLock::new(),
+        })
     }
 
     /// vᵀJ: candle's backward seeds ones, so the gradient of (v * y).sum_all() is taken
     /// (candle-core 0.11.1, `backprop.rs`, `Tensor::backward`).
     pub(crate) fn vjp(&self, v: &[f64]) -> std::result::Result<Products, Failure> {
         products(&self.vars, || seeded(&self.y, v))
+    }
+
+    /// What every probe starts from, found once; None where the backward pass fails.
+    pub(crate) fn baseline(&self, weights: &[f64]) -> Option<&Baseline> {
+        let find = || {
+            let products = self.vjp(weights).ok()?;
+            let thrice: Vec<f64> = weights.iter().map(|w| 3. * w).collect();
+            let thrice = self.vjp(&thrice).ok();
+            Some(Baseline { products, thrice })
+        };
+        self.baseline.get_or_init(find).as_ref()
     }
 
     /// Every row of the Jacobian, one backward pass an output element, on all cores. f itself is

@@ -5,13 +5,14 @@ use candle_core::{DType, Error, Result, Tensor, bail};
 use super::analytic::{Failure, Graph, Products};
 use super::compare::{Judge, ROUNDING};
 use super::exec::Exec;
-use super::fast::{self, Fast};
-use super::full::{self, Compared, Rows, Tally, Target, Worst};
+use super::fast::{self, Fast, Projected, Round};
+use super::full::{self, Rows, Tally, Target, Worst};
+use super::joint::{self, Part};
 use super::numeric::SAMPLES;
 use super::options::{Mode, Options};
 use super::oracle::{Oracle, same_shape, to_f64};
-use super::probes::{Plain, Subject, unravel};
-use super::report::{Entry, InputReport, Outcome, ProbeReport, Report};
+use super::probes::unravel;
+use super::report::{Entry, InputReport, Report};
 use super::rng::SplitMix64;
 use super::three::{self, Manual};
 use super::verdict::Verdict;
@@ -22,17 +23,17 @@ const FULL_ENTRIES: usize = 1 << 22;
 
 /// Everything that does not change during a check.
 pub(crate) struct Check<'a, E> {
-    exec: &'a E,
-    inputs: &'a [Tensor],
-    options: &'a Options,
-    checked: Vec<usize>,
-    graph: Graph,
+    pub(super) exec: &'a E,
+    pub(super) inputs: &'a [Tensor],
+    pub(super) options: &'a Options,
+    pub(super) checked: Vec<usize>,
+    pub(super) graph: Graph,
     /// f at the same inputs in f64, where they are narrower and f runs in it.
-    wide: Option<Graph>,
-    y: Vec<f64>,
-    oracle: Oracle,
+    pub(super) wide: Option<Graph>,
+    pub(super) y: Vec<f64>,
+    pub(super) oracle: Oracle,
     /// The probes' weights of the outputs.
-    weights: Vec<f64>,
+    pub(super) weights: Vec<f64>,
 }
 
 /// Checks f, and a hand-written gradient if there is one.
@@ -170,6 +171,7 @@ impl<E: Exec> Check<'_, E> {
             entries: x.elem_count() * self.y.len(),
             counts: Vec::new(),
             max_rel_err: 0.,
+            max_abs_err: 0.,
             evaluations: 0,
             smallest_visible: None,
             manual: None,
@@ -226,7 +228,7 @@ impl<E: Exec> Check<'_, E> {
                 wide: wide.as_deref(),
             }];
             gradients.extend(by_hand.as_deref().map(|rows| Rows { rows, wide: None }));
-            let noise = self.noise(slot);
+            let noise = self.noise(&[slot]);
             let target = self.target(slot, &noise);
             let compared = full::compare(self.exec, &self.oracle, &target, &gradients)?;
             let evaluations = compared.evaluations + SAMPLES;
@@ -249,11 +251,17 @@ impl<E: Exec> Check<'_, E> {
         Ok(())
     }
 
-    fn noise(&self, slot: usize) -> Vec<f64> {
-        let input = self.checked[slot];
-        let n = self.oracle.values(input).len();
-        let signs = SplitMix64::new(self.options.seed, 1000 + input as u64).signs(n);
-        self.oracle.noise(self.exec, input, &signs)
+    fn noise(&self, slots: &[usize]) -> Vec<f64> {
+        let inputs: Vec<usize> = slots.iter().map(|&slot| self.checked[slot]).collect();
+        self.oracle.noise(self.exec, &inputs, self.options.seed)
+    }
+
+    fn judge(&self, slot: usize) -> Judge {
+        let dtype = self.inputs[self.checked[slot]].dtype();
+        Judge {
+            tolerance: self.options.tolerance(dtype),
+            unit: self.oracle.unit,
+        }
     }
 
     fn target<'t>(&'t self, slot: usize, noise: &'t [f64]) -> Target<'t> {
@@ -261,10 +269,7 @@ impl<E: Exec> Check<'_, E> {
         Target {
             input,
             slot,
-            judge: Judge {
-                tolerance: self.options.tolerance(self.inputs[input].dtype()),
-                unit: self.oracle.unit,
-            },
+            judge: self.judge(slot),
             noise,
             single: self.oracle.is_single(noise),
             weights: &self.weights,
@@ -276,6 +281,7 @@ impl<E: Exec> Check<'_, E> {
         report.worst = tally.worst.map(|w| self.entry(slot, &w));
         report.certified = tally.certified;
         report.max_rel_err = tally.max_rel_err;
+        report.max_abs_err = tally.max_abs_err;
         report.counts = tally.verdicts();
     }
 
@@ -334,8 +340,12 @@ impl<E: Exec> Check<'_, E> {
             }
             _ => None,
         };
+        let mut together = self.together(slots, &rounds, report)?;
         for &slot in slots {
-            let noise = self.noise(slot);
+            let (noise, agreed) = match &mut together {
+                Some(joint) => (joint.noise.clone(), joint.projected[slot].take()),
+                None => (self.noise(&[slot]), None),
+            };
             let target = self.target(slot, &noise);
             let fast = Fast {
                 oracle: &self.oracle,
@@ -345,7 +355,10 @@ impl<E: Exec> Check<'_, E> {
                 seed: self.options.seed,
                 largest: fast::largest(&rounds, slot),
             };
-            let projected = fast.check(self.exec, &rounds)?;
+            let projected = match agreed {
+                Some(projected) => projected,
+                None => fast.check(self.exec, &rounds)?.with_evaluations(SAMPLES),
+            };
             let missing = rounds.iter().all(|r| r.products[slot].is_none());
             self.fill_fast(slot, projected, missing, report);
             if let (Some(by_hand), Some(round)) = (&by_hand, rounds.first()) {
@@ -357,6 +370,35 @@ impl<E: Exec> Check<'_, E> {
         Ok(())
     }
 
+    /// All inputs in one projection; None where that cannot be done or does not settle them all.
+    fn together(
+        &self,
+        slots: &[usize],
+        rounds: &[Round],
+        report: &mut Report,
+    ) -> Result<Option<Together>> {
+        let part = |&slot: &usize| {
+            let input = self.checked[slot];
+            Part::new(&self.oracle, (slot, input), self.judge(slot), rounds)
+        };
+        let parts: Option<Vec<Part>> = slots.iter().map(part).collect();
+        let Some(parts) = parts.filter(|parts| parts.len() > 1) else {
+            return Ok(None);
+        };
+        let noise = self.noise(slots);
+        let seed = self.options.seed;
+        let joint = joint::project(self.exec, &self.oracle, &parts, rounds, &noise, seed)?;
+        report.evaluations += SAMPLES + joint.evaluations;
+        let Some(smallest_visible) = joint.smallest_visible else {
+            return Ok(None);
+        };
+        let mut projected: Vec<Option<Projected>> = self.checked.iter().map(|_| None).collect();
+        for (part, least) in parts.iter().zip(smallest_visible) {
+            projected[part.slot] = Some(Projected::pass(least));
+        }
+        Ok(Some(Together { noise, projected }))
+    }
+
     fn fill_fast(
         &self,
         slot: usize,
@@ -364,10 +406,10 @@ impl<E: Exec> Check<'_, E> {
         missing: bool,
         report: &mut Report,
     ) {
-        report.evaluations += projected.evaluations + SAMPLES;
+        report.evaluations += projected.evaluations;
         report.backwards += projected.backwards;
         let input = &mut report.inputs[slot];
-        input.evaluations = projected.evaluations + SAMPLES;
+        input.evaluations = projected.evaluations;
         input.verdict = projected.verdict;
         input.worst = projected.worst.map(|w| self.entry(slot, &w));
         input.smallest_visible = Some(projected.smallest_visible);
@@ -383,136 +425,10 @@ impl<E: Exec> Check<'_, E> {
             input.notes.push(note.to_string());
         }
     }
-
-    /// The probes of one input, once its plain gradient has been judged.
-    fn probe(
-        &self,
-        slot: usize,
-        noise: &[f64],
-        compared: Option<&Compared>,
-        report: &mut Report,
-    ) -> Result<()> {
-        let severed = report.inputs[slot].verdict == Verdict::Severed;
-        let numeric = compared.filter(|_| severed).map(|c| &c.products[..]);
-        let largest = compared.map_or(0., |c| c.tallies[0].largest);
-        let probing = Probing {
-            slot,
-            noise,
-            numeric,
-            largest,
-        };
-        let dtype = self.inputs[self.checked[slot]].dtype();
-        let Some(mut probes) = self.probe_in(&probing, &self.graph, self.inputs, &self.y, dtype)?
-        else {
-            return Ok(());
-        };
-        report.evaluations += probes.len();
-        report.backwards += probes.len();
-        self.excuse_rounding(&probing, &mut probes, report)?;
-        report.probes.extend(probes);
-        Ok(())
-    }
-
-    /// The probes with f's graph in one dtype; None where its backward pass fails.
-    fn probe_in(
-        &self,
-        probing: &Probing,
-        graph: &Graph,
-        inputs: &[Tensor],
-        y: &[f64],
-        dtype: DType,
-    ) -> Result<Option<Vec<ProbeReport>>> {
-        let (slot, input) = (probing.slot, self.checked[probing.slot]);
-        let Ok(products) = graph.vjp(&self.weights) else {
-            return Ok(None);
-        };
-        let n = self.oracle.values(input).len();
-        let plain: Vec<(f64, f64)> = match &products[slot] {
-            Some(gradient) => gradient.iter().map(|g| (*g, 0.)).collect(),
-            None => vec![(0., 0.); n],
-        };
-        let made_of = (y.iter().zip(probing.noise))
-            .fold(0f64, |m, (y, e)| m.max(y.abs()).max(e / self.oracle.unit));
-        let natural = made_of / self.oracle.size(input).largest;
-        let natural = if natural.is_finite() { natural } else { 0. };
-        let scale = probing.largest.max(natural);
-        let inside = self.inside(graph, slot, &plain, dtype);
-        let subject = Subject {
-            input,
-            slot,
-            tolerance: self.options.tolerance(dtype),
-            expected: probing.numeric.unwrap_or(&plain),
-            plain: &plain,
-            scale,
-            inside: scale.max(inside),
-            made_of,
-            has_gradient: products[slot].is_some(),
-        };
-        let plain = Plain {
-            exec: self.exec,
-            inputs,
-            graph,
-            y,
-            weights: &self.weights,
-        };
-        plain.probe(&subject, self.options).map(Some)
-    }
-
-    /// How large the gradients are that cancel inside the backward pass: a third of the pass for 3v
-    /// differs from that for v by rounding alone, u times their size.
-    fn inside(&self, graph: &Graph, slot: usize, plain: &[(f64, f64)], dtype: DType) -> f64 {
-        let thrice: Vec<f64> = self.weights.iter().map(|w| 3. * w).collect();
-        let Ok(products) = graph.vjp(&thrice) else {
-            return 0.;
-        };
-        let (mut apart, mut largest) = (0f64, 0f64);
-        for (g3, (g, _)) in products[slot].iter().flatten().zip(plain) {
-            apart = apart.max((g3 / 3. - g).abs());
-            largest = largest.max(g.abs());
-        }
-        let unit = super::options::unit_roundoff(dtype);
-        // More than that is a backward pass that is not linear, and another probe's business.
-        if apart <= unit.sqrt() * largest {
-            apart / unit
-        } else {
-            0.
-        }
-    }
-
-    /// Where a probe in a narrow dtype is off by little, and right in f64, it was rounding.
-    fn excuse_rounding(
-        &self,
-        probing: &Probing,
-        probes: &mut [ProbeReport],
-        report: &mut Report,
-    ) -> Result<()> {
-        let Some(wide) = &self.wide else {
-            return Ok(());
-        };
-        if !probes.iter().any(|p| p.outcome.is_slight(probing.largest)) {
-            return Ok(());
-        }
-        let (inputs, y) = (self.oracle.inputs(), &self.oracle.f0);
-        let Some(again) = self.probe_in(probing, wide, inputs, y, DType::F64)? else {
-            return Ok(());
-        };
-        report.evaluations += again.len();
-        report.backwards += again.len();
-        for (probe, again) in probes.iter_mut().zip(again) {
-            if probe.outcome.is_slight(probing.largest) && matches!(again.outcome, Outcome::Pass) {
-                probe.outcome = Outcome::Pass;
-            }
-        }
-        Ok(())
-    }
 }
 
-/// What the probes of one input start from.
-struct Probing<'a> {
-    slot: usize,
-    noise: &'a [f64],
-    /// vᵀJ by numbers, where the plain graph is cut.
-    numeric: Option<&'a [(f64, f64)]>,
-    /// The largest entry of the Jacobian.
-    largest: f64,
+/// Inputs that passed together: the noise of every output, and by slot what is to be reported.
+struct Together {
+    noise: Vec<f64>,
+    projected: Vec<Option<Projected>>,
 }

@@ -123,7 +123,7 @@ impl Judge {
 
     /// Whether there is nothing to gain from sharpening the numeric value.
     pub(crate) fn sharp(&self, p: &Pair) -> bool {
-        let tight = (1e-2 * self.tolerance.rtol).max(64. * self.unit);
+        let tight = (1e-3 * self.tolerance.rtol).max(64. * self.unit);
         p.bound <= tight * p.size().max(p.row) || self.both_zero(p, tight)
     }
 

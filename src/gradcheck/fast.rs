@@ -9,11 +9,13 @@
 //! one entry is left, and that entry is judged as the full mode judges it.
 
 use candle_core::Result;
+use rayon::prelude::*;
 
 use super::analytic::{Failure, Graph, Products};
 use super::compare::{CERTAIN, Pair, ROUNDING};
 use super::exec::Exec;
 use super::full::{self, Rows, Target, Worst};
+use super::joint::{enough, projected_noise};
 use super::numeric::{self, Grid, Point};
 use super::oracle::Oracle;
 use super::rng::SplitMix64;
@@ -32,6 +34,7 @@ pub(crate) fn rounds(
     seed: u64,
 ) -> std::result::Result<Vec<Round>, Failure> {
     (0..count)
+        .into_par_iter()
         .map(|r| {
             let v = SplitMix64::new(seed, 2 * r as u64 + 1).uneven_signs(graph.y.elem_count());
             let products = graph.vjp(&v)?;
@@ -48,6 +51,25 @@ pub(crate) struct Projected {
     pub(crate) evaluations: usize,
     pub(crate) backwards: usize,
     pub(crate) note: Option<String>,
+}
+
+impl Projected {
+    pub(crate) fn pass(smallest_visible: f64) -> Self {
+        Self {
+            verdict: Verdict::Pass,
+            worst: None,
+            smallest_visible,
+            evaluations: 0,
+            backwards: 0,
+            note: None,
+        }
+    }
+
+    /// With so many evaluations more.
+    pub(crate) fn with_evaluations(mut self, more: usize) -> Self {
+        self.evaluations += more;
+        self
+    }
 }
 
 /// One total by both roads.
@@ -107,14 +129,7 @@ impl Fast<'_> {
         let least = totals
             .iter()
             .fold(f64::INFINITY, |m, t| m.min(2. * t.threshold));
-        let mut projected = Projected {
-            verdict: Verdict::Pass,
-            worst: None,
-            smallest_visible: least,
-            evaluations,
-            backwards: 0,
-            note: None,
-        };
+        let mut projected = Projected::pass(least).with_evaluations(evaluations);
         for (r, (round, total)) in rounds.iter().zip(&totals).enumerate() {
             let gradient = self.gradient(&round.products);
             if let Some(j) = gradient.iter().position(|g| !g.is_finite()) {
@@ -171,23 +186,17 @@ impl Fast<'_> {
         let k = self.target.input;
         let size = self.oracle.size(k);
         let scales = numeric::scales(0., size.typical, 0.);
-        let grid = Grid {
-            x: size.typical,
-            scales: &scales,
-            unit: self.oracle.unit,
-        };
+        let grid = Grid::new(size.typical, &scales, self.oracle.unit);
         let p0 = [dot(&self.oracle.f0, v)];
-        // vᵀf's own rounding, from that of every output: independent errors add in quadrature.
-        let weighted = self.target.noise.iter().zip(v);
-        let noise = weighted.map(|(e, v)| (e * v).powi(2)).sum::<f64>().sqrt();
-        let noise = [noise.max(self.oracle.unit * p0[0].abs())];
-        let mut line = self.oracle.toward(exec, k, u);
+        let noise = [projected_noise(self.oracle, self.target.noise, v, p0[0])];
+        let directions = [(k, u.to_vec())];
+        let mut line = self.oracle.toward(exec, &directions);
         let mut projected = |t: f64| {
             let point = line(t)?;
             let y = vec![dot(&point.y, v)];
             Ok(Point { t: point.t, y })
         };
-        let enough = 8. * noise[0] * 2f64.powi(grid.first()) / scales[0];
+        let enough = enough(noise[0], &grid);
         numeric::search(&mut projected, &p0, &noise, &grid, &|_, _, e| e <= enough)
     }
 
@@ -393,7 +402,7 @@ fn unit_vector(n: usize, i: usize) -> Vec<f64> {
 
 /// Σ aᵢbᵢ with the rounding of each addition carried along (Neumaier 1974), so that the sum adds no
 /// error of its own to vᵀf.
-fn dot(a: &[f64], b: &[f64]) -> f64 {
+pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
     let (mut sum, mut carry) = (0f64, 0f64);
     for (a, b) in a.iter().zip(b) {
         let term = a * b;

@@ -23,10 +23,6 @@ pub(crate) struct Rows<'a> {
 }
 
 impl Rows<'_> {
-    fn get(rows: &[Products], i: usize, slot: usize, j: usize) -> f64 {
-        rows[i][slot].as_ref().map_or(0., |row| row[j])
-    }
-
     /// The largest finite magnitude of each row.
     fn sizes(&self, slot: usize) -> Vec<f64> {
         let row = |products: &Products| {
@@ -64,6 +60,7 @@ pub(crate) struct Tally {
     pub(crate) counts: [usize; 10],
     pub(crate) certified: usize,
     pub(crate) max_rel_err: f64,
+    pub(crate) max_abs_err: f64,
     pub(crate) worst: Option<Worst>,
     /// Entries whose numeric derivative is surely not zero.
     pub(crate) moving: usize,
@@ -92,6 +89,10 @@ impl Tally {
         self.nonzero += usize::from(pair.analytic != 0.);
         if pair.analytic.is_finite() {
             self.largest = self.largest.max(pair.analytic.abs());
+        }
+        let apart = (pair.analytic - pair.numeric).abs();
+        if apart.is_finite() {
+            self.max_abs_err = self.max_abs_err.max(apart);
         }
         if pair.numeric.abs() > 1e3 * pair.bound || pair.analytic.abs() > 1e3 * pair.bound {
             let rel_err = super::report::rel_err(pair.analytic, pair.numeric);
@@ -122,6 +123,7 @@ impl Tally {
         self.nonzero += other.nonzero;
         self.largest = self.largest.max(other.largest);
         self.max_rel_err = self.max_rel_err.max(other.max_rel_err);
+        self.max_abs_err = self.max_abs_err.max(other.max_abs_err);
         if let Some(worst) = other.worst {
             self.keep(worst);
         }
@@ -138,6 +140,7 @@ pub(crate) fn compare<E: Exec>(
     let inputs = oracle.values(target.input).len();
     let size = oracle.size(target.input);
     let rows: Vec<Vec<f64>> = gradients.iter().map(|g| g.sizes(target.slot)).collect();
+    let start = start(exec, oracle, target)?;
     let blocks = exec.map(inputs.div_ceil(BLOCK), |exec, b| {
         let block = Block {
             oracle,
@@ -148,6 +151,7 @@ pub(crate) fn compare<E: Exec>(
             size,
             f0: &oracle.f0,
             noise: target.noise,
+            start,
             only: None,
         };
         block.compare(b * BLOCK..inputs.min((b + 1) * BLOCK))
@@ -168,6 +172,26 @@ pub(crate) fn compare<E: Exec>(
     Ok(all)
 }
 
+/// A trial takes some twenty evaluations, and saves a few in each of the other columns.
+const COLUMNS_A_TRIAL: usize = 32;
+
+/// The first step that suits each of up to three columns; None where there are too few of them.
+fn start<E: Exec>(exec: &E, oracle: &Oracle, target: &Target) -> Result<Option<i32>> {
+    let values = oracle.values(target.input);
+    let trials = (values.len() / COLUMNS_A_TRIAL).min(3);
+    let size = oracle.size(target.input);
+    let tried = exec.map(trials, |exec, c| {
+        let j = (2 * c + 1) * values.len() / (2 * trials);
+        let scales = oracle.scales(target.input, j, size);
+        let grid = Grid::new(values[j].abs(), &scales, oracle.unit);
+        let mut line = oracle.along(exec, target.input, j);
+        numeric::best_start(&mut line, &oracle.f0, target.noise, &grid)
+    });
+    tried
+        .into_iter()
+        .try_fold(None, |most, start| Ok(most.max(Some(start?))))
+}
+
 /// Compares entry (`output`, `input`) alone; `row` is the gradient of that output.
 pub(crate) fn entry(
     exec: &impl Exec,
@@ -186,6 +210,7 @@ pub(crate) fn entry(
         size: oracle.size(target.input),
         f0: &oracle.f0[output..=output],
         noise: &target.noise[output..=output],
+        start: None,
         only: Some(output),
     };
     let mut compared = block.compare(input..input + 1)?;
@@ -201,6 +226,8 @@ struct Block<'a, E> {
     size: Size,
     f0: &'a [f64],
     noise: &'a [f64],
+    /// Where other columns' steps began best.
+    start: Option<i32>,
     /// The one output to look at, where it is not all of them.
     only: Option<usize>,
 }
@@ -245,9 +272,12 @@ impl<E: Exec> Block<'_, E> {
     /// The block's entries, column by column.
     fn gather(&self, rows: &[Products], columns: &std::ops::Range<usize>) -> Vec<f64> {
         let mut block = vec![0.; columns.len() * rows.len()];
-        for i in 0..rows.len() {
-            for (c, j) in columns.clone().enumerate() {
-                block[c * rows.len() + i] = Rows::get(rows, i, self.target.slot, j);
+        for (i, products) in rows.iter().enumerate() {
+            let Some(row) = &products[self.target.slot] else {
+                continue;
+            };
+            for (c, value) in row[columns.clone()].iter().enumerate() {
+                block[c * rows.len() + i] = *value;
             }
         }
         block
@@ -256,11 +286,8 @@ impl<E: Exec> Block<'_, E> {
     fn column(&self, j: usize, claims: &[Claim], all: &mut Compared) -> Result<()> {
         let (target, oracle) = (self.target, self.oracle);
         let scales = oracle.scales(target.input, j, self.size);
-        let grid = Grid {
-            x: oracle.values(target.input)[j].abs(),
-            scales: &scales,
-            unit: oracle.unit,
-        };
+        let mut grid = Grid::new(oracle.values(target.input)[j].abs(), &scales, oracle.unit);
+        grid.start = self.start.unwrap_or(grid.start);
         let mut line = self.line(j);
         let column = numeric::search(&mut line, self.f0, self.noise, &grid, &|i, n, e| {
             claims

@@ -51,12 +51,11 @@ pub fn derivative(mut f: impl FnMut(f64) -> f64, x: f64) -> Derivative {
     let f0 = [f(x)];
     let scales = scales(x, x.abs(), 1.);
     let step = sampling_step(scales[0], unit);
-    let noise = noise(&mut |k| Ok(vec![f(x + k * step)]), &f0, unit);
-    let grid = Grid {
-        x: x.abs(),
-        scales: &scales,
-        unit,
-    };
+    let samples: Vec<_> = (0..SAMPLES)
+        .map(|k| vec![f(x + offset(k) * step)])
+        .collect();
+    let noise = noise(&f0, &samples, unit);
+    let grid = Grid::new(x.abs(), &scales, unit);
     let mut line = |t: f64| {
         let t = (x + t) - x;
         let y = vec![f(x + t)];
@@ -71,6 +70,7 @@ pub fn derivative(mut f: impl FnMut(f64) -> f64, x: f64) -> Derivative {
 }
 
 /// One evaluation on a line through x.
+#[derive(Clone)]
 pub(crate) struct Point {
     /// The offset really taken; x + t is rounded.
     pub(crate) t: f64,
@@ -118,13 +118,33 @@ pub(crate) struct Grid<'a> {
     pub(crate) x: f64,
     pub(crate) scales: &'a [f64],
     pub(crate) unit: f64,
+    /// The first step is 2^-start of the scale.
+    pub(crate) start: i32,
 }
 
-impl Grid<'_> {
+impl<'a> Grid<'a> {
+    pub(crate) fn new(x: f64, scales: &'a [f64], unit: f64) -> Self {
+        let mut grid = Self {
+            x,
+            scales,
+            unit,
+            start: 0,
+        };
+        grid.start = grid.first();
+        grid
+    }
+
     /// The bits of a significand over 7.5: the step that balances u/h against a few orders of
     /// truncation. 2^-7 of the scale in f64, 2^-3 in f32.
     pub(crate) fn first(&self) -> i32 {
         (-self.unit.log2() / 7.5) as i32
+    }
+
+    /// The next scale where it is far above this one and other lines have been smooth on it:
+    /// rounding is smaller there.
+    fn sharper(&self, scale: usize) -> Option<f64> {
+        let next = *self.scales.get(scale + 1)?;
+        (self.start < self.first() && 64. * self.scales[scale] <= next).then_some(next)
     }
 }
 
@@ -162,28 +182,92 @@ pub(crate) fn search(
     done: &impl Fn(usize, f64, f64) -> bool,
 ) -> Result<Column> {
     let mut best = Column::unknown(f0.len());
-    for &scale in grid.scales {
-        let mut descent = Descent::new(f0, noise, grid, done);
-        let mut fine = Column::unknown(f0.len());
-        let start = scale * 2f64.powi(-grid.first());
-        let end = descent.run(line, start, 4, &mut fine)?;
-        if end == End::Truncation {
-            // Half the bits again below the first steps: about 2^-27 of the scale in f64.
-            descent.resume(line, 2 * grid.first() + 3, &mut fine)?;
-        }
-        best.absorb(&fine);
-        if descent.all_done(&best) {
+    for (s, &scale) in grid.scales.iter().enumerate() {
+        let mut descent = || Descent::new(f0, noise, grid, done);
+        if on_scale(line, &mut descent, grid, scale, &mut best)? {
+            if let Some(farther) = grid.sharper(s) {
+                let mut far = Column::unknown(f0.len());
+                let mut descent = Descent::new(f0, noise, grid, &|_, _, _| false);
+                descent.run(line, farther * 2f64.powi(-grid.start), LEVELS, &mut far)?;
+                best.absorb(&far);
+            }
             break;
         }
-        if end != End::NotFinite {
-            let mut wide = Column::unknown(f0.len());
-            let mut descent = Descent::new(f0, noise, grid, done);
-            descent.run(line, scale, grid.first() as usize + 2, &mut wide)?;
-            best.absorb(&wide);
-            if descent.all_done(&best) {
-                break;
-            }
+    }
+    Ok(best)
+}
+
+/// The steps of one scale. True when every output is done.
+fn on_scale<'a, D: Fn(usize, f64, f64) -> bool + 'a>(
+    line: &mut impl FnMut(f64) -> Result<Point>,
+    descent: &mut impl FnMut() -> Descent<'a, D>,
+    grid: &Grid,
+    scale: f64,
+    best: &mut Column,
+) -> Result<bool> {
+    if grid.start < grid.first() {
+        let mut large = Column::unknown(best.value.len());
+        let mut steps = descent();
+        steps.run(line, scale * 2f64.powi(-grid.start), LEVELS, &mut large)?;
+        if steps.all_done(&large) {
+            best.absorb(&large);
+            return Ok(true);
         }
+        best.evaluations += large.evaluations;
+    }
+    let (mut steps, mut fine) = (descent(), Column::unknown(best.value.len()));
+    let end = steps.run(line, scale * 2f64.powi(-grid.first()), LEVELS, &mut fine)?;
+    if end == End::Truncation {
+        // Half the bits again below the first steps: about 2^-27 of the scale in f64.
+        steps.resume(line, 2 * grid.first() + 3, &mut fine)?;
+    }
+    best.absorb(&fine);
+    if !steps.all_done(best) && end != End::NotFinite {
+        let mut wide = Column::unknown(best.value.len());
+        descent().run(line, scale, grid.first() as usize + 2, &mut wide)?;
+        best.absorb(&wide);
+    }
+    Ok(steps.all_done(best))
+}
+
+/// The levels of a first tableau: eight evaluations, and an error of the order of h⁸.
+const LEVELS: usize = 4;
+
+/// Of the first steps 2^-start of the scale, the one from which [`LEVELS`] levels know every output
+/// best: where f varies slowly the steps may be large, and rounding, which goes as 1/h, is small.
+///
+/// Found on one line, it serves as the start for others like it; a line it does not suit goes on to
+/// smaller steps as any other.
+pub(crate) fn best_start(
+    line: &mut impl FnMut(f64) -> Result<Point>,
+    f0: &[f64],
+    noise: &[f64],
+    grid: &Grid,
+) -> Result<i32> {
+    let Some(scale) = grid.scales.first() else {
+        return Ok(grid.start);
+    };
+    let mut seen: Vec<(f64, Point)> = Vec::new();
+    let mut line = |t: f64| {
+        if let Some((_, point)) = seen.iter().find(|(at, _)| *at == t) {
+            return Ok(point.clone());
+        }
+        let point = line(t)?;
+        seen.push((t, point.clone()));
+        Ok(point)
+    };
+    let (mut best, mut least) = (grid.start, f64::INFINITY);
+    for start in (-2..=grid.first()).rev() {
+        let mut column = Column::unknown(f0.len());
+        let mut descent = Descent::new(f0, noise, grid, &|_, _, _| false);
+        let h = scale * 2f64.powi(-start);
+        descent.run(&mut line, h, LEVELS, &mut column)?;
+        let known = (f0.iter().zip(&column.bound)).filter(|(f0, _)| f0.is_finite());
+        let error: f64 = known.map(|(_, bound)| bound).sum();
+        if descent.first != h || error.is_nan() || error >= least {
+            break;
+        }
+        (best, least) = (start, error);
     }
     Ok(best)
 }
@@ -224,6 +308,9 @@ enum End {
 /// The highest order of extrapolation: beyond 4⁶ the weights no longer matter.
 const ORDER: usize = 6;
 
+/// D(i,k) of one output, for each order k.
+type Row = [f64; ORDER + 1];
+
 /// One tableau, level by level, for all outputs at once.
 struct Descent<'a, D> {
     f0: &'a [f64],
@@ -231,13 +318,22 @@ struct Descent<'a, D> {
     unit: f64,
     x: f64,
     done: &'a D,
-    /// The rounding of the level before.
-    round: Vec<f64>,
-    /// D(i-1, k), one vector over the outputs for each k.
-    previous: Vec<Vec<f64>>,
-    /// f(x+h) + f(x-h) - 2f(x) at the level before.
-    bend: Vec<f64>,
+    /// What the level before left behind, for every output.
+    outputs: Vec<Before>,
+    levels: usize,
+    /// The first step, and the last.
+    first: f64,
     h: f64,
+}
+
+/// One output at the level before.
+#[derive(Clone, Copy, Default)]
+struct Before {
+    row: Row,
+    /// f(x+h) + f(x-h) - 2f(x)
+    bend: f64,
+    /// The rounding of D(i,0).
+    round: f64,
 }
 
 impl<'a, D: Fn(usize, f64, f64) -> bool> Descent<'a, D> {
@@ -248,9 +344,9 @@ impl<'a, D: Fn(usize, f64, f64) -> bool> Descent<'a, D> {
             unit: grid.unit,
             x: grid.x,
             done,
-            round: vec![0.; f0.len()],
-            previous: Vec::new(),
-            bend: Vec::new(),
+            outputs: vec![Before::default(); f0.len()],
+            levels: 0,
+            first: 0.,
             h: 0.,
         }
     }
@@ -271,7 +367,7 @@ impl<'a, D: Fn(usize, f64, f64) -> bool> Descent<'a, D> {
         for _ in 0..24 {
             let pair = self.pair(line, h, best)?;
             if self.finite(&pair) {
-                self.h = h;
+                (self.first, self.h) = (h, h);
                 self.push(&pair, best);
                 return self.resume(line, levels as i32 - 1, best);
             }
@@ -321,22 +417,17 @@ impl<'a, D: Fn(usize, f64, f64) -> bool> Descent<'a, D> {
     /// Adds a level. True when rounding rules in every output that is not done.
     fn push(&mut self, (plus, minus): &(Point, Point), best: &mut Column) -> bool {
         let width = plus.t - minus.t;
-        let mut row: Vec<Vec<f64>> = Vec::with_capacity(ORDER + 1);
-        row.push(difference(&plus.y, &minus.y, width));
-        let bend: Vec<f64> = (0..self.f0.len())
-            .map(|i| (plus.y[i] - self.f0[i]) + (minus.y[i] - self.f0[i]))
-            .collect();
         let mut rounding = true;
-        for k in 1..=self.previous.len().min(ORDER) {
-            let next = extrapolate(&row[k - 1], &self.previous[k - 1], k as i32);
-            row.push(next);
-        }
-        for (i, &bend) in bend.iter().enumerate() {
-            let size = plus.y[i].abs().max(minus.y[i].abs());
-            let round = self.rounding(i, size, bend, width);
-            let least = least_error(&row, &self.previous, i);
+        for i in 0..self.f0.len() {
+            let (p, m, f0) = (plus.y[i], minus.y[i], self.f0[i]);
+            let before = self.outputs[i];
+            let bend = (p - f0) + (m - f0);
+            let round = self.rounding(i, p.abs().max(m.abs()), width);
+            let argument = self.argument(bend, width);
+            let (row, least) = extrapolate((p - m) / width, &before.row, self.levels);
             if let Some((value, error)) = least {
                 let error = error.max(self.unresolved(bend, i) / width);
+                let round = round + argument;
                 if error + round < best.bound[i] {
                     best.value[i] = value;
                     best.bound[i] = error + round;
@@ -345,32 +436,32 @@ impl<'a, D: Fn(usize, f64, f64) -> bool> Descent<'a, D> {
             } else {
                 rounding = false;
             }
+            self.outputs[i] = Before { row, bend, round };
         }
-        self.previous = row;
-        self.bend = bend;
+        self.levels += 1;
         rounding
     }
 
     /// 2ε/h for the values of this level, no less than the share that the level before hands on
-    /// (its weight is at most 1/3), and 4u|x||f''|: f may round x twice before it does anything, by
-    /// 2u|x| together, and its slope at x ± h is larger than at x by |f''|h.
-    fn rounding(&mut self, i: usize, size: f64, bend: f64, width: f64) -> f64 {
+    /// (its weight is at most 1/3).
+    fn rounding(&self, i: usize, size: f64, width: f64) -> f64 {
         // A few units of rounding grow with f; more than that is cancellation inside f, and stays.
         let relative = (self.noise[i] / self.f0[i].abs()).clamp(self.unit, 4. * self.unit);
         let values = 4. * self.noise[i].max(relative * size) / width;
-        let argument = 16. * self.unit * self.x * bend.abs() / (width * width);
-        self.round[i] = values.max(self.round[i] / 3.);
-        self.round[i] + argument
+        values.max(self.outputs[i].round / 3.)
+    }
+
+    /// 4u|x||f''|: f may round x twice before it does anything, by 2u|x| together, and its slope at
+    /// x ± h is larger than at x by |f''|h.
+    fn argument(&self, bend: f64, width: f64) -> f64 {
+        16. * self.unit * self.x * bend.abs() / (width * width)
     }
 
     /// f(x+h) + f(x-h) - 2f(x) falls as h² where the steps resolve f, as h at a kink. Where it does
     /// not fall, f varies on a smaller scale than h, and differences that agree mean nothing: the
     /// one-sided slopes bend by this much.
     fn unresolved(&self, bend: f64, i: usize) -> f64 {
-        let falls = self
-            .bend
-            .get(i)
-            .is_some_and(|before| bend.abs() <= 0.6 * before.abs());
+        let falls = self.levels > 0 && bend.abs() <= 0.6 * self.outputs[i].bend.abs();
         if falls || bend.abs() <= 16. * self.noise[i] {
             0.
         } else {
@@ -379,36 +470,24 @@ impl<'a, D: Fn(usize, f64, f64) -> bool> Descent<'a, D> {
     }
 }
 
-/// D(i,0) for every output.
-fn difference(plus: &[f64], minus: &[f64], width: f64) -> Vec<f64> {
-    plus.iter()
-        .zip(minus)
-        .map(|(p, m)| (p - m) / width)
-        .collect()
-}
-
-/// D(i,k) from D(i,k-1) and D(i-1,k-1), for every output.
-fn extrapolate(fine: &[f64], coarse: &[f64], k: i32) -> Vec<f64> {
-    let weight = 4f64.powi(k);
-    fine.iter()
-        .zip(coarse)
-        .map(|(f, c)| (weight * f - c) / (weight - 1.))
-        .collect()
-}
-
-/// The entry of the new row with the least error; None while there is nothing to compare with.
-fn least_error(row: &[Vec<f64>], previous: &[Vec<f64>], i: usize) -> Option<(f64, f64)> {
+/// D(i,k) from D(i,k-1) and D(i-1,k-1), k up to the `levels` before this one; and the entry of least
+/// error with that error, None while there is nothing to compare with.
+fn extrapolate(slope: f64, before: &Row, levels: usize) -> (Row, Option<(f64, f64)>) {
+    let mut row = [0.; ORDER + 1];
+    row[0] = slope;
     let mut least: Option<(f64, f64)> = None;
-    for k in 1..row.len() {
-        let value = row[k][i];
-        let error = (value - row[k - 1][i])
-            .abs()
-            .max((value - previous[k - 1][i]).abs());
+    let mut weight = 1.;
+    for k in 1..=levels.min(ORDER) {
+        weight *= 4.;
+        let (fine, coarse) = (row[k - 1], before[k - 1]);
+        let value = (weight * fine - coarse) / (weight - 1.);
+        row[k] = value;
+        let error = (value - fine).abs().max((value - coarse).abs());
         if least.is_none_or(|(_, e)| error < e) {
             least = Some((value, error));
         }
     }
-    least
+    (row, least)
 }
 
 /// The evaluations [`noise`] takes beside f(x).
@@ -432,24 +511,15 @@ pub(crate) fn sampling_step(scale: f64, unit: f64) -> f64 {
 /// Fourth differences of nine values at steps too small for f to curve are pure rounding; their mean
 /// square is 70 = 8!/4!² times the variance of one value (Hamming 1962; Moré and Wild 2011,
 /// "Estimating computational noise"). Three standard deviations, and never less than u·|f|.
-/// `sample(k)` is f at k steps from x.
-pub(crate) fn noise(
-    sample: &mut impl FnMut(f64) -> Result<Vec<f64>>,
-    f0: &[f64],
-    unit: f64,
-) -> Vec<f64> {
-    let half = (SAMPLES / 2) as i32;
-    let value = |k: i32| {
-        if k == 0 {
-            Ok(f0.to_vec())
-        } else {
-            sample(f64::from(k))
-        }
-    };
-    let values: Result<Vec<_>> = (-half..=half).map(value).collect();
+/// `samples` are f at [`offset`] steps from x; nothing more than u·|f| is known without them.
+pub(crate) fn noise(f0: &[f64], samples: &[Vec<f64>], unit: f64) -> Vec<f64> {
+    let (before, after) = samples.split_at(samples.len() / 2);
+    let before = before.iter().map(Vec::as_slice);
+    let after = after.iter().map(Vec::as_slice);
+    let values: Vec<&[f64]> = before.chain([f0]).chain(after).collect();
     (f0.iter().enumerate())
         .map(|(i, f)| {
-            let deviation = values.as_ref().map_or(0., |v| fourth_difference(v, i));
+            let deviation = fourth_difference(&values, i);
             let least = unit * f.abs();
             if deviation.is_finite() {
                 least.max(3. * deviation)
@@ -460,13 +530,20 @@ pub(crate) fn noise(
         .collect()
 }
 
+/// How many steps from x a sample of [`noise`] is: -4, ..., -1, 1, ..., 4.
+pub(crate) fn offset(sample: usize) -> f64 {
+    let half = (SAMPLES / 2) as f64;
+    let k = sample as f64 - half;
+    if k < 0. { k } else { k + 1. }
+}
+
 /// The standard deviation of one value, from the fourth differences of output i.
-fn fourth_difference(values: &[Vec<f64>], i: usize) -> f64 {
-    let squares: Vec<f64> = values
-        .windows(5)
-        .map(|w| (w[0][i] - 4. * w[1][i] + 6. * w[2][i] - 4. * w[3][i] + w[4][i]).powi(2))
-        .collect();
-    (squares.iter().sum::<f64>() / squares.len() as f64 / 70.).sqrt()
+fn fourth_difference(values: &[&[f64]], i: usize) -> f64 {
+    let windows = values.windows(5);
+    let count = windows.len() as f64;
+    let squares =
+        windows.map(|w| (w[0][i] - 4. * w[1][i] + 6. * w[2][i] - 4. * w[3][i] + w[4][i]).powi(2));
+    (squares.sum::<f64>() / count / 70.).sqrt()
 }
 
 /// The one-sided slopes of every output at a sequence of steps, to tell a kink from an error.

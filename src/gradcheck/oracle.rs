@@ -3,8 +3,9 @@
 use candle_core::{DType, Device, Result, Tensor, bail};
 
 use super::exec::Exec;
-use super::numeric::{self, Point};
+use super::numeric::{self, Point, SAMPLES};
 use super::options::unit_roundoff;
+use super::rng::SplitMix64;
 
 /// f at fixed inputs, in the precision its derivative is taken in.
 pub(crate) struct Oracle {
@@ -84,11 +85,13 @@ impl Oracle {
         &self.inputs
     }
 
-    /// f with input k replaced.
-    fn call(&self, exec: &impl Exec, k: usize, values: &[f64]) -> Result<Vec<f64>> {
+    /// f with some inputs replaced.
+    fn call(&self, exec: &impl Exec, moved: &[(usize, Vec<f64>)]) -> Result<Vec<f64>> {
         let mut inputs = self.inputs.clone();
-        let t = &self.inputs[k];
-        inputs[k] = tensor(values, t.dims(), self.dtypes[k], t.device())?;
+        for (k, values) in moved {
+            let t = &self.inputs[*k];
+            inputs[*k] = tensor(values, t.dims(), self.dtypes[*k], t.device())?;
+        }
         let y = exec.call(&inputs)?;
         same_shape(&self.dims, &y)?;
         to_f64(&y)
@@ -101,31 +104,30 @@ impl Oracle {
         k: usize,
         j: usize,
     ) -> impl FnMut(f64) -> Result<Point> + use<'s, E> {
-        let mut values = self.values[k].clone();
+        let mut moved = [(k, self.values[k].clone())];
         move |t| {
             let x = self.values[k][j];
-            values[j] = round_to(self.dtypes[k], x + t)?;
-            let y = self.call(exec, k, &values)?;
-            Ok(Point {
-                t: values[j] - x,
-                y,
-            })
+            let there = round_to(self.dtypes[k], x + t)?;
+            moved[0].1[j] = there;
+            let y = self.call(exec, &moved)?;
+            Ok(Point { t: there - x, y })
         }
     }
 
-    /// The line x + t·u in input k; u is 0 or a power of two in size in every place.
+    /// The line x + t·u; u is a direction in each of some inputs.
     pub(crate) fn toward<'s, E: Exec>(
         &'s self,
         exec: &'s E,
-        k: usize,
-        u: &'s [f64],
+        u: &'s [(usize, Vec<f64>)],
     ) -> impl FnMut(f64) -> Result<Point> + use<'s, E> {
-        let mut values = self.values[k].clone();
+        let mut moved = u.to_vec();
         move |t| {
-            for ((value, x), u) in values.iter_mut().zip(&self.values[k]).zip(u) {
-                *value = x + t * u;
+            for ((k, values), (_, u)) in moved.iter_mut().zip(u) {
+                for ((value, x), u) in values.iter_mut().zip(&self.values[*k]).zip(u) {
+                    *value = x + t * u;
+                }
             }
-            let y = self.call(exec, k, &values)?;
+            let y = self.call(exec, &moved)?;
             Ok(Point { t, y })
         }
     }
@@ -161,22 +163,34 @@ impl Oracle {
         }
     }
 
-    /// ε of every output, from moving all of input k at random.
-    pub(crate) fn noise(&self, exec: &impl Exec, k: usize, signs: &[f64]) -> Vec<f64> {
-        let scale = numeric::power_of_two(self.size(k).largest);
-        let step = numeric::sampling_step(scale, self.unit);
-        let mut sample = |n: f64| {
-            // An element near zero may sit at the edge of a domain: leave it.
-            let moved = (self.values[k].iter().zip(signs)).map(|(&x, sign)| {
-                if x.abs() > 64. * step {
-                    x + n * step * sign
-                } else {
-                    x
-                }
-            });
-            self.call(exec, k, &moved.collect::<Vec<_>>())
+    /// ε of every output, from moving all of some inputs at random.
+    pub(crate) fn noise(&self, exec: &impl Exec, inputs: &[usize], seed: u64) -> Vec<f64> {
+        let signs: Vec<Vec<f64>> = (inputs.iter())
+            .map(|&k| SplitMix64::new(seed, 1000 + k as u64).signs(self.values[k].len()))
+            .collect();
+        let largest: Vec<f64> = inputs.iter().map(|&k| self.size(k).largest).collect();
+        let values: Result<Vec<_>> = exec
+            .map(SAMPLES, |exec, sample| {
+                let moved = (inputs.iter().zip(&signs).zip(&largest))
+                    .map(|((&k, signs), &largest)| (k, self.sampled(k, signs, largest, sample)));
+                let moved: Vec<_> = moved.collect();
+                self.call(exec, &moved)
+            })
+            .into_iter()
+            .collect();
+        numeric::noise(&self.f0, &values.unwrap_or_default(), self.unit)
+    }
+
+    /// Input k some sampling steps from where it is.
+    fn sampled(&self, k: usize, signs: &[f64], largest: f64, sample: usize) -> Vec<f64> {
+        let n = numeric::offset(sample);
+        let step = numeric::sampling_step(numeric::power_of_two(largest), self.unit);
+        // An element near zero may sit at the edge of a domain: leave it.
+        let moved = |(&x, sign): (&f64, &f64)| match x.abs() > 64. * step {
+            true => x + n * step * sign,
+            false => x,
         };
-        numeric::noise(&mut sample, &self.f0, self.unit)
+        self.values[k].iter().zip(signs).map(moved).collect()
     }
 }
 

@@ -267,7 +267,8 @@ struct Implied {
     scale: f64,
 }
 
-fn chosen(options: &Options) -> Vec<Probe> {
+/// The probes that are on.
+pub(crate) fn chosen(options: &Options) -> Vec<Probe> {
     let mut probes = Vec::new();
     if options.fan_out {
         probes.extend([Probe::FThenX, Probe::XThenF, Probe::Twice]);

@@ -55,7 +55,9 @@ pub struct InputReport {
     /// The largest |autograd - numeric| / max(|autograd|, |numeric|) among entries whose numeric value
     /// is well clear of its bound.
     pub max_rel_err: f64,
-    /// Calls of f for this input.
+    /// The largest |analytic - numeric| that is finite. In fast mode 0.
+    pub max_abs_err: f64,
+    /// Calls of f for this input alone.
     pub evaluations: usize,
     /// Fast mode: the smallest error of a single entry that this run could have seen.
     pub smallest_visible: Option<f64>,
