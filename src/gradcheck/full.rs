@@ -140,7 +140,7 @@ pub(crate) fn compare<E: Exec>(
     let inputs = oracle.values(target.input).len();
     let size = oracle.size(target.input);
     let rows: Vec<Vec<f64>> = gradients.iter().map(|g| g.sizes(target.slot)).collect();
-    let start = start(exec, oracle, target)?;
+    let (start, evaluations) = start(exec, oracle, target)?;
     let blocks = exec.map(inputs.div_ceil(BLOCK), |exec, b| {
         let block = Block {
             oracle,
@@ -159,7 +159,7 @@ pub(crate) fn compare<E: Exec>(
     let mut all = Compared {
         tallies: vec![Tally::default(); gradients.len()],
         products: Vec::with_capacity(inputs),
-        evaluations: 0,
+        evaluations,
     };
     for block in blocks {
         let block = block?;
@@ -175,8 +175,9 @@ pub(crate) fn compare<E: Exec>(
 /// A trial takes some twenty evaluations, and saves a few in each of the other columns.
 const COLUMNS_A_TRIAL: usize = 32;
 
-/// The first step that suits each of up to three columns; None where there are too few of them.
-fn start<E: Exec>(exec: &E, oracle: &Oracle, target: &Target) -> Result<Option<i32>> {
+/// The first step that suits each of up to three columns, None where there are too few of them; and
+/// the evaluations it took.
+fn start<E: Exec>(exec: &E, oracle: &Oracle, target: &Target) -> Result<(Option<i32>, usize)> {
     let values = oracle.values(target.input);
     let trials = (values.len() / COLUMNS_A_TRIAL).min(3);
     let size = oracle.size(target.input);
@@ -189,7 +190,10 @@ fn start<E: Exec>(exec: &E, oracle: &Oracle, target: &Target) -> Result<Option<i
     });
     tried
         .into_iter()
-        .try_fold(None, |most, start| Ok(most.max(Some(start?))))
+        .try_fold((None, 0), |(most, calls), tried| {
+            let (start, more) = tried?;
+            Ok((most.max(Some(start)), calls + more))
+        })
 }
 
 /// Compares entry (`output`, `input`) alone; `row` is the gradient of that output.

@@ -35,7 +35,8 @@ pub struct Derivative {
 /// f'(x) by Ridders' extrapolation, with a bound on its error.
 ///
 /// The step adapts to the scale of x, or of 1 where f does not move on that of x. Does not fail: a
-/// function that is not finite beside x has a NaN derivative and an infinite bound.
+/// function that is not finite beside x has a NaN derivative and an infinite bound. At a jump there
+/// is no derivative: the value is then the slope of a chord across it.
 ///
 /// ```
 /// use candle_sine::gradcheck::numeric::derivative;
@@ -236,16 +237,16 @@ const LEVELS: usize = 4;
 /// Of the first steps 2^-start of the scale, the one from which [`LEVELS`] levels know every output
 /// best: where f varies slowly the steps may be large, and rounding, which goes as 1/h, is small.
 ///
-/// Found on one line, it serves as the start for others like it; a line it does not suit goes on to
-/// smaller steps as any other.
+/// Found on one line, it serves as the start for others like it; a line it does not suit begins anew
+/// where any other does. With it the number of evaluations.
 pub(crate) fn best_start(
     line: &mut impl FnMut(f64) -> Result<Point>,
     f0: &[f64],
     noise: &[f64],
     grid: &Grid,
-) -> Result<i32> {
+) -> Result<(i32, usize)> {
     let Some(scale) = grid.scales.first() else {
-        return Ok(grid.start);
+        return Ok((grid.start, 0));
     };
     let mut seen: Vec<(f64, Point)> = Vec::new();
     let mut line = |t: f64| {
@@ -269,7 +270,7 @@ pub(crate) fn best_start(
         }
         (best, least) = (start, error);
     }
-    Ok(best)
+    Ok((best, seen.len()))
 }
 
 /// A tableau on other steps than [`search`] takes: not powers of two, so that a function that

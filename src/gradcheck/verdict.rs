@@ -16,7 +16,8 @@ pub enum Verdict {
     /// The function has a kink or a jump here: its one-sided slopes differ and autograd's value lies
     /// between them. Any such value is a subgradient; move the input to check the derivative.
     Kink,
-    /// They do not disagree, but the numeric derivative is not sharp enough to call it a pass.
+    /// They differ by no more than atol, or the numeric derivative is not sharp enough to call it a
+    /// pass.
     Inconclusive,
     /// Right to single precision, not to f64's: rounded constants in the gradient, or a step
     /// computed in f32.
@@ -80,7 +81,9 @@ impl Verdict {
                 "the one-sided slopes differ here and autograd's value lies between them: \
                  a subgradient"
             }
-            Self::Inconclusive => "no disagreement, but the numeric derivative is not sharp enough",
+            Self::Inconclusive => {
+                "the numeric derivative is not sharp enough, or they differ by less than atol"
+            }
             Self::Imprecise => "right to single precision only",
             Self::Nondeterministic => "the same call gave two different results",
             Self::Unsupported => "the backward pass returned an error",
