@@ -105,10 +105,13 @@ impl Mutant {
         let (storage, layout) = y.storage_and_layout();
         match &*storage {
             Storage::Cpu(storage) => {
+                let from = layout.start_offset();
                 let copy = match storage {
-                    CpuStorage::F64(v) => CpuStorage::F64(v[layout.start_offset()..].to_vec()),
-                    CpuStorage::F32(v) => CpuStorage::F32(v[layout.start_offset()..].to_vec()),
-                    _ => bail!("f32 and f64 only"),
+                    CpuStorage::F64(v) => CpuStorage::F64(v[from..].to_vec()),
+                    CpuStorage::F32(v) => CpuStorage::F32(v[from..].to_vec()),
+                    CpuStorage::F16(v) => CpuStorage::F16(v[from..].to_vec()),
+                    CpuStorage::BF16(v) => CpuStorage::BF16(v[from..].to_vec()),
+                    _ => bail!("floats of 16 bits or more only"),
                 };
                 Ok((copy, layout.shape().clone()))
             }
@@ -245,7 +248,9 @@ fn dense(storage: &CpuStorage, layout: &Layout) -> Result<Tensor> {
     match storage {
         CpuStorage::F64(v) => Tensor::from_vec(in_order(v, layout), shape, &Device::Cpu),
         CpuStorage::F32(v) => Tensor::from_vec(in_order(v, layout), shape, &Device::Cpu),
-        _ => bail!("f32 and f64 only"),
+        CpuStorage::F16(v) => Tensor::from_vec(in_order(v, layout), shape, &Device::Cpu),
+        CpuStorage::BF16(v) => Tensor::from_vec(in_order(v, layout), shape, &Device::Cpu),
+        _ => bail!("floats of 16 bits or more only"),
     }
 }
 
