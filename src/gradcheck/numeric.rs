@@ -353,8 +353,11 @@ impl<'a, D: Fn(usize, f64, f64) -> bool> Descent<'a, D> {
     }
 
     fn all_done(&self, best: &Column) -> bool {
-        (0..self.f0.len())
-            .all(|i| !self.f0[i].is_finite() || (self.done)(i, best.value[i], best.bound[i]))
+        (0..self.f0.len()).all(|i| !self.f0[i].is_finite() || self.is_done(i, best))
+    }
+
+    fn is_done(&self, i: usize, best: &Column) -> bool {
+        (self.done)(i, best.value[i], best.bound[i])
     }
 
     /// Starts at the largest of h, h/4, h/16, ... where f is finite on both sides.
@@ -425,18 +428,14 @@ impl<'a, D: Fn(usize, f64, f64) -> bool> Descent<'a, D> {
             let bend = (p - f0) + (m - f0);
             let round = self.rounding(i, p.abs().max(m.abs()), width);
             let argument = self.argument(bend, width);
-            let (row, least) = extrapolate((p - m) / width, &before.row, self.levels);
-            if let Some((value, error)) = least {
-                let error = error.max(self.unresolved(bend, i) / width);
-                let round = round + argument;
-                if error + round < best.bound[i] {
-                    best.value[i] = value;
-                    best.bound[i] = error + round;
-                }
-                rounding &= error <= round || (self.done)(i, best.value[i], best.bound[i]);
-            } else {
-                rounding = false;
+            let (row, value, error) = extrapolate((p - m) / width, &before.row, self.levels);
+            let error = error.max(self.unresolved(bend, i) / width);
+            let bound = error + round + argument;
+            if bound < best.bound[i] {
+                best.value[i] = value;
+                best.bound[i] = bound;
             }
+            rounding &= error <= round + argument || self.is_done(i, best);
             self.outputs[i] = Before { row, bend, round };
         }
         self.levels += 1;
@@ -471,24 +470,33 @@ impl<'a, D: Fn(usize, f64, f64) -> bool> Descent<'a, D> {
     }
 }
 
+/// 1/(4ᵏ - 1): D(i,k) is D(i,k-1) and this share of its difference from D(i-1,k-1).
+const SHARES: Row = [
+    0.,
+    1. / 3.,
+    1. / 15.,
+    1. / 63.,
+    1. / 255.,
+    1. / 1023.,
+    1. / 4095.,
+];
+
 /// D(i,k) from D(i,k-1) and D(i-1,k-1), k up to the `levels` before this one; and the entry of least
-/// error with that error, None while there is nothing to compare with.
-fn extrapolate(slope: f64, before: &Row, levels: usize) -> (Row, Option<(f64, f64)>) {
+/// error with that error, which is infinite while there is nothing to compare with.
+#[inline]
+fn extrapolate(slope: f64, before: &Row, levels: usize) -> (Row, f64, f64) {
     let mut row = [0.; ORDER + 1];
     row[0] = slope;
-    let mut least: Option<(f64, f64)> = None;
-    let mut weight = 1.;
+    let (mut best, mut least) = (slope, f64::INFINITY);
     for k in 1..=levels.min(ORDER) {
-        weight *= 4.;
         let (fine, coarse) = (row[k - 1], before[k - 1]);
-        let value = (weight * fine - coarse) / (weight - 1.);
+        let value = fine + (fine - coarse) * SHARES[k];
         row[k] = value;
         let error = (value - fine).abs().max((value - coarse).abs());
-        if least.is_none_or(|(_, e)| error < e) {
-            least = Some((value, error));
-        }
+        best = if error < least { value } else { best };
+        least = if error < least { error } else { least };
     }
-    (row, least)
+    (row, best, least)
 }
 
 /// The evaluations [`noise`] takes beside f(x).
