@@ -178,6 +178,7 @@ fn write_files(run: &Run) -> Result<Vec<PathBuf>> {
     let format = run.args.format;
     let rendered = figures(run)?
         .into_par_iter()
+        .with_max_len(1)
         .map(|(name, figure)| Ok((name, figure.render(format)?)))
         .collect::<Result<Vec<_>>>()?;
     // The weights first: they alone cannot be drawn again.

@@ -1,5 +1,6 @@
 //! One pair of axes, with matplotlib's measures: all lengths in points of the picture.
 
+use super::simplify::simplify;
 use super::{Line, Panel, SIZE, Stroke, UNITS, font, ticks};
 use anyhow::Result;
 use plotters::coord::Shift;
@@ -92,8 +93,12 @@ impl<'a> Frame<'a> {
         DB::ErrorType: 'static,
     {
         let visible = line.points.iter().filter(|p| drawable(self.panel, p));
-        let points: Vec<_> = visible.map(|p| units(self.place(*p))).collect();
-        draw_stroke(area, line, points)
+        let points: Vec<_> = visible.map(|p| self.place(*p)).collect();
+        let points = match line.stroke {
+            Stroke::Solid | Stroke::Dashed => simplify(&points),
+            Stroke::Markers => points,
+        };
+        draw_stroke(area, line, points.into_iter().map(units).collect())
     }
 
     fn draw_ticks<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Result<()>

@@ -1,6 +1,7 @@
 //! A plotters backend that draws on pixels with tiny-skia: lines and letters without steps, which
 //! plotters' own bitmap backend draws with them.
 
+use super::encode::encode;
 use super::font;
 use ab_glyph::{Font, FontRef, OutlineCurve, Point};
 use anyhow::{Context, Result};
@@ -9,22 +10,20 @@ use plotters_backend::{
     BackendColor, BackendCoord, BackendStyle, BackendTextStyle, DrawingBackend, DrawingErrorKind,
 };
 use std::convert::Infallible;
-use std::io::Write;
 use tiny_skia::{
-    FillRule, LineCap, LineJoin, Paint, Path, PathBuilder, Pixmap, Rect, Stroke, Transform,
+    FillRule, IntSize, LineCap, LineJoin, Paint, Path, PathBuilder, Pixmap, Rect, Stroke, Transform,
 };
 
 type Drawn = Result<(), DrawingErrorKind<Infallible>>;
 
-/// The bytes of a PNG, `scale` pixels a drawing unit, of what `draw` draws.
+/// The bytes of a PNG, `scale` pixels a drawing unit, of what `draw` draws on a white ground.
 pub(super) fn png(
     size: (u32, u32),
     scale: f32,
     draw: impl FnOnce(Canvas) -> Result<()>,
 ) -> Result<Vec<u8>> {
     let pixels = |units: u32| (units as f32 * scale).round() as u32;
-    let mut pixels =
-        Pixmap::new(pixels(size.0), pixels(size.1)).context("a picture without pixels")?;
+    let mut pixels = white(pixels(size.0), pixels(size.1)).context("a picture without pixels")?;
     draw(Canvas {
         size,
         pixels: &mut pixels,
@@ -34,26 +33,9 @@ pub(super) fn png(
     encode(&pixels)
 }
 
-/// Opaque, so without the alpha channel, and compressed fast: twice the size of the smallest file in
-/// a fifth of its time.
-fn encode(pixels: &Pixmap) -> Result<Vec<u8>> {
-    let mut file = vec![];
-    let mut encoder = png::Encoder::new(&mut file, pixels.width(), pixels.height());
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_compression(png::Compression::Fast);
-    let mut writer = encoder.write_header()?;
-    let mut rows = writer.stream_writer()?;
-    let mut rgb = Vec::with_capacity(3 * pixels.width() as usize);
-    for row in pixels.pixels().chunks(pixels.width() as usize) {
-        rgb.clear();
-        for p in row {
-            rgb.extend([p.red(), p.green(), p.blue()]);
-        }
-        rows.write_all(&rgb)?;
-    }
-    rows.finish()?;
-    drop(writer);
-    Ok(file)
+fn white(width: u32, height: u32) -> Option<Pixmap> {
+    let size = IntSize::from_wh(width, height)?;
+    Pixmap::from_vec(vec![255; 4 * width as usize * height as usize], size)
 }
 
 /// Draws on pixels.

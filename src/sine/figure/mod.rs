@@ -6,7 +6,9 @@
 
 mod axes;
 mod canvas;
+mod encode;
 mod font;
+mod simplify;
 mod ticks;
 
 use anyhow::Result;
@@ -323,7 +325,9 @@ impl Figure {
             }
             Format::Svg => {
                 let mut svg = String::new();
-                self.draw(SVGBackend::with_string(&mut svg, size).into_drawing_area())?;
+                let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
+                area.fill(&WHITE)?;
+                self.draw(area)?;
                 Ok(in_points(svg, size).into_bytes())
             }
         }
@@ -333,7 +337,6 @@ impl Figure {
     where
         DB::ErrorType: 'static,
     {
-        area.fill(&WHITE)?;
         let rows = self.panels.len();
         for (row, panel) in self.panels.iter().enumerate() {
             Frame::new(panel, row, rows).draw(&area)?;
