@@ -16,79 +16,64 @@ const BLOCK: usize = 4 * 32;
 /// The bytes of a PNG of opaque `pixels`: one byte a pixel where a palette holds their colours,
 /// three where it does not.
 pub(super) fn encode(pixels: &Pixmap) -> Result<Vec<u8>> {
-    let palette = Palette::of(pixels.data());
     let mut file = Vec::with_capacity(1 << 17);
     let mut encoder = Encoder::new(&mut file, pixels.width(), pixels.height());
     encoder.set_color(ColorType::Rgb);
     encoder.set_compression(Compression::Fastest);
-    if let Some(palette) = &palette {
-        encoder.set_color(ColorType::Indexed);
-        encoder.set_palette(palette.colors.concat());
-        // White is 0, and runs of 0 are what this compression is good at.
-        encoder.set_filter(Filter::NoFilter);
-    }
+    let bytes = match indexed(pixels.data()) {
+        Some((palette, places)) => {
+            encoder.set_color(ColorType::Indexed);
+            encoder.set_palette(palette.concat());
+            // White is 0, and runs of 0 are what this compression is good at.
+            encoder.set_filter(Filter::NoFilter);
+            places
+        }
+        None => components(pixels.data()),
+    };
     let mut writer = encoder.write_header()?;
     let mut rows = writer.stream_writer()?;
-    let mut bytes = vec![];
-    for row in pixels.data().chunks(4 * pixels.width() as usize) {
-        bytes.clear();
-        match &palette {
-            Some(palette) => palette.places_of(row, &mut bytes),
-            None => components_of(row, &mut bytes),
-        }
-        rows.write_all(&bytes)?;
-    }
+    rows.write_all(&bytes)?;
     rows.finish()?;
     drop(writer);
     Ok(file)
 }
 
-/// The colours of a picture, white first, and where each stands.
-struct Palette {
-    colors: Vec<Rgb>,
-    places: HashMap<Rgb, u8>,
-}
-
-impl Palette {
-    /// `None` where a byte cannot count the colours.
-    fn of(pixels: &[u8]) -> Option<Self> {
-        let (mut colors, mut places) = (vec![WHITE], HashMap::from([(WHITE, 0)]));
-        let mut last = WHITE;
-        let drawn = pixels.chunks(BLOCK).filter(|block| !is_white(block));
-        for color in drawn.flat_map(opaque) {
-            if color != last && !places.contains_key(&color) {
-                places.insert(color, u8::try_from(colors.len()).ok()?);
-                colors.push(color);
-            }
-            last = color;
+/// The colours, white first, and for each pixel the place of its own; `None` where a byte cannot
+/// count them.
+fn indexed(pixels: &[u8]) -> Option<(Vec<Rgb>, Vec<u8>)> {
+    let (mut palette, mut known) = (vec![WHITE], HashMap::from([(WHITE, 0)]));
+    let mut places = Vec::with_capacity(pixels.len() / 4);
+    let mut last = (WHITE, 0);
+    for block in pixels.chunks(BLOCK) {
+        if is_white(block) {
+            places.resize(places.len() + block.len() / 4, 0);
+            continue;
         }
-        Some(Self { colors, places })
-    }
-
-    fn places_of(&self, row: &[u8], bytes: &mut Vec<u8>) {
-        let mut last = (WHITE, 0);
-        for block in row.chunks(BLOCK) {
-            if is_white(block) {
-                bytes.resize(bytes.len() + block.len() / 4, 0);
-                continue;
-            }
-            for color in opaque(block) {
-                if color != last.0 {
-                    last = (color, self.places[&color]);
+        for color in opaque(block) {
+            if color != last.0 {
+                let next = palette.len();
+                let place = *known.entry(color).or_insert(next);
+                if place == next {
+                    palette.push(color);
                 }
-                bytes.push(last.1);
+                last = (color, u8::try_from(place).ok()?);
             }
+            places.push(last.1);
         }
     }
+    Some((palette, places))
 }
 
-fn components_of(row: &[u8], bytes: &mut Vec<u8>) {
-    for block in row.chunks(BLOCK) {
+/// Red, green and blue of each pixel.
+fn components(pixels: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(pixels.len() / 4 * 3);
+    for block in pixels.chunks(BLOCK) {
         match is_white(block) {
             true => bytes.resize(bytes.len() + block.len() / 4 * 3, 255),
             false => bytes.extend(opaque(block).flatten()),
         }
     }
+    bytes
 }
 
 fn is_white(block: &[u8]) -> bool {
