@@ -7,8 +7,10 @@
 
 Contenders take turns. A time is the median over all turns of the time an epoch, the loss fetched
 every 100 epochs as the post does; a ratio is the median of the ratios of neighbouring turns, so that
-what slows the machine down slows both. With --device cuda the same on a GPU (build with --features
-cuda), and against the card's copy bandwidth.
+what slows the machine down slows both. On a GPU, against the card's copy bandwidth, in one call:
+
+    cargo build --release --features cuda --bin candle-sine
+    python3 scripts/bench_vs_pytorch.py --device cuda --json assets/gpu.json
 """
 
 import argparse
@@ -198,6 +200,11 @@ class PyTorch:
         if self.device != "cpu":
             self.torch.cuda.synchronize()
 
+    def release(self):
+        """Gives the memory that PyTorch keeps for later back to the card."""
+        if self.device != "cpu":
+            self.torch.cuda.empty_cache()
+
     def time(self, run, seconds):
         """The median time an epoch, over batches of 2 ms as `candle-sine compare` takes them."""
         run(2)
@@ -215,8 +222,19 @@ class PyTorch:
         return statistics.median(times)
 
 
+def fits(contender):
+    """What `contender` returns; None where the device has not the memory for it."""
+    import torch
+
+    try:
+        return contender()
+    except (torch.OutOfMemoryError, subprocess.CalledProcessError) as error:
+        print(f"left out: {str(error).splitlines()[0][:200]}", file=sys.stderr)
+        return None
+
+
 def measure(points, turns, seconds, device, out):
-    """Every contender's seconds an epoch, one list entry a turn."""
+    """Every contender's seconds an epoch, one list entry a turn; without those that do not fit."""
     pytorch = PyTorch(points, device)
     contenders = {
         "PyTorch eager": pytorch.eager(),
@@ -227,12 +245,18 @@ def measure(points, turns, seconds, device, out):
     multiply_adds = []
     epochs = {rung: 200 for rung in RUNGS}
     for turn in range(-1, turns):  # The first turn warms up, compiles, and finds the epochs.
-        for name, run in contenders.items():
-            seen[name].append(pytorch.time(run, seconds))
-        for rung in RUNGS:
+        for name, run in list(contenders.items()):
+            if (found := fits(lambda: pytorch.time(run, seconds))) is None:
+                del contenders[name]
+            else:
+                seen[name].append(found)
+        pytorch.release()
+        for rung in list(epochs):
             if turn < 0:
-                per_epoch, _ = ours(rung, points, 5, device, out)
-                epochs[rung] = max(5, min(1_000_000, int(seconds / per_epoch)))
+                if (found := fits(lambda: ours(rung, points, 5, device, out))) is None:
+                    del epochs[rung]
+                    continue
+                epochs[rung] = max(5, min(1_000_000, int(seconds / found[0])))
             per_epoch, setup = ours(rung, points, epochs[rung], device, out)
             seen[rung].append(per_epoch)
             if rung == "normal":
@@ -244,7 +268,7 @@ def measure(points, turns, seconds, device, out):
         else:
             seen["read floor"].append(pytorch.time(pytorch.copy(), seconds))
         print(f"N = {points}: turn {turn + 2} of {turns + 1}", file=sys.stderr)
-    return {name: times[1:] for name, times in seen.items() if times}, multiply_adds
+    return {name: times[1:] for name, times in seen.items() if times[1:]}, multiply_adds
 
 
 def ratio(slow, fast):
@@ -275,10 +299,15 @@ def aims(times, whole):
         (10_000_000, "autograd", sgd, 1),
     ]
     for points, rung, other, aim in at_least:
-        if points in times:
+        if {rung, other} <= times.get(points, {}).keys():
             found = ratio(times[points][other], times[points][rung])
             what = f"{rung} against {other}, N = {points:.0e}".replace("e+0", "e")
             yield what, f"{aim} times faster", f"{found:.3g} times", found >= aim
+    largest = times.get(1_000_000_000)
+    if largest and {"fused", "read floor"} <= largest.keys():
+        found = ratio(largest["fused"], largest["read floor"])
+        what = "fused against moving as many bytes as x and y have, N = 1e9"
+        yield what, "1.2 times as long", f"{found:.3g} times as long", found <= 1.2
     largest = times.get(10_000_000)
     if largest and "read floor" in largest:
         found = ratio(largest["fused"], largest["read floor"])
@@ -319,7 +348,7 @@ def processor():
 def report(times, whole, peaks, multiply_adds, device):
     import torch
 
-    card = f", {torch.cuda.get_device_name()}" if device != "cpu" else ""
+    card = f", {torch.cuda.get_device_name()}, driver {driver()}" if device != "cpu" else ""
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True
     ).stdout.strip()
@@ -328,19 +357,21 @@ def report(times, whole, peaks, multiply_adds, device):
         f"{datetime.date.today()}, {commit}; {processor()}, {os.cpu_count()} cores, load {load:.1f}"
         f"{card}; PyTorch {torch.__version__}, {torch.get_num_threads()} threads; f32.\n\n"
     )
-    names = list(next(iter(times.values())))
+    names = dict.fromkeys(name for measured in times.values() for name in measured)
     rows = [["seconds an epoch", *(f"N = {size(n)}" for n in times)]]
     for name in names:
-        rows.append([name, *(seconds_text(statistics.median(times[n][name])) for n in times)])
+        seen = [measured.get(name) for measured in times.values()]
+        rows.append([name, *(seconds_text(statistics.median(s)) if s else "no room" for s in seen)])
     text += table(rows) + "\n"
     rows = [["aim", "", "measured", ""]]
     for what, aim, found, reached in aims(times, whole):
         rows.append([what, aim, found, "reached" if reached else "not reached"])
     text += table(rows) + "\n"
-    rows = [["peak memory", *(f"N = {size(n)}" for n in peaks)]]
-    for rung in RUNGS:
-        rows.append([rung, *(f"{peaks[n][rung]:.0f} MB" for n in peaks)])
-    text += table(rows) + "\n"
+    if peaks:
+        rows = [["peak memory", *(f"N = {size(n)}" for n in peaks)]]
+        for rung in RUNGS:
+            rows.append([rung, *(f"{peaks[n][rung]:.0f} MB" for n in peaks)])
+        text += table(rows) + "\n"
     rows = [["end to end, three plots", "seconds", "peak memory"]]
     for name, (seconds, megabytes) in whole.items():
         rows.append([name, seconds_text(seconds), f"{megabytes:.0f} MB"])
@@ -351,6 +382,32 @@ def report(times, whole, peaks, multiply_adds, device):
         text += f"\nOne core's peak: {peak:.3g} multiply-adds a second in f64, "
         text += f"{seconds_text(9e3 / peak)} for the nine of a point at N = 1e3.\n"
     return text
+
+
+def driver():
+    query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    try:
+        return subprocess.run(query, capture_output=True, text=True).stdout.splitlines()[0]
+    except (OSError, IndexError):
+        return "unknown"
+
+
+def record(times, whole, text):
+    """What was measured, for the repository."""
+    import torch
+
+    return {
+        "date": str(datetime.date.today()),
+        "command": " ".join(["python3", *sys.argv]),
+        "processor": processor(),
+        "card": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "driver": driver(),
+        "torch": torch.__version__,
+        "cuda": torch.version.cuda,
+        "seconds an epoch, one a turn": {str(n): seen for n, seen in times.items()},
+        "end to end, seconds and MB": whole,
+        "table": text.splitlines(),
+    }
 
 
 def write(text):
@@ -364,22 +421,27 @@ def write(text):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--points", default="1000,10000,1000000,10000000")
+    parser.add_argument("--points", help="1e3,1e4,1e6,1e7; on a GPU 1e3,1e6,1e8,1e9")
     parser.add_argument("--turns", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=0.5, help="of each turn of a contender")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--json", help="a file for every turn's times, versions and the table")
     parser.add_argument("--write", action="store_true", help="the table into the READMEs")
     args = parser.parse_args()
-    sizes = [int(float(n)) for n in args.points.split(",")]
+    usual = "1e3,1e4,1e6,1e7" if args.device == "cpu" else "1e3,1e6,1e8,1e9"
+    sizes = [int(float(n)) for n in (args.points or usual).split(",")]
     with tempfile.TemporaryDirectory() as out:
         whole = end_to_end(max(1, args.turns // 2), out)
-        peaks = memory(sizes, args.device, out)
+        # A process's own memory says nothing about the card's.
+        peaks = memory(sizes, args.device, out) if args.device == "cpu" else {}
         times, multiply_adds = {}, []
         for points in sizes:
             times[points], seen = measure(points, args.turns, args.seconds, args.device, out)
             multiply_adds += seen
     text = report(times, whole, peaks, multiply_adds, args.device)
     print(text)
+    if args.json:
+        pathlib.Path(args.json).write_text(json.dumps(record(times, whole, text), indent=1) + "\n")
     if args.write:
         write(text)
 

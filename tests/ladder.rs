@@ -6,9 +6,10 @@
 use candle_core::{DType, Device, Result, Tensor, Var};
 use candle_nn::{Linear, Module, Optimizer as _};
 use candle_sine::gradcheck::{self, Verdict, gradcheck};
+use candle_sine::sine::gradient::autograd::Autograd;
 use candle_sine::sine::gradient::fused::squared_error;
 use candle_sine::sine::gradient::optimizer::Optimizer;
-use candle_sine::sine::gradient::{Gradient, Method, rounding_bound};
+use candle_sine::sine::gradient::{Gradient, LossAndGrad, Method, rounding_bound};
 use candle_sine::sine::least_squares::{LeastSquares, Moments};
 use candle_sine::sine::train::{self, Epoch, History, Options};
 use candle_sine::sine::{Data, Weights, weights};
@@ -424,24 +425,27 @@ fn thinned_data_keeps_its_ends() {
     assert_eq!(data.thinned(2_000_000).unwrap().x.elem_count(), 1_000_001);
 }
 
-/// Where a build has CUDA and a card is there: each rung on it against the CPU.
-#[cfg(feature = "cuda")]
+/// `autograd` goes over 16,384 points at a time; below, at and above that number the loss and the
+/// gradient are those of all points at once, and at any number a sum in one order.
 #[test]
-fn every_rung_on_the_gpu_makes_the_trajectory_of_the_cpu() {
-    let gpu = Device::new_cuda(0).expect("this test wants a CUDA device");
-    for (dtype, bound) in [(DType::F32, 1e-5), (DType::F64, 1e-11)] {
-        for method in Method::ALL {
-            let of = |device: &Device| {
-                let data = Data::new(1000, dtype, CPU).unwrap();
-                let [x, y] = [data.x, data.y].map(|t| t.to_device(device).unwrap());
-                let init = Weights::new(weights::POST.map(f64::from), dtype, device).unwrap();
-                let mut gradient = method.over(&Data { x, y }).unwrap();
-                run(gradient.as_mut(), &init, &options(1e-6))
-            };
-            let (on_gpu, on_cpu) = (of(&gpu), of(CPU));
-            for (a, b) in on_gpu.losses.iter().zip(&on_cpu.losses) {
-                assert!((a / b - 1.).abs() < bound, "{method:?} {dtype:?}: {a} {b}");
-            }
+fn parts_of_the_data_add_up_to_the_whole() {
+    for points in [16_383, 16_384, 16_385, 3 * 16_384 + 7] {
+        let (data, init) = post(points, DType::F64);
+        let mut whole = Autograd::new(&data).unwrap();
+        let mut parts = Method::Autograd.over(&data).unwrap();
+        let numbers = |gradient: &mut dyn Gradient| {
+            let LossAndGrad { loss, grad } = gradient.loss_and_grad(&init).unwrap();
+            let mut all = vec![loss.to_scalar::<f64>().unwrap()];
+            all.extend(grad.stack().unwrap().to_vec1::<f64>().unwrap());
+            all
+        };
+        let (whole, once) = (numbers(&mut whole), numbers(parts.as_mut()));
+        for (a, b) in whole.iter().zip(&once) {
+            assert!((a / b - 1.).abs() < 1e-12, "{points}: {whole:?} {once:?}");
         }
+        if points <= 16_384 {
+            assert_eq!(whole, once, "{points}");
+        }
+        assert_eq!(once, numbers(parts.as_mut()));
     }
 }

@@ -26,12 +26,14 @@ pub mod normal;
 mod numbers;
 #[cfg(feature = "nn")]
 pub mod optimizer;
+mod parts;
 mod rounding;
 
 pub use rounding::rounding_bound;
 
 use super::{Data, Weights};
 use candle_core::{Result, Tensor};
+use parts::Parts;
 
 /// The loss at some weights, and its gradient there.
 #[derive(Clone, Debug)]
@@ -140,7 +142,7 @@ impl Method {
     pub fn over(self, data: &Data) -> Result<Box<dyn Gradient>> {
         Ok(match self {
             Self::Manual => Box::new(manual::Manual::new(data)?),
-            Self::Autograd => Box::new(autograd::Autograd::new(data)?),
+            Self::Autograd => Box::new(Parts::new(data, autograd::Autograd::new)?),
             #[cfg(feature = "nn")]
             Self::Optimizer => Box::new(optimizer::Optimizer::sgd(data)?),
             Self::Fused => Box::new(fused::Fused::new(data)?),
