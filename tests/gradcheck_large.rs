@@ -10,7 +10,11 @@ const N: usize = 128;
 fn spread(signed: bool) -> Result<Tensor> {
     let value = |k: usize| {
         let size = 10f64.powf(-4. + 6. * (k * 37 % N) as f64 / N as f64);
-        if signed && k.is_multiple_of(3) { -size } else { size }
+        if signed && k.is_multiple_of(3) {
+            -size
+        } else {
+            size
+        }
     };
     Tensor::from_iter((0..N).map(value), &Device::Cpu)
 }

@@ -9,6 +9,7 @@ use super::{Answer, files, interrupt};
 use anyhow::{Context, Result};
 use candle_sine::device;
 use candle_sine::sine::figure::{self, Format};
+use candle_sine::sine::gradient::fused::has_kernel;
 use candle_sine::sine::gradient::optimizer::Optimizer;
 use candle_sine::sine::gradient::{Gradient, Method};
 use candle_sine::sine::train::{self, History, Options};
@@ -143,8 +144,8 @@ pub fn run(args: &Args) -> Result<Answer> {
     let start = args.problem.start()?;
     let data = args.problem.data(&device)?;
     let init = args.problem.weights(start.init, &device)?;
-    if !device.is_cpu() {
-        warning("fused: no kernel for this device yet, so tensor operations");
+    if !has_kernel(&device) {
+        warning("fused: no kernel for Metal, so tensor operations");
     }
     interrupt::listen()?;
     let mut rungs = vec![];

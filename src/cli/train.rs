@@ -11,6 +11,7 @@ use super::{Answer, files, interrupt, memory};
 use anyhow::{Context, Result, bail};
 use candle_sine::device;
 use candle_sine::sine::figure::Format;
+use candle_sine::sine::gradient::fused::has_kernel;
 use candle_sine::sine::gradient::{Gradient, Method};
 use candle_sine::sine::least_squares::LeastSquares;
 use candle_sine::sine::train::{self, History, Options};
@@ -159,8 +160,8 @@ pub fn run(args: &Args) -> Result<Answer> {
     if args.problem.seed == Some(super::args::Seed::Random) {
         out.note(format_args!("--seed {}", start.seed.unwrap_or_default()));
     }
-    if args.gradient == Method::Fused && !device.is_cpu() {
-        out.note("fused: no kernel for this device yet, so tensor operations");
+    if args.gradient == Method::Fused && !has_kernel(&device) {
+        out.note("fused: no kernel for Metal, so tensor operations");
     }
     let mut gradient = args.gradient.over(&data)?;
     let history = descend(gradient.as_mut(), init.clone(), &options, args, &mut out)?;
@@ -180,8 +181,8 @@ pub fn run(args: &Args) -> Result<Answer> {
 /// How many tensors of the data's size a way to the gradient holds at once, at most.
 fn tensors(gradient: Method) -> usize {
     match gradient {
-        Method::Manual => 8,
-        Method::Autograd | Method::Optimizer => 20,
+        Method::Manual | Method::Autograd => 8,
+        Method::Optimizer => 20,
         Method::Fused | Method::Normal => 3,
     }
 }
