@@ -6,13 +6,14 @@
 
 #![cfg(any(feature = "cuda", feature = "metal"))]
 
-use candle_core::{DType, Device, Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor, Var};
 use candle_sine::gradcheck::{self, gradcheck};
 use candle_sine::sine::gradient::Method;
 use candle_sine::sine::gradient::fused::squared_error;
 use candle_sine::sine::train::{self, Epoch, History, Options};
 use candle_sine::sine::{Data, Weights, weights};
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 const CPU: &Device = &Device::Cpu;
 
@@ -43,31 +44,40 @@ fn start(dtype: DType, device: &Device) -> Result<Weights> {
     Weights::new(weights::POST.map(f64::from), dtype, device)
 }
 
-fn run(method: Method, points: usize, dtype: DType, device: &Device) -> Result<History> {
+/// A patience of zero makes each epoch a stretch of its own, a longer one many epochs one stretch.
+fn run(problem: (Method, usize, DType), device: &Device, patience: u64) -> Result<History> {
+    let (method, points, dtype) = problem;
     let mut gradient = method.over(&data(points, dtype, device)?)?;
     let options = Options {
         learning_rate: 1e-3 / points as f64,
+        patience: Duration::from_millis(patience),
         ..Options::default()
     };
     let go_on = &mut |_: &Epoch| Ok(ControlFlow::Continue(()));
     train::train(gradient.as_mut(), start(dtype, device)?, &options, go_on)
 }
 
-/// Along 1000 epochs: f64 within 1e-11 of the CPU's losses, f32 within 1e-5, as the sums of either
-/// device are of the exact ones.
+/// Along 1000 epochs, f64 within 1e-11 of the CPU's losses and f32 within 1e-4, and what the rounding
+/// of an error makes of its square where descent leaves little of it: an error is a difference of
+/// terms as large as the first error, and is off by some units in the last place of those.
 #[test]
 fn every_rung_makes_the_trajectory_of_the_cpu() -> Result<()> {
     let gpu = gpu()?;
     for &dtype in dtypes() {
-        let bound = if dtype == DType::F32 { 1e-5 } else { 1e-11 };
+        let (bound, ulps) = match dtype {
+            DType::F32 => (1e-4, 1e-6),
+            _ => (1e-11, 1e-14),
+        };
         for &method in Method::ALL {
-            for points in [2, 1000, 4099] {
-                let there = run(method, points, dtype, &gpu)?;
-                let here = run(method, points, dtype, CPU)?;
+            for (points, patience) in [(2, 0), (1000, 0), (1000, 50), (4099, 50)] {
+                let problem = (method, points, dtype);
+                let there = run(problem, &gpu, patience)?;
+                let here = run(problem, CPU, patience)?;
                 assert_eq!(there.losses.len(), 1000);
+                let off = ulps * here.losses[0].sqrt();
                 for (a, b) in there.losses.iter().zip(&here.losses) {
-                    let apart = (a - b).abs() / b.abs().max(1e-6);
-                    assert!(apart < bound, "{method:?} {dtype:?} {points}: {a} {b}");
+                    let allowed = bound * b + 4. * off * b.sqrt() + off * off;
+                    assert!((a - b).abs() <= allowed, "{problem:?} {patience}: {a} {b}");
                 }
             }
         }
@@ -109,6 +119,42 @@ fn layouts(t: &Tensor) -> Result<Vec<Tensor>> {
     ])
 }
 
+/// The kernel reads every layout itself; gradcheck's variables are contiguous but for its probes.
+#[test]
+fn layouts_do_not_matter() -> Result<()> {
+    let gpu = gpu()?;
+    for &dtype in dtypes() {
+        let Data { x, y } = data(1_000_003, dtype, &gpu)?;
+        let packed = |t: &Tensor| t.force_contiguous()?.to_device(CPU);
+        for (x, y) in layouts(&x)?.iter().zip(layouts(&y)?.iter().rev()) {
+            for weights in 0..4 {
+                let there = loss_and_grad(weights, x, y)?;
+                let here = loss_and_grad(weights, &packed(x)?, &packed(y)?)?;
+                let largest = here.iter().fold(0f64, |m, v| m.max(v.abs()));
+                for (a, b) in there.iter().zip(&here) {
+                    assert!((a - b).abs() <= 1e-6 * largest, "{there:?} {here:?}");
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The loss and its gradient by the weights, which are given in one of the layouts.
+fn loss_and_grad(layout: usize, x: &Tensor, y: &Tensor) -> Result<Vec<f64>> {
+    let weights = start(x.dtype(), x.device())?.stack()?;
+    let weights = Var::from_tensor(&weights)?;
+    let loss = squared_error(&layouts(&weights)?[layout], x, y)?;
+    let grads = loss.backward()?;
+    let grad = grads
+        .get(&weights)
+        .map(|g| g.to_dtype(DType::F64)?.to_vec1());
+    let mut all: Vec<f64> = grad.transpose()?.unwrap_or_default();
+    assert_eq!(all.len(), 4);
+    all.push(loss.to_dtype(DType::F64)?.to_scalar()?);
+    Ok(all)
+}
+
 #[test]
 fn gradcheck_passes_the_fused_op() -> Result<()> {
     let gpu = gpu()?;
@@ -130,12 +176,13 @@ fn gradcheck_passes_the_fused_op() -> Result<()> {
     Ok(())
 }
 
-/// A pass adds in one order: the same bits every time.
+/// A pass adds in one order: the same bits every time, and for as many epochs at a time as may be.
 #[test]
 fn the_same_numbers_come_out_again() -> Result<()> {
     let gpu = gpu()?;
-    let once = run(Method::Fused, 100_003, DType::F32, &gpu)?;
-    let again = run(Method::Fused, 100_003, DType::F32, &gpu)?;
+    let problem = (Method::Fused, 100_003, DType::F32);
+    let once = run(problem, &gpu, 50)?;
+    let again = run(problem, &gpu, 0)?;
     assert_eq!(once.losses, again.losses);
     Ok(())
 }

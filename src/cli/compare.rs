@@ -170,13 +170,17 @@ fn descend(
     init: &Weights,
     args: &Args,
 ) -> Result<Option<Rung>> {
+    let device = init.a.device();
     let began = Instant::now();
     let mut gradient = make()?;
     gradient.loss_and_grad(init)?;
+    device.synchronize()?;
     let setup_seconds = began.elapsed().as_secs_f64();
     let mut times = Times::default();
     let options = args.options(learning_rate);
     let history = train::train(gradient.as_mut(), init.clone(), &options, &mut |epoch| {
+        // A GPU is given its work ahead of time: what counts is when it is done.
+        device.synchronize()?;
         times.reached(epoch.done);
         Ok(interrupt::go_on())
     })?;

@@ -78,18 +78,26 @@ impl Graph {
         self.baseline.get_or_init(find).as_ref()
     }
 
-    /// Every row of the Jacobian, one backward pass an output element, on all cores. f itself is
-    /// not called.
+    /// Every row of the Jacobian, one backward pass an output element. f itself is not called.
     pub(crate) fn rows(&self) -> std::result::Result<Vec<Products>, Failure> {
         let outputs = self.y.elem_count();
-        (0..outputs)
-            .into_par_iter()
-            .map(|i| {
-                let mut v = vec![0.; outputs];
-                v[i] = 1.;
-                self.vjp(&v)
-            })
-            .collect()
+        self.each(outputs, |i| {
+            let mut v = vec![0.; outputs];
+            v[i] = 1.;
+            self.vjp(&v)
+        })
+    }
+
+    /// `pass` for 0..n, on all cores; on a GPU, whose work is ordered on one thread alone, on this.
+    pub(crate) fn each<T: Send>(
+        &self,
+        n: usize,
+        pass: impl Fn(usize) -> std::result::Result<T, Failure> + Sync,
+    ) -> std::result::Result<Vec<T>, Failure> {
+        match self.y.device().is_cpu() {
+            true => (0..n).into_par_iter().map(&pass).collect(),
+            false => (0..n).map(&pass).collect(),
+        }
     }
 }
 

@@ -9,7 +9,6 @@
 //! one entry is left, and that entry is judged as the full mode judges it.
 
 use candle_core::Result;
-use rayon::prelude::*;
 
 use super::analytic::{Failure, Graph, Products};
 use super::compare::{CERTAIN, Pair, ROUNDING};
@@ -33,14 +32,11 @@ pub(crate) fn rounds(
     count: usize,
     seed: u64,
 ) -> std::result::Result<Vec<Round>, Failure> {
-    (0..count)
-        .into_par_iter()
-        .map(|r| {
-            let v = SplitMix64::new(seed, 2 * r as u64 + 1).uneven_signs(graph.y.elem_count());
-            let products = graph.vjp(&v)?;
-            Ok(Round { v, products })
-        })
-        .collect()
+    graph.each(count, |r| {
+        let v = SplitMix64::new(seed, 2 * r as u64 + 1).uneven_signs(graph.y.elem_count());
+        let products = graph.vjp(&v)?;
+        Ok(Round { v, products })
+    })
 }
 
 /// What the projections of one input say.

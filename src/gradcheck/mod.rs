@@ -126,7 +126,7 @@ where
 }
 
 /// [`gradcheck`] on all cores: the same algorithm and the same report, with `f` called from rayon's
-/// threads.
+/// threads. On a GPU the same as [`gradcheck`].
 ///
 /// An `f` that multiplies matrices is checked about twice as fast where the environment variable
 /// `RAYON_NUM_THREADS` is set: without it, candle-core 0.11.1 asks for the number of cores at each
@@ -149,7 +149,16 @@ pub fn par_gradcheck<F>(f: F, inputs: &[Tensor], options: &Options) -> Result<Re
 where
     F: Fn(&[Tensor]) -> Result<Tensor> + Sync,
 {
-    check::run(&Parallel(f), None, inputs, options)
+    match on_cpu(inputs) {
+        true => check::run(&Parallel(f), None, inputs, options),
+        false => check::run(&Serial(f), None, inputs, options),
+    }
+}
+
+/// On a GPU there is nothing to share: candle gives each thread a stream of its own there (candle-core
+/// 0.11.1, `CudaDevice::new`), and nothing orders one thread's work after another's.
+fn on_cpu(inputs: &[Tensor]) -> bool {
+    inputs.iter().all(|t| t.device().is_cpu())
 }
 
 /// A hand-written gradient, autograd and numbers, three ways in one table.
@@ -223,7 +232,10 @@ where
     M: Fn(&[Tensor], &Tensor) -> Result<Vec<G>>,
     G: Into<Option<Tensor>>,
 {
-    three_ways(&Parallel(f), manual, inputs, options)
+    match on_cpu(inputs) {
+        true => three_ways(&Parallel(f), manual, inputs, options),
+        false => three_ways(&Serial(f), manual, inputs, options),
+    }
 }
 
 fn three_ways<M, G>(

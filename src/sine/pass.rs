@@ -49,7 +49,9 @@ pub(super) fn over<const K: usize>(terms: impl Terms<K>, data: &Data) -> Result<
     let mut total = [0.; K];
     for start in (0..points).step_by(FETCH) {
         let part = |t: &Tensor| {
+            // A view is fetched with all of its storage, so it is copied there first.
             t.narrow(0, start, FETCH.min(points - start))?
+                .force_contiguous()?
                 .to_device(&Device::Cpu)
         };
         total = plus(total, sums(terms, &part(x)?, &part(y)?)?);

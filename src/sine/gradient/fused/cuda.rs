@@ -88,6 +88,9 @@ pub(super) fn descend(
 ) -> Result<Stretch> {
     numbers::check_dtype(weights, x.dtype())?;
     let stacked = weights.stack()?;
+    if !(x.device().same_device(stacked.device()) && x.device().same_device(y.device())) {
+        bail!("the weights, x and y must be on one device")
+    }
     let guards = [&stacked, x, y].map(Tensor::storage_and_layout);
     let [(w, w_layout), (x, x_layout), (y, y_layout)] = &guards;
     let (Storage::Cuda(w), Storage::Cuda(x), Storage::Cuda(y)) = (&**w, &**x, &**y) else {
