@@ -8,7 +8,6 @@ use super::exec::Exec;
 use super::fast::{self, Fast, Projected, Round};
 use super::full::{self, Rows, Tally, Target, Worst};
 use super::joint::{self, Part};
-use super::numeric::SAMPLES;
 use super::options::{Mode, Options};
 use super::oracle::{Oracle, same_shape, to_f64};
 use super::probes::unravel;
@@ -79,6 +78,8 @@ pub(crate) fn run<E: Exec>(
     } else {
         check.compare(manual, &mut report)?;
     }
+    check.notes(&mut report)?;
+    report.evaluations = exec.calls();
     Ok(report)
 }
 
@@ -118,8 +119,9 @@ fn chosen(inputs: &[Tensor], options: &Options) -> Result<Vec<usize>> {
 
 /// Whether f gives another value when called again.
 fn wanders<E: Exec>(exec: &E, graph: &Graph, y: &[f64], inputs: &[Tensor]) -> Result<bool> {
-    let plain: Vec<Tensor> = inputs.iter().map(Tensor::detach).collect();
-    let again = exec.call(&plain)?;
+    // Contiguous, as variables are: in another layout sums may be taken in another order.
+    let plain: Result<Vec<Tensor>> = inputs.iter().map(|t| t.detach().contiguous()).collect();
+    let again = exec.call(&plain?)?;
     same_shape(graph.y.dims(), &again)?;
     let again = to_f64(&again)?;
     let unit = super::options::unit_roundoff(graph.y.dtype());
@@ -152,7 +154,7 @@ impl<E: Exec> Check<'_, E> {
             },
             output_shape: self.graph.y.dims().to_vec(),
             oracle: self.oracle.dtype,
-            evaluations: 2 + usize::from(self.options.determinism),
+            evaluations: 0,
             backwards: 0,
             notes: Vec::new(),
         }
@@ -185,6 +187,29 @@ impl<E: Exec> Check<'_, E> {
         }
         let note = "f gave two values for the same inputs, so no derivative was taken";
         report.notes.push(note.to_string());
+    }
+
+    /// What f said where it could not be called.
+    fn notes(&self, report: &mut Report) -> Result<()> {
+        if let Some(reason) = &self.oracle.not_wide {
+            report.notes.push(format!(
+                "the numeric derivative is in {}, since f does not run in f64: {reason}",
+                self.oracle.dtype.as_str()
+            ));
+        }
+        let Some(reason) = self.oracle.refused() else {
+            return Ok(());
+        };
+        if report
+            .inputs
+            .iter()
+            .any(|i| i.verdict == Verdict::NonFinite)
+        {
+            bail!("gradcheck: f gives an error beside its inputs: {reason}")
+        }
+        let note = format!("f gives an error at some points beside its inputs: {reason}");
+        report.notes.push(note);
+        Ok(())
     }
 
     fn compare(&self, manual: Option<Manual>, report: &mut Report) -> Result<()> {
@@ -228,12 +253,11 @@ impl<E: Exec> Check<'_, E> {
                 wide: wide.as_deref(),
             }];
             gradients.extend(by_hand.as_deref().map(|rows| Rows { rows, wide: None }));
+            let before = self.exec.calls();
             let noise = self.noise(&[slot]);
             let target = self.target(slot, &noise);
             let compared = full::compare(self.exec, &self.oracle, &target, &gradients)?;
-            let evaluations = compared.evaluations + SAMPLES;
-            report.evaluations += evaluations;
-            report.inputs[slot].evaluations = evaluations;
+            report.inputs[slot].evaluations = self.exec.calls() - before;
             self.fill(slot, &compared.tallies[0], &mut report.inputs[slot]);
             self.severed(slot, &rows, &compared.tallies[0], &mut report.inputs[slot]);
             if let Some(by_hand) = &by_hand {
@@ -340,8 +364,9 @@ impl<E: Exec> Check<'_, E> {
             }
             _ => None,
         };
-        let mut together = self.together(slots, &rounds, report)?;
+        let mut together = self.together(slots, &rounds)?;
         for &slot in slots {
+            let before = self.exec.calls();
             let (noise, agreed) = match &mut together {
                 Some(joint) => (joint.noise.clone(), joint.projected[slot].take()),
                 None => (self.noise(&[slot]), None),
@@ -357,8 +382,9 @@ impl<E: Exec> Check<'_, E> {
             };
             let projected = match agreed {
                 Some(projected) => projected,
-                None => fast.check(self.exec, &rounds)?.with_evaluations(SAMPLES),
+                None => fast.check(self.exec, &rounds)?,
             };
+            report.inputs[slot].evaluations = self.exec.calls() - before;
             let missing = rounds.iter().all(|r| r.products[slot].is_none());
             self.fill_fast(slot, projected, missing, report);
             if let (Some(by_hand), Some(round)) = (&by_hand, rounds.first()) {
@@ -371,12 +397,7 @@ impl<E: Exec> Check<'_, E> {
     }
 
     /// All inputs in one projection; None where that cannot be done or does not settle them all.
-    fn together(
-        &self,
-        slots: &[usize],
-        rounds: &[Round],
-        report: &mut Report,
-    ) -> Result<Option<Together>> {
+    fn together(&self, slots: &[usize], rounds: &[Round]) -> Result<Option<Together>> {
         let part = |&slot: &usize| {
             let input = self.checked[slot];
             Part::new(&self.oracle, (slot, input), self.judge(slot), rounds)
@@ -388,7 +409,6 @@ impl<E: Exec> Check<'_, E> {
         let noise = self.noise(slots);
         let seed = self.options.seed;
         let joint = joint::project(self.exec, &self.oracle, &parts, rounds, &noise, seed)?;
-        report.evaluations += SAMPLES + joint.evaluations;
         let Some(smallest_visible) = joint.smallest_visible else {
             return Ok(None);
         };
@@ -406,10 +426,8 @@ impl<E: Exec> Check<'_, E> {
         missing: bool,
         report: &mut Report,
     ) {
-        report.evaluations += projected.evaluations;
         report.backwards += projected.backwards;
         let input = &mut report.inputs[slot];
-        input.evaluations = projected.evaluations;
         input.verdict = projected.verdict;
         input.worst = projected.worst.map(|w| self.entry(slot, &w));
         input.smallest_visible = Some(projected.smallest_visible);

@@ -51,6 +51,9 @@ pub(crate) const ROUNDING: f64 = 8.;
 /// f32.
 pub(crate) const CERTAIN: f64 = 100.;
 
+/// And for no more than this share of it, whatever the dtype: 16-bit floats have few digits.
+const MOST: f64 = 0.25;
+
 /// Rounding in a narrow dtype does not change a gradient by more than this share.
 const GROSS: f64 = 0.1;
 
@@ -74,7 +77,8 @@ impl Judge {
             return Verdict::Inconclusive;
         }
         // Right in f64, so the narrow dtype's own rounding, more of it than was allowed for.
-        if self.right_in_f64(p) && p.difference() <= GROSS * p.size().max(p.row) {
+        let gross = (GROSS * p.size().max(p.row)).max(self.inside(p));
+        if self.right_in_f64(p) && p.difference() <= gross {
             return Verdict::Inconclusive;
         }
         let single = SINGLE * p.size() + ROUNDING * 2f64.powi(-24) * p.row;
@@ -98,11 +102,21 @@ impl Judge {
     fn rounding(&self, p: &Pair) -> f64 {
         let strict = ROUNDING * self.tolerance.unit * p.row;
         if self.right_in_f64(p) {
-            let inside = 64. * self.tolerance.unit * p.natural;
+            let inside = self.inside(p);
+            // In 16 bits that may be more than the gradient itself.
+            let inside = match self.tolerance.unit > 2f64.powi(-12) {
+                true => inside.min(GROSS * p.size().max(p.row)),
+                false => inside,
+            };
             strict.max(self.tolerance.rtol * p.row).max(inside)
         } else {
             strict
         }
+    }
+
+    /// 64u·G: the rounding of terms as large as f that cancel in its gradient.
+    fn inside(&self, p: &Pair) -> f64 {
+        64. * self.tolerance.unit * p.natural
     }
 
     fn right_in_f64(&self, p: &Pair) -> bool {
@@ -115,7 +129,7 @@ impl Judge {
 
     /// Whether the numeric value is sharp enough for agreement with it to mean something.
     pub(crate) fn certain(&self, p: &Pair) -> bool {
-        self.numeric_share(p) <= CERTAIN * self.tolerance.rtol * p.size()
+        self.numeric_share(p) <= (CERTAIN * self.tolerance.rtol).min(MOST) * p.size()
             || self.flat(p)
             || p.bound <= self.rowwise() * p.row
             || self.both_zero(p, self.tolerance.rtol)
@@ -129,7 +143,8 @@ impl Judge {
 
     /// The share of the row's largest entry below which a bound hides nothing that matters.
     fn rowwise(&self) -> f64 {
-        (1e-2 * self.tolerance.rtol).max(64. * self.unit)
+        let least = (1e-2 * self.tolerance.rtol).max(64. * self.unit);
+        least.min(MOST / self.tolerance.kappa)
     }
 
     /// f does not move with x beyond its own rounding, and no gradient is claimed. That a derivative is

@@ -91,7 +91,7 @@ pub fn negative_control() -> Result<()> {
             let f = |t: &[Tensor]| t[0].apply_op1(Cube { fault });
             let options = Options::default().mode(mode).probes(false);
             let inputs = std::slice::from_ref(&x);
-            let verdict = super::check::run(&Serial(f), None, inputs, &options)?.verdict();
+            let verdict = super::check::run(&Serial::new(f), None, inputs, &options)?.verdict();
             if !verdicts.contains(&verdict) {
                 bail!(
                     "gradcheck's negative control failed: {fault:?} in {mode:?} mode gave {verdict}"

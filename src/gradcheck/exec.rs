@@ -1,5 +1,7 @@
 //! One core or all of them: the same checks with or without a `Sync` bound on f.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use candle_core::{Result, Tensor};
 use rayon::prelude::*;
 
@@ -8,16 +10,34 @@ pub(crate) trait Exec {
     /// f(inputs)
     fn call(&self, inputs: &[Tensor]) -> Result<Tensor>;
 
+    /// How many times f was called by now.
+    fn calls(&self) -> usize;
+
     /// `job` at 0..n, in order of n.
     fn map<T: Send>(&self, n: usize, job: impl Fn(&Self, usize) -> T + Sync) -> Vec<T>;
 }
 
 /// Calls f from this thread alone, so f may hold a `Cell`.
-pub(crate) struct Serial<F>(pub(crate) F);
+pub(crate) struct Serial<F> {
+    f: F,
+    calls: AtomicUsize,
+}
+
+impl<F> Serial<F> {
+    pub(crate) fn new(f: F) -> Self {
+        let calls = AtomicUsize::new(0);
+        Self { f, calls }
+    }
+}
 
 impl<F: Fn(&[Tensor]) -> Result<Tensor>> Exec for Serial<F> {
     fn call(&self, inputs: &[Tensor]) -> Result<Tensor> {
-        (self.0)(inputs)
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        (self.f)(inputs)
+    }
+
+    fn calls(&self) -> usize {
+        self.calls.load(Ordering::Relaxed)
     }
 
     fn map<T: Send>(&self, n: usize, job: impl Fn(&Self, usize) -> T + Sync) -> Vec<T> {
@@ -26,11 +46,26 @@ impl<F: Fn(&[Tensor]) -> Result<Tensor>> Exec for Serial<F> {
 }
 
 /// Calls f from rayon's threads.
-pub(crate) struct Parallel<F>(pub(crate) F);
+pub(crate) struct Parallel<F> {
+    f: F,
+    calls: AtomicUsize,
+}
+
+impl<F> Parallel<F> {
+    pub(crate) fn new(f: F) -> Self {
+        let calls = AtomicUsize::new(0);
+        Self { f, calls }
+    }
+}
 
 impl<F: Fn(&[Tensor]) -> Result<Tensor> + Sync> Exec for Parallel<F> {
     fn call(&self, inputs: &[Tensor]) -> Result<Tensor> {
-        (self.0)(inputs)
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        (self.f)(inputs)
+    }
+
+    fn calls(&self) -> usize {
+        self.calls.load(Ordering::Relaxed)
     }
 
     fn map<T: Send>(&self, n: usize, job: impl Fn(&Self, usize) -> T + Sync) -> Vec<T> {

@@ -44,7 +44,6 @@ pub(crate) struct Projected {
     pub(crate) verdict: Verdict,
     pub(crate) worst: Option<Worst>,
     pub(crate) smallest_visible: f64,
-    pub(crate) evaluations: usize,
     pub(crate) backwards: usize,
     pub(crate) note: Option<String>,
 }
@@ -55,16 +54,22 @@ impl Projected {
             verdict: Verdict::Pass,
             worst: None,
             smallest_visible,
-            evaluations: 0,
             backwards: 0,
             note: None,
         }
     }
 
-    /// With so many evaluations more.
-    pub(crate) fn with_evaluations(mut self, more: usize) -> Self {
-        self.evaluations += more;
-        self
+    /// The numeric derivative is not finite, though f may be.
+    fn blocked(&mut self, finite: bool) {
+        let (verdict, note) = match finite {
+            true => (
+                Verdict::Inconclusive,
+                "moving all elements at once leaves f's domain: try Mode::Full",
+            ),
+            false => (Verdict::NonFinite, "f is not finite"),
+        };
+        self.verdict = verdict;
+        self.note = Some(note.to_string());
     }
 }
 
@@ -76,7 +81,6 @@ struct Total {
     bound: f64,
     /// κ·e and the rounding of the backward pass.
     threshold: f64,
-    evaluations: usize,
 }
 
 impl Total {
@@ -121,11 +125,10 @@ impl Fast<'_> {
             self.total(exec, &u, &round.v, &gradient)
         });
         let totals = totals.into_iter().collect::<Result<Vec<_>>>()?;
-        let evaluations = totals.iter().map(|t| t.evaluations).sum();
         let least = totals
             .iter()
             .fold(f64::INFINITY, |m, t| m.min(2. * t.threshold));
-        let mut projected = Projected::pass(least).with_evaluations(evaluations);
+        let mut projected = Projected::pass(least);
         for (r, (round, total)) in rounds.iter().zip(&totals).enumerate() {
             let gradient = self.gradient(&round.products);
             if let Some(j) = gradient.iter().position(|g| !g.is_finite()) {
@@ -133,8 +136,7 @@ impl Fast<'_> {
                 return Ok(projected);
             }
             if !total.numeric.is_finite() {
-                projected.verdict = Verdict::NonFinite;
-                projected.note = Some("the numeric derivative is not finite".to_string());
+                projected.blocked(self.oracle.f0.iter().all(|f| f.is_finite()));
                 return Ok(projected);
             }
             if total.disagrees() {
@@ -173,7 +175,6 @@ impl Fast<'_> {
             numeric: column.value[0],
             bound: column.bound[0],
             threshold: judge.tolerance.kappa * column.bound[0] + rounding,
-            evaluations: column.evaluations,
         })
     }
 
@@ -256,7 +257,6 @@ impl Fast<'_> {
                 projected.backwards += 1;
                 let gradient = self.gradient(&products);
                 let total = self.total(exec, &u, &v, &gradient)?;
-                projected.evaluations += total.evaluations;
                 further(&mut furthest, half, &total);
             }
             let Some((half, _)) = furthest else { break };
@@ -269,26 +269,33 @@ impl Fast<'_> {
         };
         projected.backwards += 1;
         let gradient = self.gradient(&products);
-        let j = self.column(exec, &u, &v, &gradient, projected)?;
+        let j = self.column(exec, &u, &v, &gradient)?;
         self.judge(exec, (i, j), products, total, &round.products, projected)
     }
 
-    /// Halves the inputs of one output.
-    fn column(
+    /// The input element whose `gradient` of vᵀf is furthest off, where the first round's projection
+    /// of it disagrees with the numeric one.
+    pub(crate) fn off(
         &self,
         exec: &impl Exec,
-        u: &[f64],
         v: &[f64],
         gradient: &[f64],
-        projected: &mut Projected,
-    ) -> Result<usize> {
+    ) -> Result<Option<usize>> {
+        let u = self.signs(0);
+        match self.total(exec, &u, v, gradient)?.disagrees() {
+            true => self.column(exec, &u, v, gradient).map(Some),
+            false => Ok(None),
+        }
+    }
+
+    /// Halves the inputs of one output.
+    fn column(&self, exec: &impl Exec, u: &[f64], v: &[f64], gradient: &[f64]) -> Result<usize> {
         let mut inputs = 0..u.len();
         while inputs.len() > 1 {
             let mut furthest = None;
             for half in halves(&inputs) {
                 let u = masked(u, &half);
                 let total = self.total(exec, &u, v, gradient)?;
-                projected.evaluations += total.evaluations;
                 further(&mut furthest, half, &total);
             }
             let Some((half, _)) = furthest else { break };

@@ -51,7 +51,6 @@ pub(crate) struct Compared {
     pub(crate) tallies: Vec<Tally>,
     /// vᵀJ by numbers, with bounds.
     pub(crate) products: Vec<(f64, f64)>,
-    pub(crate) evaluations: usize,
 }
 
 /// Verdicts counted, and the worst entry.
@@ -140,7 +139,7 @@ pub(crate) fn compare<E: Exec>(
     let inputs = oracle.values(target.input).len();
     let size = oracle.size(target.input);
     let rows: Vec<Vec<f64>> = gradients.iter().map(|g| g.sizes(target.slot)).collect();
-    let (start, evaluations) = start(exec, oracle, target)?;
+    let start = start(exec, oracle, target)?;
     let blocks = exec.map(inputs.div_ceil(BLOCK), |exec, b| {
         let block = Block {
             oracle,
@@ -159,11 +158,9 @@ pub(crate) fn compare<E: Exec>(
     let mut all = Compared {
         tallies: vec![Tally::default(); gradients.len()],
         products: Vec::with_capacity(inputs),
-        evaluations,
     };
     for block in blocks {
         let block = block?;
-        all.evaluations += block.evaluations;
         all.products.extend(block.products);
         for (tally, more) in all.tallies.iter_mut().zip(&block.tallies) {
             tally.merge(more);
@@ -175,9 +172,8 @@ pub(crate) fn compare<E: Exec>(
 /// A trial takes some twenty evaluations, and saves a few in each of the other columns.
 const COLUMNS_A_TRIAL: usize = 32;
 
-/// The first step that suits each of up to three columns, None where there are too few of them; and
-/// the evaluations it took.
-fn start<E: Exec>(exec: &E, oracle: &Oracle, target: &Target) -> Result<(Option<i32>, usize)> {
+/// The first step that suits each of up to three columns, None where there are too few of them.
+fn start<E: Exec>(exec: &E, oracle: &Oracle, target: &Target) -> Result<Option<i32>> {
     let values = oracle.values(target.input);
     let trials = (values.len() / COLUMNS_A_TRIAL).min(3);
     let size = oracle.size(target.input);
@@ -188,12 +184,8 @@ fn start<E: Exec>(exec: &E, oracle: &Oracle, target: &Target) -> Result<(Option<
         let mut line = oracle.along(exec, target.input, j);
         numeric::best_start(&mut line, &oracle.f0, target.noise, &grid)
     });
-    tried
-        .into_iter()
-        .try_fold((None, 0), |(most, calls), tried| {
-            let (start, more) = tried?;
-            Ok((most.max(Some(start)), calls + more))
-        })
+    let steps: Result<Vec<i32>> = tried.into_iter().collect();
+    Ok(steps?.into_iter().max())
 }
 
 /// Compares entry (`output`, `input`) alone; `row` is the gradient of that output.
@@ -257,7 +249,6 @@ impl<E: Exec> Block<'_, E> {
         let mut all = Compared {
             tallies: vec![Tally::default(); self.gradients.len()],
             products: Vec::with_capacity(columns.len()),
-            evaluations: 0,
         };
         for (c, j) in columns.enumerate() {
             let here = c * outputs..(c + 1) * outputs;
@@ -311,7 +302,6 @@ impl<E: Exec> Block<'_, E> {
                 tally.add(&target.judge, doubts.settle(claim, i)?);
             }
         }
-        all.evaluations += doubts.evaluations();
         all.products.push(doubts.product());
         Ok(())
     }
@@ -410,12 +400,6 @@ impl<E: Exec> Doubts<'_, '_, E> {
         }
         let noise = self.block.noise[i];
         Ok((self.slopes.as_ref()).is_some_and(|slopes| slopes.kink(i, noise, slope)))
-    }
-
-    fn evaluations(&self) -> usize {
-        self.column.evaluations
-            + self.second.as_ref().map_or(0, |c| c.evaluations)
-            + self.slopes.as_ref().map_or(0, Slopes::evaluations)
     }
 
     /// This column's share of vᵀJ.

@@ -55,7 +55,6 @@ impl Part {
 /// where they do not settle the matter.
 pub(crate) struct Joint {
     pub(crate) smallest_visible: Option<Vec<f64>>,
-    pub(crate) evaluations: usize,
 }
 
 /// The rounds over all `parts`; `noise` is that of every output.
@@ -81,7 +80,6 @@ pub(crate) fn project<E: Exec>(
     let settled = agree && threshold.is_finite() && parts.iter().all(sharp);
     Ok(Joint {
         smallest_visible: settled.then(|| parts.iter().map(|p| 2. * threshold / p.scale).collect()),
-        evaluations: totals.iter().map(|t| t.evaluations).sum(),
     })
 }
 
@@ -99,7 +97,6 @@ impl Part {
 struct Total {
     apart: f64,
     threshold: f64,
-    evaluations: usize,
 }
 
 fn total(
@@ -137,7 +134,6 @@ fn total(
     Ok(Total {
         apart: (analytic - column.value[0]).abs(),
         threshold: kappa * column.bound[0] + ROUNDING * unit * squares.sqrt(),
-        evaluations: column.evaluations,
     })
 }
 

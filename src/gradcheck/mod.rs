@@ -122,7 +122,7 @@ pub fn gradcheck<F>(f: F, inputs: &[Tensor], options: &Options) -> Result<Report
 where
     F: Fn(&[Tensor]) -> Result<Tensor>,
 {
-    check::run(&Serial(f), None, inputs, options)
+    check::run(&Serial::new(f), None, inputs, options)
 }
 
 /// [`gradcheck`] on all cores: the same algorithm and the same report, with `f` called from rayon's
@@ -150,8 +150,8 @@ where
     F: Fn(&[Tensor]) -> Result<Tensor> + Sync,
 {
     match on_cpu(inputs) {
-        true => check::run(&Parallel(f), None, inputs, options),
-        false => check::run(&Serial(f), None, inputs, options),
+        true => check::run(&Parallel::new(f), None, inputs, options),
+        false => check::run(&Serial::new(f), None, inputs, options),
     }
 }
 
@@ -200,7 +200,7 @@ where
     M: Fn(&[Tensor], &Tensor) -> Result<Vec<G>>,
     G: Into<Option<Tensor>>,
 {
-    three_ways(&Serial(f), manual, inputs, options)
+    three_ways(&Serial::new(f), manual, inputs, options)
 }
 
 /// [`gradcheck_with`] on all cores; `manual` is still called from this thread.
@@ -233,8 +233,8 @@ where
     G: Into<Option<Tensor>>,
 {
     match on_cpu(inputs) {
-        true => three_ways(&Parallel(f), manual, inputs, options),
-        false => three_ways(&Serial(f), manual, inputs, options),
+        true => three_ways(&Parallel::new(f), manual, inputs, options),
+        false => three_ways(&Serial::new(f), manual, inputs, options),
     }
 }
 

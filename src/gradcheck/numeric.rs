@@ -13,7 +13,7 @@
 //! as f is seen to scatter (its differences at tiny steps). Each D(i,0) then carries at most ε/hᵢ, and the weights of
 //! the extrapolation amplify it by ∏(4ᵏ + 1/2)/(4ᵏ - 1) < 2, which is the 2 above.
 //!
-//! Steps are powers of two times the scale of x, and the difference is divided by the step really
+//! Steps are halvings of one near the scale of x, and the difference is divided by the step really
 //! taken. The first steps suit an f that varies on the scale of x. Where rounding rules, larger
 //! ones follow; where truncation does, smaller ones: at the edge of a domain, near a kink, for a
 //! fast oscillation. Values that are not finite shrink the step before anything is concluded.
@@ -52,13 +52,15 @@ pub fn derivative(mut f: impl FnMut(f64) -> f64, x: f64) -> Derivative {
     let f0 = [f(x)];
     let scales = scales(x, x.abs(), 1.);
     let step = sampling_step(scales[0], unit);
-    let samples: Vec<_> = (0..SAMPLES)
-        .map(|k| vec![f(x + offset(k) * step)])
-        .collect();
-    let noise = noise(&f0, &samples, unit);
+    let mut sampled = 0;
+    let noise = noise(&f0, unit, |closer| {
+        sampled += SAMPLES;
+        let at = |k| vec![f(x + offset(k) * step * closer)];
+        (0..SAMPLES).map(at).collect()
+    });
     let grid = Grid::new(x.abs(), &scales, unit);
     let mut line = |t: f64| {
-        let t = (x + t) - x;
+        let t = (x.abs() + t.abs() - x.abs()).copysign(t);
         let y = vec![f(x + t)];
         Ok(Point { t, y })
     };
@@ -66,7 +68,7 @@ pub fn derivative(mut f: impl FnMut(f64) -> f64, x: f64) -> Derivative {
     Derivative {
         value: column.value.first().copied().unwrap_or(f64::NAN),
         bound: column.bound.first().copied().unwrap_or(f64::INFINITY),
-        evaluations: column.evaluations + 1 + SAMPLES,
+        evaluations: column.evaluations + 1 + sampled,
     }
 }
 
@@ -113,6 +115,15 @@ impl Column {
     }
 }
 
+/// Functions like to repeat themselves on whole numbers and on their halves, quarters and eighths
+/// (sin(2πkx), x - floor(x), positions encoded by waves), and a difference over a period is 0,
+/// whatever the slope. So no step is such a number: each is this times a power of two. It has few
+/// digits, so that adding a step to x is as exact as adding a power of two.
+const ODD: f64 = 749. / 1024.;
+
+/// The same for [`second_opinion`].
+const ODDER: f64 = 1193. / 1024.;
+
 /// Where to take steps: the scales on which f may vary, and the precision of its values.
 pub(crate) struct Grid<'a> {
     /// |x|, which f may round.
@@ -139,6 +150,11 @@ impl<'a> Grid<'a> {
     /// truncation. 2^-7 of the scale in f64, 2^-3 in f32.
     pub(crate) fn first(&self) -> i32 {
         (-self.unit.log2() / 7.5) as i32
+    }
+
+    /// The step 2^-k of a scale, or nearly: see [`ODD`].
+    fn step(scale: f64, k: i32) -> f64 {
+        scale * ODD * 2f64.powi(-k)
     }
 
     /// The next scale where it is far above this one and other lines have been smooth on it:
@@ -189,7 +205,7 @@ pub(crate) fn search(
             if let Some(farther) = grid.sharper(s) {
                 let mut far = Column::unknown(f0.len());
                 let mut descent = Descent::new(f0, noise, grid, &|_, _, _| false);
-                descent.run(line, farther * 2f64.powi(-grid.start), LEVELS, &mut far)?;
+                descent.run(line, Grid::step(farther, grid.start), LEVELS, &mut far)?;
                 best.absorb(&far);
             }
             break;
@@ -209,7 +225,7 @@ fn on_scale<'a, D: Fn(usize, f64, f64) -> bool + 'a>(
     if grid.start < grid.first() {
         let mut large = Column::unknown(best.value.len());
         let mut steps = descent();
-        steps.run(line, scale * 2f64.powi(-grid.start), LEVELS, &mut large)?;
+        steps.run(line, Grid::step(scale, grid.start), LEVELS, &mut large)?;
         if steps.all_done(&large) {
             best.absorb(&large);
             return Ok(true);
@@ -217,7 +233,7 @@ fn on_scale<'a, D: Fn(usize, f64, f64) -> bool + 'a>(
         best.evaluations += large.evaluations;
     }
     let (mut steps, mut fine) = (descent(), Column::unknown(best.value.len()));
-    let end = steps.run(line, scale * 2f64.powi(-grid.first()), LEVELS, &mut fine)?;
+    let end = steps.run(line, Grid::step(scale, grid.first()), LEVELS, &mut fine)?;
     if end == End::Truncation {
         // Half the bits again below the first steps: about 2^-27 of the scale in f64.
         steps.resume(line, 2 * grid.first() + 3, &mut fine)?;
@@ -225,7 +241,8 @@ fn on_scale<'a, D: Fn(usize, f64, f64) -> bool + 'a>(
     best.absorb(&fine);
     if !steps.all_done(best) && end != End::NotFinite {
         let mut wide = Column::unknown(best.value.len());
-        descent().run(line, scale, grid.first() as usize + 2, &mut wide)?;
+        let levels = grid.first() as usize + 2;
+        descent().run(line, Grid::step(scale, 0), levels, &mut wide)?;
         best.absorb(&wide);
     }
     Ok(steps.all_done(best))
@@ -238,15 +255,15 @@ const LEVELS: usize = 4;
 /// best: where f varies slowly the steps may be large, and rounding, which goes as 1/h, is small.
 ///
 /// Found on one line, it serves as the start for others like it; a line it does not suit begins anew
-/// where any other does. With it the number of evaluations.
+/// where any other does.
 pub(crate) fn best_start(
     line: &mut impl FnMut(f64) -> Result<Point>,
     f0: &[f64],
     noise: &[f64],
     grid: &Grid,
-) -> Result<(i32, usize)> {
+) -> Result<i32> {
     let Some(scale) = grid.scales.first() else {
-        return Ok((grid.start, 0));
+        return Ok(grid.start);
     };
     let mut seen: Vec<(f64, Point)> = Vec::new();
     let mut line = |t: f64| {
@@ -261,7 +278,7 @@ pub(crate) fn best_start(
     for start in (-2..=grid.first()).rev() {
         let mut column = Column::unknown(f0.len());
         let mut descent = Descent::new(f0, noise, grid, &|_, _, _| false);
-        let h = scale * 2f64.powi(-start);
+        let h = Grid::step(*scale, start);
         descent.run(&mut line, h, LEVELS, &mut column)?;
         let known = (f0.iter().zip(&column.bound)).filter(|(f0, _)| f0.is_finite());
         let error: f64 = known.map(|(_, bound)| bound).sum();
@@ -270,11 +287,11 @@ pub(crate) fn best_start(
         }
         (best, least) = (start, error);
     }
-    Ok((best, seen.len()))
+    Ok(best)
 }
 
-/// A tableau on other steps than [`search`] takes: not powers of two, so that a function that
-/// repeats itself on those (a sine whose period is one of them) cannot mislead both.
+/// A tableau on other steps than [`search`] takes, so that a function that repeats itself on those
+/// cannot mislead both.
 pub(crate) fn second_opinion(
     line: &mut impl FnMut(f64) -> Result<Point>,
     f0: &[f64],
@@ -285,7 +302,7 @@ pub(crate) fn second_opinion(
     for &scale in grid.scales {
         let mut descent = Descent::new(f0, noise, grid, &|_, _, _| false);
         let mut fine = Column::unknown(f0.len());
-        let start = scale * 0.731_406_25 * 2f64.powi(1 - grid.first());
+        let start = scale * ODDER * 2f64.powi(1 - grid.first());
         if descent.run(line, start, 6, &mut fine)? == End::Truncation {
             descent.resume(line, 2 * grid.first(), &mut fine)?;
         }
@@ -520,23 +537,44 @@ pub(crate) fn sampling_step(scale: f64, unit: f64) -> f64 {
 /// Fourth differences of nine values at steps too small for f to curve are pure rounding; their mean
 /// square is 70 = 8!/4!² times the variance of one value (Hamming 1962; Moré and Wild 2011,
 /// "Estimating computational noise"). Three standard deviations, and never less than u·|f|.
-/// `samples` are f at [`offset`] steps from x; nothing more than u·|f| is known without them.
-pub(crate) fn noise(f0: &[f64], samples: &[Vec<f64>], unit: f64) -> Vec<f64> {
+///
+/// `sample` gives f at [`offset`] steps from x, each times the factor it is called with. Where f
+/// oscillates fast enough to curve even there, what looks like scatter falls by 16⁴ at steps 16 times
+/// smaller, as rounding does not; where f is a staircase it vanishes.
+pub(crate) fn noise(
+    f0: &[f64],
+    unit: f64,
+    mut sample: impl FnMut(f64) -> Vec<Vec<f64>>,
+) -> Vec<f64> {
+    let least = |i: usize| unit * f0[i].abs();
+    let mut noise = scatter(f0, &sample(1.));
+    for closer in [1. / 16., 1. / 256.] {
+        let stands_out = |(i, e): (usize, &f64)| *e > 4096. * least(i);
+        if !noise.iter().enumerate().any(stands_out) {
+            break;
+        }
+        for (e, again) in noise.iter_mut().zip(scatter(f0, &sample(closer))) {
+            if again > 0. && again < *e / 1024. {
+                *e = again;
+            }
+        }
+    }
+    let all = noise.into_iter().enumerate();
+    all.map(|(i, e)| least(i).max(e)).collect()
+}
+
+/// Three standard deviations of a value of every output, from samples on both sides of f0; 0 where
+/// there are none that are finite.
+fn scatter(f0: &[f64], samples: &[Vec<f64>]) -> Vec<f64> {
     let (before, after) = samples.split_at(samples.len() / 2);
     let before = before.iter().map(Vec::as_slice);
     let after = after.iter().map(Vec::as_slice);
     let values: Vec<&[f64]> = before.chain([f0]).chain(after).collect();
-    (f0.iter().enumerate())
-        .map(|(i, f)| {
-            let deviation = fourth_difference(&values, i);
-            let least = unit * f.abs();
-            if deviation.is_finite() {
-                least.max(3. * deviation)
-            } else {
-                least
-            }
-        })
-        .collect()
+    let deviation = |i| match fourth_difference(&values, i) {
+        deviation if deviation.is_finite() => 3. * deviation,
+        _ => 0.,
+    };
+    (0..f0.len()).map(deviation).collect()
 }
 
 /// How many steps from x a sample of [`noise`] is: -4, ..., -1, 1, ..., 4.
@@ -588,11 +626,6 @@ pub(crate) fn slopes(
 }
 
 impl Slopes {
-    /// How many evaluations it took.
-    pub(crate) fn evaluations(&self) -> usize {
-        2 * self.steps.len()
-    }
-
     /// Whether output i has a kink or a jump at x, and `slope` lies between its one-sided slopes.
     ///
     /// The gap between them shrinks as h where f is smooth, 16 times from step to step. Where it has

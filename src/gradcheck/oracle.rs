@@ -1,6 +1,10 @@
 //! The function as the numeric derivative sees it: numbers in, numbers out.
 
+use std::sync::OnceLock;
+
 use candle_core::{DType, Device, Result, Tensor, bail};
+
+use super::analytic::first_line;
 
 use super::exec::Exec;
 use super::numeric::{self, Point, SAMPLES};
@@ -19,6 +23,10 @@ pub(crate) struct Oracle {
     /// The coarsest unit round-off among the float inputs and the output.
     pub(crate) unit: f64,
     pub(crate) dtype: DType,
+    /// Why f was not taken in f64, where it could have been.
+    pub(crate) not_wide: Option<String>,
+    /// The first error that f gave beside its inputs.
+    refused: OnceLock<String>,
 }
 
 impl Oracle {
@@ -33,12 +41,11 @@ impl Oracle {
             .iter()
             .chain([y])
             .any(|t| t.dtype().is_float() && t.dtype() != DType::F64);
+        let mut not_wide = None;
         if widen && narrow {
-            let wide = inputs.iter().map(|t| at_dtype(t, DType::F64)).collect();
-            if let Ok(wide) = wide
-                && let Some(Ok(oracle)) = Self::at(exec, wide, y.dims())
-            {
-                return Ok(oracle);
+            match Self::wide(exec, inputs, y.dims()) {
+                Ok(oracle) => return Ok(oracle),
+                Err(reason) => not_wide = Some(reason),
             }
         }
         let own = inputs
@@ -46,8 +53,25 @@ impl Oracle {
             .map(|t| at_dtype(t, t.dtype()))
             .collect::<Result<_>>()?;
         match Self::at(exec, own, y.dims()) {
-            Some(oracle) => oracle,
+            Some(oracle) => Ok(Self {
+                not_wide,
+                ..oracle?
+            }),
             None => bail!("gradcheck: f panicked on plain tensors where it ran on variables"),
+        }
+    }
+
+    /// f in f64, or why it does not run there.
+    fn wide(
+        exec: &impl Exec,
+        inputs: &[Tensor],
+        dims: &[usize],
+    ) -> std::result::Result<Self, String> {
+        let wide: Result<Vec<Tensor>> = inputs.iter().map(|t| at_dtype(t, DType::F64)).collect();
+        let wide = wide.map_err(|error| first_line(&error))?;
+        match Self::at(exec, wide, dims) {
+            Some(oracle) => oracle.map_err(|error| first_line(&error)),
+            None => Err("it panics".to_string()),
         }
     }
 
@@ -72,6 +96,8 @@ impl Oracle {
             f0: to_f64(&y)?,
             unit,
             dtype,
+            not_wide: None,
+            refused: OnceLock::new(),
         })
     }
 
@@ -85,19 +111,31 @@ impl Oracle {
         &self.inputs
     }
 
-    /// f with some inputs replaced.
+    /// The first error that f gave beside its inputs.
+    pub(crate) fn refused(&self) -> Option<&str> {
+        self.refused.get().map(String::as_str)
+    }
+
+    /// f with some inputs replaced; NaN where it gives an error, as outside its domain.
     fn call(&self, exec: &impl Exec, moved: &[(usize, Vec<f64>)]) -> Result<Vec<f64>> {
         let mut inputs = self.inputs.clone();
         for (k, values) in moved {
             let t = &self.inputs[*k];
             inputs[*k] = tensor(values, t.dims(), self.dtypes[*k], t.device())?;
         }
-        let y = exec.call(&inputs)?;
+        let y = match exec.call(&inputs) {
+            Ok(y) => y,
+            Err(error) => {
+                self.refused.get_or_init(|| first_line(&error));
+                return Ok(vec![f64::NAN; self.f0.len()]);
+            }
+        };
         same_shape(&self.dims, &y)?;
         to_f64(&y)
     }
 
-    /// The line x + t·e_j in input k. Its offsets are those really taken.
+    /// The line x + t·e_j in input k. Its offsets are those really taken: such that |x| + |t| has the
+    /// dtype's digits, and with it x + t and x - t, which are then equally far from x.
     pub(crate) fn along<'s, E: Exec>(
         &'s self,
         exec: &'s E,
@@ -107,10 +145,11 @@ impl Oracle {
         let mut moved = [(k, self.values[k].clone())];
         move |t| {
             let x = self.values[k][j];
-            let there = round_to(self.dtypes[k], x + t)?;
-            moved[0].1[j] = there;
+            let farther = round_to(self.dtypes[k], x.abs() + t.abs())?;
+            let t = (farther - x.abs()).copysign(t);
+            moved[0].1[j] = x + t;
             let y = self.call(exec, &moved)?;
-            Ok(Point { t: there - x, y })
+            Ok(Point { t, y })
         }
     }
 
@@ -169,21 +208,25 @@ impl Oracle {
             .map(|&k| SplitMix64::new(seed, 1000 + k as u64).signs(self.values[k].len()))
             .collect();
         let largest: Vec<f64> = inputs.iter().map(|&k| self.size(k).largest).collect();
-        let values: Result<Vec<_>> = exec
-            .map(SAMPLES, |exec, sample| {
-                let moved = (inputs.iter().zip(&signs).zip(&largest))
-                    .map(|((&k, signs), &largest)| (k, self.sampled(k, signs, largest, sample)));
+        numeric::noise(&self.f0, self.unit, |closer| {
+            let values = exec.map(SAMPLES, |exec, sample| {
+                let moved =
+                    (inputs.iter().zip(&signs).zip(&largest)).map(|((&k, signs), &largest)| {
+                        (
+                            k,
+                            self.sampled(k, signs, largest, numeric::offset(sample) * closer),
+                        )
+                    });
                 let moved: Vec<_> = moved.collect();
                 self.call(exec, &moved)
-            })
-            .into_iter()
-            .collect();
-        numeric::noise(&self.f0, &values.unwrap_or_default(), self.unit)
+            });
+            let values: Result<Vec<_>> = values.into_iter().collect();
+            values.unwrap_or_default()
+        })
     }
 
     /// Input k some sampling steps from where it is.
-    fn sampled(&self, k: usize, signs: &[f64], largest: f64, sample: usize) -> Vec<f64> {
-        let n = numeric::offset(sample);
+    fn sampled(&self, k: usize, signs: &[f64], largest: f64, n: f64) -> Vec<f64> {
         let step = numeric::sampling_step(numeric::power_of_two(largest), self.unit);
         // An element near zero may sit at the edge of a domain: leave it.
         let moved = |(&x, sign): (&f64, &f64)| match x.abs() > 64. * step {

@@ -10,10 +10,11 @@ use candle_core::{Result, Tensor, Var};
 use super::analytic::{Failure, Graph, first_line, products, seeded};
 use super::compare::ROUNDING;
 use super::exec::Exec;
-use super::options::{Options, Tolerance};
-use super::oracle::{same_shape, to_f64};
+use super::options::{Options, Tolerance, unit_roundoff};
+use super::oracle::{same_shape, tensor, to_f64};
 use super::panics::catch;
 use super::report::{Outcome, Probe, ProbeReport};
+use super::rng::SplitMix64;
 use super::verdict::Verdict;
 use super::views::{self, View};
 
@@ -60,6 +61,9 @@ impl<E: Exec> Plain<'_, E> {
     pub(crate) fn probe(&self, subject: &Subject, options: &Options) -> Result<Vec<ProbeReport>> {
         let mut reports = Vec::new();
         for probe in chosen(options) {
+            if probe == Probe::AllTransposed && !self.others_transpose(subject) {
+                continue;
+            }
             let outcome = self.outcome(probe, subject)?;
             reports.push(ProbeReport {
                 probe,
@@ -70,40 +74,103 @@ impl<E: Exec> Plain<'_, E> {
         Ok(reports)
     }
 
+    /// Whether another float input has a transpose, so that all of them differ from one alone.
+    fn others_transpose(&self, subject: &Subject) -> bool {
+        let others = self.inputs.iter().enumerate();
+        let mut others = others.filter(|(k, t)| *k != subject.input && t.dtype().is_float());
+        others.any(|(_, t)| views::long_dims(t).is_some())
+    }
+
     fn outcome(&self, probe: Probe, subject: &Subject) -> Result<Outcome> {
         match probe {
-            Probe::BackwardTwice | Probe::Scaled | Probe::Zero => self.again(probe, subject),
+            Probe::BackwardTwice | Probe::Scaled | Probe::Added | Probe::Zero => {
+                self.again(probe, subject)
+            }
             Probe::FThenX | Probe::XThenF | Probe::Twice => self.fan_out(probe, subject),
             _ => self.layout(probe, subject),
         }
     }
 
-    /// The same graph, its output's gradient the same, a quarter, or zero.
+    /// The same graph, its output's gradient the same, -1/4 of it, zero, or with another added.
     fn again(&self, probe: Probe, subject: &Subject) -> Result<Outcome> {
-        let factor = match probe {
-            Probe::Scaled => 0.25,
-            Probe::Zero => 0.,
-            _ => 1.,
+        let (factor, other) = match probe {
+            Probe::Scaled => (-0.25, 0.),
+            Probe::Zero => (0., 0.),
+            Probe::Added => (1., 1.),
+            _ => (1., 0.),
         };
-        let weights: Vec<f64> = self.weights.iter().map(|w| factor * w).collect();
-        let first = match self.graph.vjp(self.weights) {
-            Ok(mut products) => products.swap_remove(subject.slot),
-            Err(failure) => return Ok(failed(failure)),
+        let n = self.graph.vars[subject.slot].elem_count();
+        let gradient = |weights: &[f64]| {
+            let products = self.graph.vjp(weights);
+            products.map(|mut products| or_zeros(products.swap_remove(subject.slot), n))
         };
-        let again = match self.graph.vjp(&weights) {
-            Ok(mut products) => products.swap_remove(subject.slot),
-            Err(failure) => return Ok(failed(failure)),
+        let more = spread(self.weights.len());
+        let weights = self.weights.iter().zip(&more);
+        let weights: Vec<f64> = weights.map(|(w, m)| factor * w + other * m).collect();
+        let first = gradient(self.weights);
+        let second = match probe {
+            Probe::Added => gradient(&more),
+            _ => Ok(vec![0.; n]),
         };
-        let var = &self.graph.vars[subject.slot];
-        let expected: Vec<(f64, f64)> = or_zeros(first, var.elem_count())
-            .iter()
-            .map(|g| (factor * g, 0.))
-            .collect();
-        let found = Found {
-            found: &or_zeros(again, var.elem_count()),
-            expected: &expected,
-            dims: var.dims(),
-            scale: factor * subject.scale,
+        let (first, second, again) = match (first, second, gradient(&weights)) {
+            (Ok(first), Ok(second), Ok(again)) => (first, second, again),
+            (Err(failure), ..) | (_, Err(failure), _) | (.., Err(failure)) => {
+                return Ok(failed(failure));
+            }
+        };
+        let expected = first.iter().zip(&second);
+        let expected: Vec<_> = expected.map(|(f, s)| (factor * f + s, 0.)).collect();
+        let scale = match probe {
+            // Three passes, of which one is off by twice as much.
+            Probe::Added => 4. * subject.inside,
+            _ => factor.abs() * subject.scale,
+        };
+        let outcome = self.same_graph(probe, subject, &again, &expected, scale);
+        if probe != Probe::Added || matches!(outcome, Outcome::Pass) {
+            return Ok(outcome);
+        }
+        let seen = self.rounding_of(
+            subject,
+            &gradient,
+            &[(self.weights, &first), (&more, &second)],
+        );
+        Ok(self.same_graph(probe, subject, &again, &expected, scale.max(4. * seen)))
+    }
+
+    /// How large the gradients are that cancel inside the backward pass, from multiples of the
+    /// outputs' gradients, whose passes differ from the plain one's multiples by rounding alone.
+    fn rounding_of(
+        &self,
+        subject: &Subject,
+        gradient: &impl Fn(&[f64]) -> std::result::Result<Vec<f64>, Failure>,
+        passes: &[(&[f64], &[f64])],
+    ) -> f64 {
+        let mut apart = 0f64;
+        for (weights, plain) in passes {
+            for factor in [3., 5., 7., 11., 13.] {
+                let many: Vec<f64> = weights.iter().map(|w| factor * w).collect();
+                let Ok(many) = gradient(&many) else { continue };
+                let one: Vec<f64> = many.iter().map(|g| g / factor).collect();
+                apart = apart.max(furthest_apart(&one, plain));
+            }
+        }
+        apart / subject.tolerance.unit
+    }
+
+    fn same_graph(
+        &self,
+        probe: Probe,
+        subject: &Subject,
+        found: &[f64],
+        expected: &[(f64, f64)],
+        scale: f64,
+    ) -> Outcome {
+        let dims = self.graph.vars[subject.slot].dims();
+        let held = Found {
+            found,
+            expected,
+            dims,
+            scale,
         };
         let (verdict, note) = match probe {
             Probe::BackwardTwice => (
@@ -113,17 +180,15 @@ impl<E: Exec> Plain<'_, E> {
             _ => (
                 Verdict::Wrong,
                 "the gradient is not linear in the output's gradient: something is added, or \
-                 the output's gradient is not used",
+                 the output's gradient is not used as it is",
             ),
         };
-        Ok(compared(&found, &subject.tolerance, |_| {
-            (verdict, note.to_string())
-        }))
+        compared(&held, &subject.tolerance, |_| (verdict, note.to_string()))
     }
 
     /// vᵀf(x) + wᵀx in both orders, or vᵀf(x) + vᵀf(x).
     fn fan_out(&self, probe: Probe, subject: &Subject) -> Result<Outcome> {
-        let (arguments, var) = self.with_var(subject.input, None)?;
+        let (arguments, var) = self.with_var(subject.input)?;
         let share: Vec<f64> = match probe {
             Probe::Twice => subject.expected.iter().map(|(g, _)| *g).collect(),
             _ => spread(var.elem_count()),
@@ -135,6 +200,8 @@ impl<E: Exec> Plain<'_, E> {
                 Probe::Twice => one(&arguments)?,
                 _ => seeded(var.as_tensor(), &share)?,
             };
+            // f may return another dtype than it is given.
+            let other = other.to_dtype(f.dtype())?;
             if probe == Probe::XThenF {
                 other + f
             } else {
@@ -168,18 +235,39 @@ impl<E: Exec> Plain<'_, E> {
             Ok(Err(reason)) => return Ok(skipped(reason)),
             Err(error) => return Ok(skipped(&first_line(&error))),
         };
-        let plain = match self.plain_at(probe, subject, &view)? {
-            Ok(plain) => plain,
+        let implied = match self.implied(probe, subject, &view)? {
+            Ok(implied) => implied,
             Err(outcome) => return Ok(outcome),
         };
+        let outcome = self.on_view(probe, subject, &view, &implied)?;
+        let scatters = matches!(probe, Probe::Expanded | Probe::AllTransposed);
+        if !scatters || !matches!(outcome, Outcome::Forward { .. }) {
+            return Ok(outcome);
+        }
+        let implied = self.with_scatter(probe, subject, &view, implied)?;
+        self.on_view(probe, subject, &view, &implied)
+    }
+
+    /// f of the view, and its gradient, against what the contiguous call implies.
+    fn on_view(
+        &self,
+        probe: Probe,
+        subject: &Subject,
+        view: &View,
+        implied: &Implied,
+    ) -> Result<Outcome> {
         let mut arguments: Vec<Tensor> = self.inputs.iter().map(Tensor::detach).collect();
+        if probe == Probe::AllTransposed {
+            let strided = arguments.iter().map(views::strided);
+            arguments = strided.collect::<Result<_>>()?;
+        }
         arguments[subject.input] = view.view.clone();
         let y = match catch(|| self.call(&arguments)) {
             Ok(Ok(y)) => y,
             Ok(Err(error)) => return Ok(skipped(&format!("f: {}", first_line(&error)))),
-            Err(message) => return Ok(panicked(message)),
+            Err(message) => return Ok(panicked(format!("f itself: {message}"))),
         };
-        if let Some(outcome) = forward_differs(&to_f64(&y)?, &plain.y, &y, subject) {
+        if let Some(outcome) = forward_differs(&to_f64(&y)?, implied, &y, subject) {
             return Ok(outcome);
         }
         let found = match products(std::slice::from_ref(&view.var), || seeded(&y, self.weights)) {
@@ -189,23 +277,23 @@ impl<E: Exec> Plain<'_, E> {
         let cut = found.is_none();
         let held = Found {
             found: &or_zeros(found, view.var.elem_count()),
-            expected: &plain.gradient,
+            expected: &implied.gradient,
             dims: view.var.dims(),
-            scale: plain.scale,
+            scale: implied.scale,
         };
-        Ok(compared(&held, &subject.tolerance, |_| {
-            if cut {
-                let note = "no gradient reaches the variable through this layout";
-                (Verdict::Severed, note.to_string())
-            } else {
-                let note = "the gradient is different in this layout";
-                (Verdict::Wrong, note.to_string())
-            }
-        }))
+        let (verdict, note) = match cut {
+            true => (
+                Verdict::Severed,
+                "no gradient reaches the variable through this layout",
+            ),
+            false => (Verdict::Wrong, "the gradient is different in this layout"),
+        };
+        let explain = |_| (verdict, note.to_string());
+        Ok(compared(&held, &subject.tolerance, explain))
     }
 
     /// The output and gradient that the contiguous call implies for the view's variable.
-    fn plain_at(
+    fn implied(
         &self,
         probe: Probe,
         subject: &Subject,
@@ -218,30 +306,70 @@ impl<E: Exec> Plain<'_, E> {
                 y: self.y.to_vec(),
                 gradient: gradient.into_iter().map(|g| (g, 0.)).collect(),
                 scale: subject.inside,
+                made_of: subject.made_of,
             }));
         }
         // An expanded view is at another point: call f there on a contiguous copy.
-        let copy = view.view.detach().contiguous()?;
-        let (arguments, var) = self.with_var(subject.input, Some(&copy))?;
-        let y = match catch(|| self.call(&arguments)) {
-            Ok(Ok(y)) => y,
-            _ => return Ok(Err(skipped("f does not run where the view is constant"))),
+        let copy = Var::from_tensor(&view.view.detach().contiguous()?)?;
+        let (y, gradient) = match self.at(subject, &copy, copy.as_tensor())? {
+            Some(found) => found,
+            None => return Ok(Err(skipped("f does not run where the view is constant"))),
         };
-        let gradient = match products(&[var], || seeded(&y, self.weights)) {
-            Ok(mut products) => or_zeros(products.swap_remove(0), copy.elem_count()),
-            Err(_) => return Ok(Err(skipped("no gradient where the view is constant"))),
-        };
-        let y = to_f64(&y)?;
         if !gradient.iter().chain(&y).all(|g| g.is_finite()) {
             return Ok(Err(skipped("not finite where the view is constant")));
         }
-        let scale = gradient.iter().fold(subject.inside, |m, g| m.max(g.abs()));
+        // The variable's gradient is a sum over the view's, which may cancel in it.
+        let sizes: Vec<f64> = gradient.iter().map(|g| g.abs()).collect();
+        let sizes = views::pull_back(view, probe, &sizes)?;
+        let scale = sizes.into_iter().fold(subject.inside, f64::max);
         let gradient = views::pull_back(view, probe, &gradient)?;
         Ok(Ok(Implied {
             y,
             scale,
             gradient: gradient.into_iter().map(|g| (g, 0.)).collect(),
+            made_of: subject.made_of,
         }))
+    }
+
+    /// f of x, which is made of `var`, and vᵀJ by that; None where it has none.
+    fn at(&self, subject: &Subject, var: &Var, x: &Tensor) -> Result<Option<(Vec<f64>, Vec<f64>)>> {
+        let mut arguments: Vec<Tensor> = self.inputs.iter().map(Tensor::detach).collect();
+        arguments[subject.input] = x.clone();
+        let Ok(Ok(y)) = catch(|| self.call(&arguments)) else {
+            return Ok(None);
+        };
+        let Ok(mut found) = products(std::slice::from_ref(var), || seeded(&y, self.weights)) else {
+            return Ok(None);
+        };
+        let gradient = or_zeros(found.swap_remove(0), var.elem_count());
+        Ok(Some((to_f64(&y)?, gradient)))
+    }
+
+    /// `implied` with room for what rounding alone does to f, where the view is constant or more than
+    /// one input is in another layout: how far f moves when each element of those does, by the
+    /// square root of their number of units in the last place, as a sum of them may. (A row that is
+    /// constant has no variance but rounding, which a normalisation makes large.)
+    fn with_scatter(
+        &self,
+        probe: Probe,
+        subject: &Subject,
+        view: &View,
+        mut implied: Implied,
+    ) -> Result<Implied> {
+        for sample in 0..2 {
+            let mut arguments: Vec<Tensor> = self.inputs.iter().map(Tensor::detach).collect();
+            if probe == Probe::AllTransposed {
+                let moved = arguments.iter().map(|t| scattered(t, sample));
+                arguments = moved.collect::<Result<_>>()?;
+            }
+            arguments[subject.input] = scattered(&view.view.detach(), sample)?;
+            if let Ok(Ok(y)) = catch(|| self.call(&arguments)) {
+                let apart = furthest_apart(&implied.y, &to_f64(&y)?);
+                let unit = subject.tolerance.unit;
+                implied.made_of = implied.made_of.max(apart / unit);
+            }
+        }
+        Ok(implied)
     }
 
     /// f, with its shape checked.
@@ -251,10 +379,10 @@ impl<E: Exec> Plain<'_, E> {
         Ok(y)
     }
 
-    /// The arguments with input k a variable, at its own values or others.
-    fn with_var(&self, k: usize, values: Option<&Tensor>) -> Result<(Vec<Tensor>, Var)> {
+    /// The arguments with input k a variable.
+    fn with_var(&self, k: usize) -> Result<(Vec<Tensor>, Var)> {
         let mut arguments: Vec<Tensor> = self.inputs.iter().map(Tensor::detach).collect();
-        let var = Var::from_tensor(values.unwrap_or(&arguments[k]))?;
+        let var = Var::from_tensor(&arguments[k])?;
         arguments[k] = var.as_tensor().clone();
         Ok((arguments, var))
     }
@@ -264,7 +392,26 @@ impl<E: Exec> Plain<'_, E> {
 struct Implied {
     y: Vec<f64>,
     gradient: Vec<(f64, f64)>,
+    /// What the rounding of the gradient is measured against, and that of f's value.
     scale: f64,
+    made_of: f64,
+}
+
+/// Contiguous, and each element moved by √n units in the last place, up or down; integers as they are.
+fn scattered(t: &Tensor, sample: u64) -> Result<Tensor> {
+    if !t.dtype().is_float() {
+        return Ok(t.clone());
+    }
+    let x = to_f64(t)?;
+    let step = 2. * unit_roundoff(t.dtype()) * (x.len() as f64).sqrt();
+    let signs = SplitMix64::new(sample, 77).signs(x.len());
+    let moved: Vec<f64> = x.iter().zip(signs).map(|(x, s)| x + s * step * x).collect();
+    tensor(&moved, t.dims(), t.dtype(), t.device())
+}
+
+fn furthest_apart(a: &[f64], b: &[f64]) -> f64 {
+    let apart = a.iter().zip(b).map(|(a, b)| (a - b).abs());
+    apart.filter(|d| d.is_finite()).fold(0., f64::max)
 }
 
 /// The probes that are on.
@@ -275,13 +422,13 @@ pub(crate) fn chosen(options: &Options) -> Vec<Probe> {
     }
     if options.layouts {
         probes.extend([Probe::Transposed, Probe::Narrowed, Probe::Offset]);
-        probes.extend([Probe::Expanded, Probe::NonLeaf]);
+        probes.extend([Probe::Expanded, Probe::AllTransposed, Probe::NonLeaf]);
     }
     if options.determinism {
         probes.push(Probe::BackwardTwice);
     }
     if options.linearity {
-        probes.extend([Probe::Scaled, Probe::Zero]);
+        probes.extend([Probe::Scaled, Probe::Added, Probe::Zero]);
     }
     probes
 }
@@ -399,16 +546,16 @@ fn lost(
 /// The output furthest from the plain call's, if any is beyond rounding.
 fn forward_differs(
     found: &[f64],
-    expected: &[f64],
+    implied: &Implied,
     y: &Tensor,
     subject: &Subject,
 ) -> Option<Outcome> {
-    let expected: Vec<(f64, f64)> = expected.iter().map(|y| (*y, 0.)).collect();
+    let expected: Vec<(f64, f64)> = implied.y.iter().map(|y| (*y, 0.)).collect();
     let held = Found {
         found,
         expected: &expected,
         dims: y.dims(),
-        scale: subject.made_of,
+        scale: implied.made_of,
     };
     let at = furthest(&held, &subject.tolerance)?;
     Some(Outcome::Forward {

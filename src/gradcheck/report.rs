@@ -57,7 +57,7 @@ pub struct InputReport {
     pub max_rel_err: f64,
     /// The largest |analytic - numeric| that is finite. In fast mode 0.
     pub max_abs_err: f64,
-    /// Calls of f for this input alone.
+    /// Calls of f for this input alone, probes aside; 0 where all inputs passed together.
     pub evaluations: usize,
     /// Fast mode: the smallest error of a single entry that this run could have seen.
     pub smallest_visible: Option<f64>,
@@ -159,12 +159,16 @@ pub enum Probe {
     Offset,
     /// x is a broadcast of a smaller variable (stride 0).
     Expanded,
+    /// x is the transpose of a variable, and the other inputs are strided too.
+    AllTransposed,
     /// x is itself the result of an op.
     NonLeaf,
     /// The backward pass run twice.
     BackwardTwice,
-    /// The output's gradient times 1/4.
+    /// The output's gradient times -1/4.
     Scaled,
+    /// The output's gradient and another, added.
+    Added,
     /// The output's gradient zero.
     Zero,
 }
@@ -180,9 +184,11 @@ impl Probe {
             Self::Narrowed => "narrowed",
             Self::Offset => "offset",
             Self::Expanded => "expanded",
+            Self::AllTransposed => "all transposed",
             Self::NonLeaf => "non-leaf",
             Self::BackwardTwice => "backward twice",
-            Self::Scaled => "gradient / 4",
+            Self::Scaled => "gradient / -4",
+            Self::Added => "gradients added",
             Self::Zero => "gradient 0",
         }
     }

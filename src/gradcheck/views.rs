@@ -17,7 +17,7 @@ pub(crate) struct View {
 /// The view for a probe, or why this shape has none.
 pub(crate) fn view(probe: Probe, x: &Tensor) -> Result<std::result::Result<View, &'static str>> {
     match probe {
-        Probe::Transposed => transposed(x),
+        Probe::Transposed | Probe::AllTransposed => transposed(x),
         Probe::Narrowed => narrowed(x),
         Probe::Offset => offset(x),
         Probe::Expanded => expanded(x),
@@ -26,11 +26,19 @@ pub(crate) fn view(probe: Probe, x: &Tensor) -> Result<std::result::Result<View,
 }
 
 /// The last two dimensions longer than 1, which a transpose makes strided.
-fn long_dims(x: &Tensor) -> Option<(usize, usize)> {
+pub(crate) fn long_dims(x: &Tensor) -> Option<(usize, usize)> {
     let long: Vec<usize> = (0..x.rank()).filter(|&d| x.dims()[d] > 1).collect();
     match long[..] {
         [.., a, b] => Some((a, b)),
         _ => None,
+    }
+}
+
+/// The same values as the transpose of a contiguous tensor, where there are two dimensions to it.
+pub(crate) fn strided(x: &Tensor) -> Result<Tensor> {
+    match long_dims(x) {
+        Some((a, b)) => x.transpose(a, b)?.contiguous()?.transpose(a, b),
+        None => Ok(x.clone()),
     }
 }
 
@@ -93,7 +101,7 @@ pub(crate) fn pull_back(view: &View, probe: Probe, gradient: &[f64]) -> Result<V
     let device = candle_core::Device::Cpu;
     let gradient = Tensor::from_slice(gradient, view.view.dims(), &device)?;
     let on_var = match probe {
-        Probe::Transposed => {
+        Probe::Transposed | Probe::AllTransposed => {
             let back = long_dims(&view.view).map(|(a, b)| gradient.transpose(a, b));
             back.unwrap_or_else(|| Ok(gradient.clone()))?
         }

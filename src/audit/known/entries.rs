@@ -138,6 +138,12 @@ pub const ENTRIES: &[Known] = &[
                 .case("with bias, input [2, 1, 2, 3]")
                 .input("x")
                 .probe("transposed"),
+            Pattern::on("candle_nn::linear::Linear", "forward")
+                .case("with bias, input [2, 2, 3]")
+                .probe("all transposed"),
+            Pattern::on("candle_nn::linear::Linear", "forward")
+                .case("with bias, input [2, 1, 2, 3]")
+                .probe("all transposed"),
             Pattern::on("candle_core::Tensor::conv_transpose1d", "forward")
                 .case("b2 c2-3 g1 p0 s? d1 op0 *"),
             Pattern::on("candle_nn::conv::ConvTranspose1d", "forward"),
@@ -208,6 +214,9 @@ pub const ENTRIES: &[Known] = &[
             Pattern::on("candle_nn::conv::Conv1d", "forward")
                 .input("weight")
                 .probe("transposed,narrowed,expanded"),
+            Pattern::on("candle_core::Tensor::conv1d", "forward").probe("all transposed"),
+            Pattern::on("candle_core::Tensor::conv1d_with_algo", "forward").probe("all transposed"),
+            Pattern::on("candle_nn::conv::Conv1d", "forward").probe("all transposed"),
         ],
         cause: cause(
             "candle-core",
@@ -779,6 +788,21 @@ pub const ENTRIES: &[Known] = &[
             .case("no mask")
             .input("k")
             .probe("expanded"),
+            Pattern::on("candle_nn::attention::cpu_flash::flash_attn", "forward")
+                .case("one sequence")
+                .probe("all transposed"),
+            Pattern::on(
+                "candle_nn::attention::cpu_flash::standard::run_flash_attn_cpu",
+                "forward",
+            )
+            .case("no mask")
+            .probe("all transposed"),
+            Pattern::on(
+                "candle_nn::cpu_flash_attention::run_flash_attn_cpu",
+                "forward",
+            )
+            .case("no mask")
+            .probe("all transposed"),
         ],
         cause: cause(
             "candle-nn",
