@@ -100,6 +100,12 @@ struct Rung {
     epoch_seconds: f64,
 }
 
+impl Rung {
+    fn curve(&self) -> (&'static str, &[f64]) {
+        (self.name, &self.history.losses)
+    }
+}
+
 /// How long epochs took, as many at a time as were done in one go.
 struct Times {
     last: (Instant, usize),
@@ -203,9 +209,8 @@ fn finish(args: &Args, data: &Data, gradients: &[Rung], adamw: Option<&Rung>) ->
         table::print(args, gradients, adamw, &mut out);
         let path = args.out.join("compare");
         let path = path.with_extension(args.format.extension());
-        let losses = |r: &Rung| (r.name, r.history.losses.clone());
-        let curves: Vec<_> = gradients.iter().map(losses).collect();
-        let picture = figure::compare(&curves, adamw.map(losses)).render(args.format)?;
+        let curves: Vec<_> = gradients.iter().map(Rung::curve).collect();
+        let picture = figure::compare(&curves, adamw.map(Rung::curve)).render(args.format)?;
         files::write(&path, &picture).with_context(|| format!("--out {}", args.out.display()))?;
         write_json(args, data, gradients.iter().chain(adamw))?;
         out.line(format_args!("wrote {}", path.display()));
