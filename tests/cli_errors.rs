@@ -96,6 +96,14 @@ const CASES: &[(&[&str], &[&str])] = &[
         &["--save x", "--json writes the same file"],
     ),
     (
+        &["--save", "-"],
+        &["--save -: a file is needed, stdout holds text"],
+    ),
+    (
+        &["--out", "taken"],
+        &["--out taken/y_pred.png", "is a directory"],
+    ),
+    (
         &["--json", "out/sine.png"],
         &["--json out/sine.png", "--out writes the same file"],
     ),

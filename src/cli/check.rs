@@ -6,7 +6,7 @@ mod table;
 use super::args::{Problem, Seed, positive, positive_count};
 use super::print::{self, Printer};
 use super::{Answer, files, json, memory};
-use anyhow::{Context, Result};
+use anyhow::Result;
 use candle_sine::device;
 use candle_sine::gradcheck::Verdict;
 use candle_sine::sine::gradient::Method;
@@ -53,10 +53,8 @@ struct Json<'a> {
 
 pub fn run(args: &Args) -> Result<Answer> {
     let to_stdout = args.json.as_deref() == Some(Path::new("-"));
-    let file = args.json.as_deref().filter(|_| !to_stdout);
-    if let Some(path) = file {
-        files::check_file(path).with_context(|| format!("--json {}", path.display()))?;
-    }
+    let file = files::not_stdout(&args.json).map(|path| ("--json", path));
+    files::check_places(file.as_slice())?;
     let device = args.problem.open_device()?;
     let start = args.problem.start()?;
     if device.is_cpu() {

@@ -80,12 +80,14 @@ impl Args {
 
     fn check_places(&self) -> Result<()> {
         files::check_dir(&self.out).with_context(|| format!("--out {}", self.out.display()))?;
-        match &self.json {
-            Some(path) if path != Path::new("-") => {
-                files::check_file(path).with_context(|| format!("--json {}", path.display()))
-            }
-            _ => Ok(()),
-        }
+        let json = files::not_stdout(&self.json).map(|path| ("--json", path));
+        let places: Vec<_> = [("--out", self.picture())].into_iter().chain(json).collect();
+        files::check_places(&places)
+    }
+
+    fn picture(&self) -> PathBuf {
+        let path = self.out.join("compare");
+        path.with_extension(self.format.extension())
     }
 }
 
@@ -207,8 +209,7 @@ fn finish(args: &Args, data: &Data, gradients: &[Rung], adamw: Option<&Rung>) ->
     let mut out = Printer::quiet(to_stdout);
     if !gradients.is_empty() {
         table::print(args, gradients, adamw, &mut out);
-        let path = args.out.join("compare");
-        let path = path.with_extension(args.format.extension());
+        let path = args.picture();
         let curves: Vec<_> = gradients.iter().map(Rung::curve).collect();
         let picture = figure::compare(&curves, adamw.map(Rung::curve)).render(args.format)?;
         files::write(&path, &picture).with_context(|| format!("--out {}", args.out.display()))?;

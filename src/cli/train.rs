@@ -85,25 +85,15 @@ impl Args {
 
     /// Every file the run will write is tried before the run.
     fn check_places(&self) -> Result<()> {
-        let flag = |flag: &str, path: &Path| format!("{flag} {}", path.display());
-        files::check_dir(&self.out).with_context(|| flag("--out", &self.out))?;
-        let mut places: Vec<(&str, PathBuf)> = vec![];
-        let figures = report::FIGURES.map(|name| report::figure_path(self, name));
-        places.extend(figures.map(|path| ("--out", path)));
-        let json = self.json.clone().filter(|_| !self.json_to_stdout());
-        let options = [("--json", json), ("--save", self.save.clone())];
-        places.extend(
-            options
-                .into_iter()
-                .filter_map(|(name, path)| Some((name, path?))),
-        );
-        for (i, (name, path)) in places.iter().enumerate() {
-            files::check_file(path).with_context(|| flag(name, path))?;
-            if let Some((other, _)) = places[..i].iter().find(|p| files::same_place(&p.1, path)) {
-                bail!("{}: {other} writes the same file", flag(name, path));
-            }
+        if self.save.as_deref() == Some(Path::new("-")) {
+            bail!("--save -: a file is needed, stdout holds text");
         }
-        Ok(())
+        files::check_dir(&self.out).with_context(|| format!("--out {}", self.out.display()))?;
+        let figures = report::FIGURES.map(|name| ("--out", report::figure_path(self, name)));
+        let json = files::not_stdout(&self.json).map(|path| ("--json", path));
+        let save = self.save.clone().map(|path| ("--save", path));
+        let places: Vec<_> = figures.into_iter().chain(json).chain(save).collect();
+        files::check_places(&places)
     }
 }
 
