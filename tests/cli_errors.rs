@@ -24,6 +24,10 @@ const CASES: &[(&[&str], &[&str])] = &[
         &["--learning-rate", "-1e-6"],
         &["--learning-rate", "'-1e-6'", "above 0"],
     ),
+    (
+        &["--epochs", "281474976710656"],
+        &["--epochs 281474976710656", "GiB"],
+    ),
     (&["--learning-rate", "0"], &["--learning-rate", "above 0"]),
     (
         &["--learning-rate", "NaN"],

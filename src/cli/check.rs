@@ -4,8 +4,9 @@ mod rows;
 mod table;
 
 use super::args::{Problem, Seed, positive, positive_count};
+use super::memory::Needs;
 use super::print::{self, Printer};
-use super::{Answer, files, json, memory};
+use super::{Answer, files, json};
 use anyhow::Result;
 use candle_sine::device;
 use candle_sine::gradcheck::Verdict;
@@ -57,9 +58,12 @@ pub fn run(args: &Args) -> Result<Answer> {
     files::check_places(file.as_slice())?;
     let device = args.problem.open_device()?;
     let start = args.problem.start()?;
-    if device.is_cpu() {
-        memory::check(&args.problem, 30)?;
-    }
+    let needs = Needs {
+        tensors: 30,
+        curves: usize::from(args.every.is_some()),
+        epochs: args.epochs,
+    };
+    needs.check(&args.problem, &device)?;
     let data = args.problem.data(&device)?;
     let init = args.problem.weights(start.init, &device)?;
     let mut out = Printer::quiet(to_stdout);

@@ -4,11 +4,13 @@ mod args;
 mod audit;
 mod check;
 mod compare;
+mod divergence;
 mod files;
 mod interrupt;
 mod json;
 mod memory;
 mod print;
+mod progress;
 mod train;
 
 use anyhow::Result;
