@@ -49,8 +49,8 @@ enum Command {
 }
 
 const EXIT_CODES: &str = "Exit status: 0 yes; 1 a negative answer (the loss diverged, gradients \
-disagree, the audit differs from its record); 2 it could not be done; 130 ended by Ctrl-C, with \
-everything written that was learned.";
+disagree or none could be certified, the audit differs from its record); 2 it could not be done; \
+130 ended by Ctrl-C: train, compare and check --every write what was learned by then.";
 
 const AUDIT_EXIT_CODES: &str = "Exit status: 0 every verdict is as recorded; 1 the audit differs from \
 its record; 2 it could not be done; 130 ended by Ctrl-C, with nothing written.";
