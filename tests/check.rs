@@ -10,6 +10,8 @@ use candle_sine::sine::gradient::Method;
 use candle_sine::sine::{Data, Weights, sum::sum, weights};
 use common::{names, run};
 use serde_json::Value;
+#[cfg(unix)]
+use std::time::Duration;
 use tempfile::tempdir;
 
 fn weights_of(w: &[Tensor]) -> Weights {
@@ -130,6 +132,7 @@ fn check_follows_a_run() {
         (code, &json["agree"], &json["schema"]),
         (0, &true.into(), &1.into())
     );
+    assert_eq!(json["interrupted"], false);
     let rows = json["rows"].as_array().unwrap();
     let epochs: Vec<_> = rows
         .iter()
@@ -155,6 +158,11 @@ fn check_at_the_optimum_certifies_nothing() {
     let (code, stdout, stderr) = run(dir.path(), &["check", "--init", optimum]);
     assert_eq!(code, 1, "{stdout}");
     assert!(stderr.contains("nothing could be certified"), "{stderr}");
+    let (_, help, _) = run(dir.path(), &["check", "--help"]);
+    let words = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains(
+        "1 a negative answer (the loss diverged, gradients disagree or none could be certified"
+    ));
 }
 
 #[test]
@@ -166,6 +174,27 @@ fn a_run_that_diverges_is_no_yes() {
     assert!(stderr.contains("not finite at epoch 69"), "{stderr}");
 }
 
+#[cfg(unix)]
+#[test]
+fn ctrl_c_leaves_the_rows_so_far() {
+    let dir = tempdir().unwrap();
+    let args = "check --every 1000000 --epochs 100000000 --learning-rate 1e-9 --json";
+    let args: Vec<_> = args.split(' ').chain(["rows.json"]).collect();
+    // The head and a row: the run has begun.
+    let (code, stdout, stderr) = common::interrupted(dir.path(), &args, 2, Duration::ZERO);
+    assert_eq!((code, stderr.as_str()), (130, ""), "{stdout}");
+    let verdict = "the gradients agree: 4 of 4 rows certified\ninterrupted after ";
+    assert!(stdout.contains(verdict), "{stdout}");
+    assert!(stdout.ends_with(" of 100000000 epochs\n"), "{stdout}");
+    let json = std::fs::read_to_string(dir.path().join("rows.json")).unwrap();
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        (&json["interrupted"], &json["agree"]),
+        (&true.into(), &true.into())
+    );
+    assert_eq!(json["rows"].as_array().unwrap().len(), 4);
+}
+
 #[test]
 fn a_random_seed_is_named() {
     let dir = tempdir().unwrap();
@@ -175,8 +204,12 @@ fn a_random_seed_is_named() {
 
 #[test]
 fn bad_input_to_check_is_one_clear_line() {
-    let cases: [(&[&str], &str); 6] = [
+    let cases: [(&[&str], &str); 7] = [
         (&["check", "--every", "0"], "--every"),
+        (
+            &["check", "--every", "1", "--epochs", "281474976710656"],
+            "--epochs 281474976710656",
+        ),
         (&["check", "--epochs", "5"], "--every"),
         (&["check", "--points", "1"], "--points"),
         (&["check", "--json", "new/"], "--json new/"),

@@ -81,10 +81,23 @@ fn markdown_and_json_to_files_and_one_type() {
     assert!(read("a.md").starts_with("# Which of candle's gradients are right"));
 }
 
+/// It is over in seconds and has nothing to write before.
+#[test]
+fn its_help_promises_nothing_after_ctrl_c() {
+    let dir = tempdir().expect("a directory");
+    let (code, stdout, _) = run(dir.path(), &["audit", "--help"]);
+    let text = stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(code == 0 && text.ends_with("130 ended by Ctrl-C, with nothing written."));
+}
+
 #[test]
 fn bad_arguments_are_one_line() {
     let dir = tempdir().expect("a directory");
-    let cases: [(&[&str], &str); 5] = [
+    let cases: [(&[&str], &str); 6] = [
+        (
+            &["audit", "relu", "--json", "a", "--markdown", "./a"],
+            "--markdown ./a: --json writes the same file",
+        ),
         (&["audit", "no_such_op"], "no_such_op"),
         (&["audit", "--dtype", "f8"], "--dtype"),
         (&["audit", "--device", "abacus"], "--device"),

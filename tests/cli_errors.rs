@@ -24,6 +24,10 @@ const CASES: &[(&[&str], &[&str])] = &[
         &["--learning-rate", "-1e-6"],
         &["--learning-rate", "'-1e-6'", "above 0"],
     ),
+    (
+        &["--epochs", "281474976710656"],
+        &["--epochs 281474976710656", "GiB"],
+    ),
     (&["--learning-rate", "0"], &["--learning-rate", "above 0"]),
     (
         &["--learning-rate", "NaN"],
@@ -94,6 +98,14 @@ const CASES: &[(&[&str], &[&str])] = &[
     (
         &["--save", "x", "--json", "x"],
         &["--save x", "--json writes the same file"],
+    ),
+    (
+        &["--save", "-"],
+        &["--save -: a file is needed, stdout holds text"],
+    ),
+    (
+        &["--out", "taken"],
+        &["--out taken/y_pred.png", "is a directory"],
     ),
     (
         &["--json", "out/sine.png"],

@@ -346,9 +346,11 @@ fn colours_are_for_terminals_and_respect_no_color() {
 #[cfg(unix)]
 mod unix {
     use super::*;
-    use std::io::{BufRead, BufReader, Read};
+    use common::interrupted;
+    use std::io::{BufRead, BufReader};
     use std::os::unix::fs::{PermissionsExt, symlink};
     use std::process::{Command, Stdio};
+    use std::time::Duration;
 
     /// `candle-sine | head -1`
     #[test]
@@ -469,7 +471,7 @@ mod unix {
                     .into_iter()
                     .flatten(),
             );
-            let (code, stdout, stderr) = interrupted(dir.path(), &args);
+            let (code, stdout, stderr) = interrupted(dir.path(), &args, 1, Duration::ZERO);
             assert_eq!((code, stderr.as_str()), (130, ""), "{stdout}");
             assert_eq!(names(&dir.path().join("out")).len(), 6);
             let first = std::fs::read_to_string(dir.path().join("run.json")).unwrap();
@@ -483,6 +485,7 @@ mod unix {
                 "{advice}"
             );
             let command = advice.split('`').nth(1).unwrap();
+            let command = command.strip_suffix(" --json run.json").unwrap();
             let rest: Vec<_> = command.split(' ').skip(1).collect();
             let rest = json(dir.path(), &rest);
             assert_eq!(rest["weights"], whole["weights"], "{command}");
@@ -490,28 +493,40 @@ mod unix {
         }
     }
 
-    /// The program with SIGINT sent once it has printed a line.
-    fn interrupted(dir: &Path, args: &[&str]) -> (i32, String, String) {
-        let mut child = sine_process(dir, args);
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut printed = String::new();
-        stdout.read_line(&mut printed).unwrap();
-        let pid = child.id().to_string();
-        Command::new("kill").args(["-INT", &pid]).status().unwrap();
-        stdout.read_to_string(&mut printed).unwrap();
-        let (code, _, stderr) = parts(child.wait_with_output().unwrap());
-        (code, printed, stderr)
-    }
-
-    fn sine_process(dir: &Path, args: &[&str]) -> std::process::Child {
-        Command::new(env!("CARGO_BIN_EXE_candle-sine"))
-            .args(args)
-            .current_dir(dir)
-            .env_remove("CARGO_MANIFEST_DIR")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap()
+    /// Where stdout is not for it, the same on stderr; in a run that goes on, counted from the first.
+    #[test]
+    fn ctrl_c_says_how_to_go_on_whatever_stdout_holds() {
+        let dir = tempdir().unwrap();
+        run(dir.path(), &["--epochs", "401", "--save", "w", "--quiet"]);
+        let long = "--resume w --epochs 100000000 --learning-rate 1e-8 --gradient fused --out a";
+        for (option, kept) in [
+            (["--json", "-"], " --json -"),
+            (["--quiet", "--json=run.json"], " --json run.json --quiet"),
+        ] {
+            let args: Vec<_> = long.split(' ').chain(option).collect();
+            let pause = Duration::from_secs(1);
+            let (code, stdout, stderr) = interrupted(dir.path(), &args, 0, pause);
+            assert_eq!((code, stderr.lines().count()), (130, 1), "{stderr}");
+            let epochs = match option[0] {
+                "--quiet" => std::fs::read_to_string(dir.path().join("run.json")).unwrap(),
+                _ => stdout,
+            };
+            let epochs: Value = serde_json::from_str(&epochs).unwrap();
+            let behind = 401 + epochs["epochs"].as_u64().unwrap();
+            let line = format!("interrupted after {behind} of 100000401 epochs; to go on: `");
+            assert!(stderr.starts_with(&line), "{stderr}");
+            assert!(stderr.ends_with(&format!("{kept}`\n")), "{stderr}");
+        }
+        let args: Vec<_> = long.split(' ').collect();
+        let (_, stdout, _) = interrupted(dir.path(), &args, 0, Duration::from_secs(1));
+        let count = |before: &str, after: &str| {
+            let rest = stdout.split_once(before).unwrap().1;
+            rest.split_once(after).unwrap().0.to_owned()
+        };
+        assert_eq!(
+            count(" after ", " epochs;"),
+            count("interrupted after ", " of ")
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What the commands' arguments have in common.
 
+use super::print::Printer;
 use anyhow::{Context, Result, bail};
 use candle_core::{DType, Device};
 use candle_sine::device::DeviceName;
@@ -123,6 +124,13 @@ impl Problem {
             seed: Some(seed),
             draw: Some(draw),
         })
+    }
+
+    /// A seed that was picked is named, so that the run can be had again.
+    pub fn name_seed(&self, start: &Start, out: &mut Printer) {
+        if let (Some(Seed::Random), Some(seed)) = (self.seed, start.seed) {
+            out.note(format_args!("--seed {seed}"));
+        }
     }
 
     pub fn open_device(&self) -> Result<Device> {

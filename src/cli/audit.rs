@@ -66,15 +66,10 @@ impl Args {
         if self.to_stdout(&self.json) && self.to_stdout(&self.markdown) {
             bail!("--json - and --markdown -: stdout holds only one of them");
         }
-        for (flag, path) in [("--json", &self.json), ("--markdown", &self.markdown)] {
-            match path {
-                Some(path) if path != Path::new("-") => {
-                    files::check_file(path).with_context(|| format!("{flag} {}", path.display()))?
-                }
-                _ => {}
-            }
-        }
-        Ok(())
+        let json = files::not_stdout(&self.json).map(|path| ("--json", path));
+        let markdown = files::not_stdout(&self.markdown).map(|path| ("--markdown", path));
+        let places: Vec<_> = json.into_iter().chain(markdown).collect();
+        files::check_places(&places)
     }
 
     fn to_stdout(&self, path: &Option<PathBuf>) -> bool {

@@ -3,10 +3,11 @@
 mod rows;
 mod table;
 
-use super::args::{Problem, Seed, positive, positive_count};
+use super::args::{Problem, Start, positive, positive_count};
+use super::memory::Needs;
 use super::print::{self, Printer};
-use super::{Answer, files, json, memory};
-use anyhow::{Context, Result};
+use super::{Answer, files, interrupt, json};
+use anyhow::Result;
 use candle_sine::device;
 use candle_sine::gradcheck::Verdict;
 use candle_sine::sine::gradient::Method;
@@ -14,7 +15,6 @@ use candle_sine::sine::train::{self, Epoch};
 use candle_sine::sine::{Data, Weights};
 use rows::{Row, check_at, post};
 use serde::Serialize;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
@@ -47,77 +47,120 @@ struct Json<'a> {
     points: u32,
     seed: Option<u64>,
     draw: Option<u32>,
+    interrupted: bool,
     agree: bool,
     rows: &'a [Row],
 }
 
-pub fn run(args: &Args) -> Result<Answer> {
-    let to_stdout = args.json.as_deref() == Some(Path::new("-"));
-    let file = args.json.as_deref().filter(|_| !to_stdout);
-    if let Some(path) = file {
-        files::check_file(path).with_context(|| format!("--json {}", path.display()))?;
+impl Args {
+    fn json_to_stdout(&self) -> bool {
+        self.json.as_deref() == Some(Path::new("-"))
     }
+}
+
+/// What was found, and how the run ended that it was found along.
+#[derive(Default)]
+struct Found {
+    rows: Vec<Row>,
+    /// The epoch whose loss is not finite.
+    diverged: Option<usize>,
+    /// The epochs that were done before Ctrl-C came.
+    interrupted: Option<usize>,
+}
+
+impl Found {
+    /// No row disagrees, and not all are lost in rounding; and the run is one of numbers.
+    fn agree(&self) -> bool {
+        let rows = &self.rows;
+        let certified = rows.iter().any(|r| r.verdict == Verdict::Pass);
+        certified && !rows.iter().any(Row::disagrees) && self.diverged.is_none()
+    }
+
+    fn answer(&self) -> Answer {
+        match (self.interrupted, self.agree()) {
+            (Some(_), _) => Answer::Interrupted,
+            (None, true) => Answer::Yes,
+            (None, false) => Answer::No,
+        }
+    }
+}
+
+pub fn run(args: &Args) -> Result<Answer> {
+    let file = files::not_stdout(&args.json).map(|path| ("--json", path));
+    files::check_places(file.as_slice())?;
     let device = args.problem.open_device()?;
     let start = args.problem.start()?;
-    if device.is_cpu() {
-        memory::check(&args.problem, 30)?;
-    }
+    let needs = Needs {
+        tensors: 30,
+        curves: usize::from(args.every.is_some()),
+        epochs: args.epochs,
+    };
+    needs.check(&args.problem, &device)?;
     let data = args.problem.data(&device)?;
     let init = args.problem.weights(start.init, &device)?;
-    let mut out = Printer::quiet(to_stdout);
-    if args.problem.seed == Some(Seed::Random) {
-        out.note(format_args!("--seed {}", start.seed.unwrap_or_default()));
-    }
+    let mut out = Printer::quiet(args.json_to_stdout());
+    args.problem.name_seed(&start, &mut out);
     table::head(&mut out);
-    let (rows, diverged) = check_run(args, &data, init, &mut out)?;
-    let agree = agree(&rows) && diverged.is_none();
-    match diverged {
+    let found = check_run(args, &data, init, &mut out)?;
+    conclude(args, &found, &mut out);
+    write_json(args, &found, &start, &data)?;
+    out.finish()?;
+    Ok(found.answer())
+}
+
+fn conclude(args: &Args, found: &Found, out: &mut Printer) {
+    match found.diverged {
         Some(epoch) => print::error(&format!(
             "the run diverged: its loss is not finite at epoch {epoch}"
         )),
-        None => table::verdict(&rows, agree, &mut out),
+        None => table::verdict(&found.rows, found.agree(), out),
     }
+    let Some(done) = found.interrupted else {
+        return;
+    };
+    let line = format!("interrupted after {done} of {} epochs", args.epochs);
+    match args.json_to_stdout() {
+        true => print::aside(&line),
+        false => out.line(line),
+    }
+}
+
+fn write_json(args: &Args, found: &Found, start: &Start, data: &Data) -> Result<()> {
+    let Some(path) = &args.json else {
+        return Ok(());
+    };
     let report = Json {
         schema: 1,
-        device: device::name(&device),
+        device: device::name(data.x.device()),
         dtype: args.problem.dtype.dtype().as_str(),
         points: args.problem.points,
         seed: start.seed,
         draw: start.draw,
-        agree,
-        rows: &rows,
+        interrupted: found.interrupted.is_some(),
+        agree: found.agree(),
+        rows: &found.rows,
     };
-    if let Some(path) = &args.json {
-        json::write(path, &report)?;
-    }
-    out.finish()?;
-    Ok(if agree { Answer::Yes } else { Answer::No })
+    json::write(path, &report)
 }
 
-/// No row disagrees, and not all are lost in rounding.
-fn agree(rows: &[Row]) -> bool {
-    !rows.iter().any(Row::disagrees) && rows.iter().any(|r| r.verdict == Verdict::Pass)
-}
-
-/// The rows of the initial weights, or of every K-th epoch, and the epoch that diverged if one did.
-fn check_run(
-    args: &Args,
-    data: &Data,
-    init: Weights,
-    out: &mut Printer,
-) -> Result<(Vec<Row>, Option<usize>)> {
-    let mut rows = vec![];
+/// The rows of the initial weights, or of every K-th epoch.
+fn check_run(args: &Args, data: &Data, init: Weights, out: &mut Printer) -> Result<Found> {
     let Some(every) = args.every else {
-        rows.extend(check_at(1, data, &init, &post)?);
+        let rows = check_at(1, data, &init, &post)?;
         table::rows(&rows, out);
-        return Ok((rows, None));
+        return Ok(Found {
+            rows,
+            ..Found::default()
+        });
     };
+    interrupt::listen()?;
     let options = train::Options {
         epochs: args.epochs,
         learning_rate: args.learning_rate,
         log_every: every,
         ..train::Options::default()
     };
+    let mut rows = vec![];
     let mut gradient = Method::Manual.over(data)?;
     let history = train::train(gradient.as_mut(), init, &options, &mut |epoch: &Epoch| {
         if epoch.loss.is_some() {
@@ -125,7 +168,13 @@ fn check_run(
             table::rows(&checked, out);
             rows.extend(checked);
         }
-        Ok(ControlFlow::Continue(()))
+        Ok(interrupt::go_on())
     })?;
-    Ok((rows, history.diverged_after))
+    let (diverged, done) = (history.diverged_after, history.losses.len());
+    let cut = interrupt::asked() && diverged.is_none() && done < args.epochs;
+    Ok(Found {
+        rows,
+        diverged,
+        interrupted: cut.then_some(done),
+    })
 }

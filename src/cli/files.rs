@@ -35,7 +35,7 @@ fn check_writable(dir: &Path) -> Result<()> {
 }
 
 /// As [`check_dir`], for the place of a file.
-pub fn check_file(path: &Path) -> Result<()> {
+fn check_file(path: &Path) -> Result<()> {
     match fs::metadata(path) {
         Ok(found) if found.is_dir() => bail!("{} is a directory", path.display()),
         Ok(found) if !found.is_file() => return Ok(()),
@@ -51,9 +51,27 @@ pub fn check_file(path: &Path) -> Result<()> {
     check_dir(parent(path))
 }
 
+/// As [`check_file`], for every file that a run will write, each under the flag that asks for it. No two
+/// may be the same.
+pub fn check_places(places: &[(&str, PathBuf)]) -> Result<()> {
+    for (i, (flag, path)) in places.iter().enumerate() {
+        let named = || format!("{flag} {}", path.display());
+        check_file(path).with_context(named)?;
+        if let Some((other, _)) = places[..i].iter().find(|p| same_place(&p.1, path)) {
+            bail!("{}: {other} writes the same file", named());
+        }
+    }
+    Ok(())
+}
+
+/// The path of a file that is asked for, unless it is "-", stdout.
+pub fn not_stdout(path: &Option<PathBuf>) -> Option<PathBuf> {
+    path.clone().filter(|path| path != Path::new("-"))
+}
+
 /// Whether two paths are the same place: through links where they are there, by their names where they
 /// are not yet.
-pub fn same_place(one: &Path, other: &Path) -> bool {
+fn same_place(one: &Path, other: &Path) -> bool {
     let place = |path: &Path| {
         let dir = fs::canonicalize(parent(path)).ok();
         let named = dir.and_then(|dir| Some(dir.join(path.file_name()?)));

@@ -4,11 +4,13 @@ mod args;
 mod audit;
 mod check;
 mod compare;
+mod divergence;
 mod files;
 mod interrupt;
 mod json;
 mod memory;
 mod print;
+mod progress;
 mod train;
 
 use anyhow::Result;
@@ -42,13 +44,16 @@ enum Command {
     #[command(after_help = EXIT_CODES)]
     Compare(compare::Args),
     /// Holds candle's own gradients against numerical derivatives, function by function
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = AUDIT_EXIT_CODES)]
     Audit(audit::Args),
 }
 
 const EXIT_CODES: &str = "Exit status: 0 yes; 1 a negative answer (the loss diverged, gradients \
-disagree, the audit differs from its record); 2 it could not be done; 130 ended by Ctrl-C, with \
-everything written that was learned.";
+disagree or none could be certified, the audit differs from its record); 2 it could not be done; \
+130 ended by Ctrl-C: train, compare and check --every write what was learned by then.";
+
+const AUDIT_EXIT_CODES: &str = "Exit status: 0 every verdict is as recorded; 1 the audit differs from \
+its record; 2 it could not be done; 130 ended by Ctrl-C, with nothing written.";
 
 /// What a command that could be carried out answers.
 #[derive(Clone, Copy, PartialEq, Eq)]

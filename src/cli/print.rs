@@ -59,6 +59,11 @@ pub fn warning(message: &str) {
     stderr(&format!("{WARNING}warning:{WARNING:#} {message}"));
 }
 
+/// A line for the reader where stdout is another's.
+pub fn aside(line: &str) {
+    stderr(line);
+}
+
 /// Where stderr is closed there is nobody to tell.
 fn stderr(line: &str) {
     let _ = writeln!(anstream::stderr(), "{line}");

@@ -2,12 +2,14 @@
 
 mod checkpoint;
 mod hint;
-mod progress;
 mod report;
 
 use super::args::{Problem, Start, positive, positive_count};
-use super::print::{Printer, below, python_float, warning};
-use super::{Answer, files, interrupt, memory};
+use super::divergence::{diverged, warn_if_unstable};
+use super::memory::{self, Needs};
+use super::print::{Printer, python_float};
+use super::progress::Progress;
+use super::{Answer, files, interrupt};
 use anyhow::{Context, Result, bail};
 use candle_sine::device;
 use candle_sine::sine::figure::Format;
@@ -85,25 +87,15 @@ impl Args {
 
     /// Every file the run will write is tried before the run.
     fn check_places(&self) -> Result<()> {
-        let flag = |flag: &str, path: &Path| format!("{flag} {}", path.display());
-        files::check_dir(&self.out).with_context(|| flag("--out", &self.out))?;
-        let mut places: Vec<(&str, PathBuf)> = vec![];
-        let figures = report::FIGURES.map(|name| report::figure_path(self, name));
-        places.extend(figures.map(|path| ("--out", path)));
-        let json = self.json.clone().filter(|_| !self.json_to_stdout());
-        let options = [("--json", json), ("--save", self.save.clone())];
-        places.extend(
-            options
-                .into_iter()
-                .filter_map(|(name, path)| Some((name, path?))),
-        );
-        for (i, (name, path)) in places.iter().enumerate() {
-            files::check_file(path).with_context(|| flag(name, path))?;
-            if let Some((other, _)) = places[..i].iter().find(|p| files::same_place(&p.1, path)) {
-                bail!("{}: {other} writes the same file", flag(name, path));
-            }
+        if self.save.as_deref() == Some(Path::new("-")) {
+            bail!("--save -: a file is needed, stdout holds text");
         }
-        Ok(())
+        files::check_dir(&self.out).with_context(|| format!("--out {}", self.out.display()))?;
+        let figures = report::FIGURES.map(|name| ("--out", report::figure_path(self, name)));
+        let json = files::not_stdout(&self.json).map(|path| ("--json", path));
+        let save = self.save.clone().map(|path| ("--save", path));
+        let places: Vec<_> = figures.into_iter().chain(json).chain(save).collect();
+        files::check_places(&places)
     }
 }
 
@@ -120,16 +112,18 @@ pub struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// The loss is not finite, or larger than at the start at a rate that makes it so.
     pub fn diverged(&self) -> bool {
-        let first = self.history.losses.first().copied().unwrap_or(f64::NAN);
-        let too_fast = self.options.learning_rate > self.fit.stability_limit();
-        self.history.diverged_after.is_some() || too_fast && self.history.final_loss > first
+        diverged(&self.history, self.options.learning_rate, &self.fit)
     }
 
     /// Ctrl-C came before the last epoch.
     pub fn interrupted(&self) -> bool {
         interrupt::asked() && self.history.losses.len() < self.options.epochs
+    }
+
+    /// How many epochs are behind the weights, those of the runs that it continues among them.
+    pub fn epochs_behind(&self) -> usize {
+        self.options.first_epoch - 1 + self.history.losses.len()
     }
 
     /// Epochs and losses of the printed table.
@@ -146,20 +140,21 @@ pub fn run(args: &Args) -> Result<Answer> {
         Some(path) => checkpoint::load(path, args.problem.dtype.dtype())?,
         None => (args.problem.start()?, 1),
     };
-    if device.is_cpu() {
-        memory::check(&args.problem, tensors(args.gradient))?;
-    }
+    let needs = Needs {
+        tensors: memory::tensors(args.gradient),
+        curves: 1,
+        epochs: args.epochs,
+    };
+    needs.check(&args.problem, &device)?;
     let data = args.problem.data(&device)?;
     let init = args.problem.weights(start.init, &device)?;
     let fit = LeastSquares::new(&data)?;
     let options = args.options(first_epoch);
     if !args.quiet {
-        warn_if_unstable(args, &fit);
+        warn_if_unstable(&args.problem, args.learning_rate, &fit);
     }
     let mut out = Printer::quiet(args.quiet || args.json_to_stdout());
-    if args.problem.seed == Some(super::args::Seed::Random) {
-        out.note(format_args!("--seed {}", start.seed.unwrap_or_default()));
-    }
+    args.problem.name_seed(&start, &mut out);
     if args.gradient == Method::Fused && !has_kernel(&device) {
         out.note("fused: no kernel for Metal, so tensor operations");
     }
@@ -178,26 +173,6 @@ pub fn run(args: &Args) -> Result<Answer> {
     report::finish(&run, out)
 }
 
-/// How many tensors of the data's size a way to the gradient holds at once, at most.
-fn tensors(gradient: Method) -> usize {
-    match gradient {
-        Method::Manual | Method::Autograd => 8,
-        Method::Optimizer => 20,
-        Method::Fused | Method::Normal => 3,
-    }
-}
-
-fn warn_if_unstable(args: &Args, fit: &LeastSquares) {
-    let limit = fit.stability_limit();
-    if args.learning_rate > limit {
-        let limit = below(limit);
-        warning(&format!(
-            "--learning-rate {:e}: above {limit}, where gradient descent on these {} points stops being stable",
-            args.learning_rate, args.problem.points,
-        ));
-    }
-}
-
 /// The descent, with its table on stdout as it goes.
 fn descend(
     gradient: &mut dyn Gradient,
@@ -207,7 +182,10 @@ fn descend(
     out: &mut Printer,
 ) -> Result<History> {
     interrupt::listen()?;
-    let progress = progress::Progress::new(options, args.problem.points, args.quiet);
+    let progress = match args.quiet {
+        true => Progress::default(),
+        false => Progress::new("", options.epochs, args.problem.points),
+    };
     let history = train::train(gradient, init, options, &mut |epoch| {
         if let Some(loss) = epoch.loss {
             let line = format!("epoch : {}, loss : {}", epoch.epoch, python_float(loss));

@@ -6,6 +6,8 @@
 use assert_cmd::Command;
 use std::path::Path;
 use std::process::Output;
+#[cfg(unix)]
+use std::time::Duration;
 
 /// `candle-sine` in the directory `dir`, as one who installed it starts it.
 pub fn sine(dir: &Path) -> Command {
@@ -26,6 +28,37 @@ pub fn parts(output: Output) -> (i32, String, String) {
     let text = |bytes| String::from_utf8(bytes).unwrap();
     let code = output.status.code().expect("ended by a signal");
     (code, text(output.stdout), text(output.stderr))
+}
+
+/// The program with SIGINT sent some time after it has printed so many lines.
+#[cfg(unix)]
+pub fn interrupted(
+    dir: &Path,
+    args: &[&str],
+    lines: usize,
+    pause: Duration,
+) -> (i32, String, String) {
+    use std::io::{BufRead, BufReader, Read};
+    use std::process::{Command, Stdio};
+    let mut child = Command::new(env!("CARGO_BIN_EXE_candle-sine"))
+        .args(args)
+        .current_dir(dir)
+        .env_remove("CARGO_MANIFEST_DIR")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut printed = String::new();
+    for _ in 0..lines {
+        stdout.read_line(&mut printed).unwrap();
+    }
+    std::thread::sleep(pause);
+    let pid = child.id().to_string();
+    Command::new("kill").args(["-INT", &pid]).status().unwrap();
+    stdout.read_to_string(&mut printed).unwrap();
+    let (code, _, stderr) = parts(child.wait_with_output().unwrap());
+    (code, printed, stderr)
 }
 
 /// The names in `dir`, sorted.

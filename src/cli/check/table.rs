@@ -78,6 +78,8 @@ pub fn verdict(rows: &[Row], agree: bool, out: &mut Printer) {
             rows.len()
         ));
     } else {
-        error("every gradient here is lost in its own rounding: nothing could be certified");
+        error(
+            "nothing could be certified, which is no yes: every gradient here is lost in its own rounding",
+        );
     }
 }

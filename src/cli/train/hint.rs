@@ -62,9 +62,16 @@ pub fn interruption(run: &Run, weights: [f64; 4]) -> String {
         command += &format!(" --log-every {}", args.log_every);
     }
     command += &others(run);
+    if let Some(path) = &args.json {
+        command += &format!(" --json {}", quoted(path));
+    }
+    if args.quiet {
+        command += " --quiet";
+    }
     format!(
-        "interrupted after {done} of {} epochs; to go on: `{command}`",
-        options.epochs
+        "interrupted after {} of {} epochs; to go on: `{command}`",
+        run.epochs_behind(),
+        options.first_epoch - 1 + options.epochs
     )
 }
 
@@ -118,11 +125,11 @@ fn others(run: &Run) -> String {
     options
 }
 
-/// As a shell reads one word.
+/// As a shell reads one word. "-" is stdout.
 fn quoted(path: &Path) -> String {
     let path = path.display().to_string();
     let plain = |c: char| c.is_alphanumeric() || "._-/+:,@".contains(c);
-    match path.chars().all(plain) && !path.starts_with('-') {
+    match path.chars().all(plain) && (!path.starts_with('-') || path == "-") {
         true => path,
         false => format!("'{}'", path.replace('\'', r"'\''")),
     }

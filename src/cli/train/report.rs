@@ -2,8 +2,8 @@
 
 use super::super::args::Precision;
 use super::super::json::{self, Logged, Named};
-use super::super::print::{self, Printer, below};
-use super::super::{Answer, files};
+use super::super::print::{self, Printer};
+use super::super::{Answer, divergence, files};
 use super::{Args, Run, checkpoint, hint};
 use anyhow::{Context, Result};
 use candle_core::{DType, Device, Tensor};
@@ -32,7 +32,7 @@ pub fn finish(run: &Run, mut out: Printer) -> Result<Answer> {
     if run.diverged() {
         let files = vec![];
         write_json(run, weights, &files)?;
-        print::error(&divergence(run));
+        print::error(&diverged(run));
         out.finish()?;
         return Ok(Answer::No);
     }
@@ -45,18 +45,20 @@ pub fn finish(run: &Run, mut out: Printer) -> Result<Answer> {
         out.note(note);
     }
     out.line(format_args!("wrote {}", names(&files).join(", ")));
-    if run.interrupted() {
-        out.line(hint::interruption(run, weights));
+    let interruption = run.interrupted().then(|| hint::interruption(run, weights));
+    match &interruption {
+        Some(line) if run.args.quiet || run.args.json_to_stdout() => print::aside(line),
+        Some(line) => out.line(line),
+        None => {}
     }
     out.finish()?;
-    Ok(match run.interrupted() {
-        true => Answer::Interrupted,
-        false => Answer::Yes,
+    Ok(match interruption {
+        Some(_) => Answer::Interrupted,
+        None => Answer::Yes,
     })
 }
 
-fn divergence(run: &Run) -> String {
-    let (rate, limit) = (run.options.learning_rate, below(run.fit.stability_limit()));
+fn diverged(run: &Run) -> String {
     let history = &run.history;
     let last = run.options.first_epoch + history.losses.len() - 1;
     let unsaved = match &run.args.save {
@@ -65,8 +67,8 @@ fn divergence(run: &Run) -> String {
     };
     let grew = match history.diverged_after {
         Some(1) => {
-            let dtype = run.args.problem.dtype.dtype().as_str();
-            return format!("the loss at the initial weights is too large for {dtype}{unsaved}");
+            let too_large = divergence::too_large(&run.args.problem);
+            return format!("{too_large}{unsaved}");
         }
         Some(_) => format!("the loss is no longer finite at epoch {last}"),
         None => format!(
@@ -74,18 +76,13 @@ fn divergence(run: &Run) -> String {
             history.losses[0], history.final_loss,
         ),
     };
-    let side = match rate > run.fit.stability_limit() {
-        true => "above",
-        false => "below",
-    };
-    format!(
-        "diverged: {grew}; --learning-rate {rate:e} is {side} the stability limit {limit} of this data{unsaved}"
-    )
+    let stability = divergence::stability(run.options.learning_rate, &run.fit);
+    format!("diverged: {grew}; {stability}{unsaved}")
 }
 
 fn summary(run: &Run, weights: [f64; 4]) -> [String; 3] {
     let history = &run.history;
-    let epochs = run.options.first_epoch - 1 + history.losses.len();
+    let epochs = run.epochs_behind();
     [
         String::new(),
         format!("y_pred = {}", formula(weights, run.args.problem.dtype)),
@@ -183,8 +180,7 @@ fn write_files(run: &Run) -> Result<Vec<PathBuf>> {
         .collect::<Result<Vec<_>>>()?;
     // The weights first: they alone cannot be drawn again.
     if let Some(path) = &run.args.save {
-        let epochs = run.options.first_epoch - 1 + run.history.losses.len();
-        checkpoint::save(path, &run.history.weights, epochs)?;
+        checkpoint::save(path, &run.history.weights, run.epochs_behind())?;
     }
     let mut written = vec![];
     for (name, bytes) in rendered {
@@ -193,14 +189,7 @@ fn write_files(run: &Run) -> Result<Vec<PathBuf>> {
         written.push(path);
     }
     written.extend(run.args.save.clone());
-    if let Some(path) = run
-        .args
-        .json
-        .as_ref()
-        .filter(|_| !run.args.json_to_stdout())
-    {
-        written.push(path.clone());
-    }
+    written.extend(files::not_stdout(&run.args.json));
     Ok(written)
 }
 

@@ -96,7 +96,7 @@ impl<'a> Frame<'a> {
         let points: Vec<_> = visible.map(|p| self.place(*p)).collect();
         let points = match line.stroke {
             Stroke::Solid | Stroke::Dashed => simplify(&points),
-            Stroke::Markers => points,
+            Stroke::Markers(_) => points,
         };
         draw_stroke(area, line, points.into_iter().map(units).collect())
     }
@@ -134,7 +134,11 @@ impl<'a> Frame<'a> {
     fn y_ticks(&self, bins: usize) -> Vec<(f64, String)> {
         let (low, high) = self.y;
         match self.panel.log_y {
-            true => ticks::log(10f64.powf(low), 10f64.powf(high)),
+            // The margin may lie beyond what an f64 can be.
+            true => ticks::log(
+                10f64.powf(low).max(f64::MIN_POSITIVE),
+                10f64.powf(high).min(f64::MAX),
+            ),
             false => ticks::linear(low, high, bins),
         }
     }
@@ -175,10 +179,9 @@ impl<'a> Frame<'a> {
         area.draw(&PathElement::new(frame, stroke(&gray, FRAME_WIDTH)))?;
         for (i, line) in self.panel.lines.iter().enumerate() {
             let y = top + 4. + row * (i as f64 + 0.5);
-            let xs: &[f64] = if line.stroke == Stroke::Markers {
-                &[22.]
-            } else {
-                &[8., 36.]
+            let xs: &[f64] = match line.stroke {
+                Stroke::Markers(_) => &[22.],
+                Stroke::Solid | Stroke::Dashed => &[8., 36.],
             };
             draw_stroke(
                 area,
@@ -243,9 +246,9 @@ where
             let (dash, space) = (length(7.7), length(3.3));
             area.draw(&DashedPathElement::new(points, dash, space, style))?;
         }
-        Stroke::Markers => {
+        Stroke::Markers(radius) => {
             for point in points {
-                area.draw(&Circle::new(point, length(4.), line.color.filled()))?;
+                area.draw(&Circle::new(point, length(radius), line.color.filled()))?;
             }
         }
     }

@@ -63,8 +63,12 @@ impl Format {
 enum Stroke {
     Solid,
     Dashed,
-    Markers,
+    /// Discs of this radius, in points
+    Markers(f64),
 }
+
+/// The radius of a disc among others of its kind.
+const MARKER: f64 = 4.;
 
 #[derive(Clone, Debug)]
 struct Line {
@@ -81,6 +85,22 @@ impl Line {
             points: thin(x.iter().copied().zip(y.iter().copied()), x.len()),
             color,
             stroke: Stroke::Solid,
+        }
+    }
+
+    /// The losses of a run whose first epoch is `first`. A line needs two points: one alone is a disc
+    /// of radius `alone`.
+    fn descent(label: &str, first: usize, losses: &[f64], color: RGBColor, alone: f64) -> Self {
+        let at = |(i, &loss): (usize, &f64)| ((first + i) as f64, loss);
+        let visible = losses.iter().filter(|loss| loss.log10().is_finite());
+        Self {
+            label: label.to_owned(),
+            points: thin(losses.iter().enumerate().map(at), losses.len()),
+            color,
+            stroke: match visible.take(2).count() {
+                1 => Stroke::Markers(alone),
+                _ => Stroke::Solid,
+            },
         }
     }
 }
@@ -238,18 +258,13 @@ pub fn overlay(curves: &Curves) -> Figure {
 /// # Ok::<(), anyhow::Error>(())
 /// ```
 pub fn loss(first_epoch: usize, losses: &[f64], marked: Option<(&str, &[(usize, f64)])>) -> Figure {
-    let at = |(i, &loss): (usize, &f64)| ((first_epoch + i) as f64, loss);
-    let history = Line {
-        label: "loss".to_owned(),
-        points: thin(losses.iter().enumerate().map(at), losses.len()),
-        color: C0,
-        stroke: Stroke::Solid,
-    };
+    // A loss alone can be seen around the mark that is drawn over it.
+    let history = Line::descent("loss", first_epoch, losses, C0, 1.5 * MARKER);
     let marks = marked.map(|(label, points)| Line {
         label: label.to_owned(),
         points: points.iter().map(|&(e, loss)| (e as f64, loss)).collect(),
         color: C1,
-        stroke: Stroke::Markers,
+        stroke: Stroke::Markers(MARKER),
     });
     let panel = Panel {
         title: "loss: sum of squared errors".to_owned(),
@@ -266,29 +281,24 @@ pub fn loss(first_epoch: usize, losses: &[f64], marked: Option<(&str, &[(usize, 
 /// The losses of several runs that ought to be the same and of one that is not, by their names, from
 /// epoch 1 on a log axis. The first is a line; the others are markers, each at epochs of its own,
 /// so that all can be seen to lie on it.
-pub fn compare(same: &[(&str, Vec<f64>)], other: Option<(&str, Vec<f64>)>) -> Figure {
+pub fn compare(same: &[(&str, &[f64])], other: Option<(&str, &[f64])>) -> Figure {
     const MARKERS: usize = 8;
-    let at = |(i, &loss): (usize, &f64)| ((i + 1) as f64, loss);
-    let line = |(label, losses): &(&str, Vec<f64>), color| Line {
-        label: (*label).to_owned(),
-        points: thin(losses.iter().enumerate().map(at), losses.len()),
-        color,
-        stroke: Stroke::Solid,
-    };
-    let marks = |(k, (label, losses)): (usize, &(&str, Vec<f64>))| {
+    let marks = |(k, (label, losses)): (usize, &(&str, &[f64]))| {
         let apart = (losses.len() / MARKERS).max(1);
         let first = k * apart / same.len();
         let chosen = losses.iter().enumerate().skip(first).step_by(apart);
         Line {
             label: (*label).to_owned(),
-            points: chosen.map(at).collect(),
+            points: chosen.map(|(i, &loss)| ((i + 1) as f64, loss)).collect(),
             color: [C1, C2, C3, C4][k % 4],
-            stroke: Stroke::Markers,
+            stroke: Stroke::Markers(MARKER),
         }
     };
-    let first = same.first().map(|run| line(run, C0));
+    // Losses alone can be seen around the markers that are drawn over them, and upon these.
+    let first = same.first();
+    let first = first.map(|(label, losses)| Line::descent(label, 1, losses, C0, 1.5 * MARKER));
     let others = same.iter().skip(1).enumerate().map(marks);
-    let other = other.map(|run| line(&run, C5));
+    let other = other.map(|(label, losses)| Line::descent(label, 1, losses, C5, 0.5 * MARKER));
     Figure {
         panels: vec![Panel {
             title: "loss: sum of squared errors".to_owned(),

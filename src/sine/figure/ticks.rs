@@ -30,40 +30,72 @@ pub(super) fn linear(low: f64, high: f64, bins: usize) -> Vec<(f64, String)> {
 /// [`linear`] for what is counted: whole numbers only.
 pub(super) fn whole(low: f64, high: f64, bins: usize) -> Vec<(f64, String)> {
     let ticks = linear(low, high, bins.min((high - low).ceil() as usize));
+    let ticks = ticks.into_iter().filter(|(tick, _)| tick.fract() == 0.);
+    // The others, which a step below 1 makes, may have needed decimals.
     ticks
-        .into_iter()
-        .filter(|(tick, _)| tick.fract() == 0.)
+        .map(|(tick, label)| match label.contains('e') {
+            true => (tick, label),
+            false => (tick, number(tick, 0)),
+        })
         .collect()
 }
 
 /// The ticks on a log axis: labels on powers of ten, or on 1, 2 and 5 times these where fewer than
 /// two powers are in sight; those of a linear axis where that leaves less than two.
 pub(super) fn log(low: f64, high: f64) -> Vec<(f64, String)> {
-    let ticks = log_ticks(low, high);
+    let ticks = match high.log10().floor() - low.log10().ceil() >= 1. {
+        true => decades(low, high),
+        false => within_decades(low, high),
+    };
     match ticks.iter().filter(|(_, label)| !label.is_empty()).count() {
         0 | 1 => linear(low, high, 5),
         _ => ticks,
     }
 }
 
-fn log_ticks(low: f64, high: f64) -> Vec<(f64, String)> {
-    let (first, last) = (low.log10().floor() as i32, high.log10().ceil() as i32);
-    let wide = high.log10().floor() - low.log10().ceil() >= 1.;
-    let every = ((last - first) / 9 + 1).max(1);
-    let label = |k: i32, m: u32| match wide {
-        true if m == 1 && k.rem_euclid(every) == 0 => format!("10{}", superscript(k)),
-        false if [1, 2, 5].contains(&m) => match (-4..6).contains(&k) {
-            true => number(f64::from(m) * 10f64.powi(k), (-k).max(0) as usize),
-            false => format!("{m}e{k}").replace('-', "\u{2212}"),
-        },
-        _ => String::new(),
+/// Labels on powers of ten. Of more than some ten of them those that have a label are all the ticks:
+/// nine in each would fill the axis.
+fn decades(low: f64, high: f64) -> Vec<(f64, String)> {
+    const CROWDED: i32 = 10;
+    let (first, last) = exponents(low, high);
+    let raw = ((last - first) / 9 + 1).max(1);
+    let round = [1, 2, 5, 10, 20, 50].into_iter().find(|&e| e >= raw);
+    let every = round.unwrap_or(100);
+    let label = |k: i32, m: u32| match m == 1 && k.rem_euclid(every) == 0 {
+        true => format!("10{}", superscript(k)),
+        false => String::new(),
     };
-    let at = |k: i32| (1..10).map(move |m| (k, m));
-    (first..=last)
-        .flat_map(at)
-        .map(|(k, m)| (f64::from(m) * 10f64.powi(k), label(k, m)))
-        .filter(|(tick, _)| (low..=high).contains(tick))
+    let ticks = log_ticks(low, high).map(|(k, m, tick)| (tick, label(k, m)));
+    ticks
+        .filter(|(_, label)| last - first <= CROWDED || !label.is_empty())
         .collect()
+}
+
+/// Labels on 1, 2 and 5 times powers of ten, all of them written alike.
+fn within_decades(low: f64, high: f64) -> Vec<(f64, String)> {
+    let labelled = |m: u32| [1, 2, 5].contains(&m);
+    let mut named = log_ticks(low, high).filter(|(_, m, _)| labelled(*m));
+    let plain = named.all(|(k, ..)| (-4..6).contains(&k));
+    let label = |k: i32, m: u32| match (labelled(m), plain) {
+        (false, _) => String::new(),
+        (true, true) => number(f64::from(m) * 10f64.powi(k), (-k).max(0) as usize),
+        (true, false) => format!("{m}e{k}").replace('-', "\u{2212}"),
+    };
+    let ticks = log_ticks(low, high);
+    ticks.map(|(k, m, tick)| (tick, label(k, m))).collect()
+}
+
+/// k, m and m 10^k for each such number in sight.
+fn log_ticks(low: f64, high: f64) -> impl Iterator<Item = (i32, u32, f64)> {
+    let (first, last) = exponents(low, high);
+    let at = |k: i32| (1..10).map(move |m| (k, m, f64::from(m) * 10f64.powi(k)));
+    let ticks = (first..=last).flat_map(at);
+    ticks.filter(move |(.., tick)| (low..=high).contains(tick))
+}
+
+/// Of the powers of ten that enclose the axis.
+fn exponents(low: f64, high: f64) -> (i32, i32) {
+    (low.log10().floor() as i32, high.log10().ceil() as i32)
 }
 
 /// The fewest decimals that show `step` exactly.
@@ -139,6 +171,28 @@ mod tests {
         assert_eq!(labels(log(1.5e36, 6e36)), "2e36 5e36");
         assert_eq!(labels(log(574., 578.)), "574 575 576 577 578");
         assert_eq!(labels(whole(0.9, 4.1, 9)), "1 2 3 4");
+        assert_eq!(labels(whole(0.95, 1.05, 9)), "1");
         assert_eq!(labels(log(0.05, 2000.)), "10⁻¹ 10⁰ 10¹ 10² 10³");
+    }
+
+    #[test]
+    fn log_labels_on_an_axis_are_written_alike() {
+        assert_eq!(labels(log(3e5, 3e6)), "5e5 1e6 2e6");
+        assert_eq!(labels(log(1.5e-5, 1.5e-4)), "2e−5 5e−5 1e−4");
+        assert_eq!(labels(log(1.5e-4, 1.5e-3)), "0.0002 0.0005 0.001");
+    }
+
+    /// The losses of a run that diverges.
+    #[test]
+    fn many_decades_have_few_ticks() {
+        let far = log(1e2, 1e38);
+        assert_eq!(labels(far.clone()), "10⁵ 10¹⁰ 10¹⁵ 10²⁰ 10²⁵ 10³⁰ 10³⁵");
+        assert!(far.iter().all(|(_, label)| !label.is_empty()));
+        assert_eq!(
+            labels(log(1e-20, f64::MAX)),
+            "10⁰ 10⁵⁰ 10¹⁰⁰ 10¹⁵⁰ 10²⁰⁰ 10²⁵⁰ 10³⁰⁰"
+        );
+        let near = log(1e2, 1e11).into_iter();
+        assert_eq!(near.filter(|(_, label)| label.is_empty()).count(), 77);
     }
 }

@@ -1,14 +1,15 @@
 //! A progress bar for runs of more than about two seconds, on a terminal.
 
-use candle_sine::sine::train::Options;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(2);
 const TEMPLATE: &str =
-    "{bar:30} {human_pos}/{human_len} epochs, {per_sec}, {msg} points/s, {eta} left";
+    "{prefix}{bar:30} {human_pos}/{human_len} epochs, {msg} points/s, {eta} left";
 
+/// The default never shows itself.
+#[derive(Default)]
 pub struct Progress {
     points: u32,
     /// Counts from the start, so that its rate is right when it shows itself.
@@ -16,11 +17,12 @@ pub struct Progress {
 }
 
 impl Progress {
-    pub fn new(options: &Options, points: u32, quiet: bool) -> Self {
-        let wanted = !quiet && std::io::stderr().is_terminal();
+    /// `name` stands in front.
+    pub fn new(name: &str, epochs: usize, points: u32) -> Self {
+        let wanted = std::io::stderr().is_terminal();
         Self {
             points,
-            bar: wanted.then(|| hidden_bar(options.epochs)),
+            bar: wanted.then(|| hidden_bar(name, epochs)),
         }
     }
 
@@ -52,8 +54,9 @@ impl Drop for Progress {
     }
 }
 
-fn hidden_bar(epochs: usize) -> ProgressBar {
+fn hidden_bar(name: &str, epochs: usize) -> ProgressBar {
     let style = ProgressStyle::with_template(TEMPLATE);
     let bar = ProgressBar::with_draw_target(Some(epochs as u64), ProgressDrawTarget::hidden());
-    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+    let bar = bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.with_prefix(name.to_owned())
 }
