@@ -407,7 +407,7 @@ mod unix {
         );
         assert_eq!((code, stderr.lines().count()), (2, 1), "{stderr}");
         assert!(
-            stderr.starts_with("error: --points 200000000: this run needs some 6.0 GiB"),
+            stderr.starts_with("error: --points 200000000: this run needs some 3.7 GiB"),
             "{stderr}"
         );
         assert!(names(dir.path()).is_empty());

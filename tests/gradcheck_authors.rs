@@ -53,7 +53,7 @@ fn x() -> Tensor {
 
 fn check(op: Op, x: &Tensor, mode: Mode) -> Report {
     let options = Options::default().mode(mode);
-    gradcheck(|t| t[0].apply_op1(op), &[x.clone()], &options).unwrap()
+    gradcheck(|t| t[0].apply_op1(op), std::slice::from_ref(x), &options).unwrap()
 }
 
 fn softmax(x: &Tensor) -> Result<Tensor> {
@@ -158,7 +158,7 @@ fn a_narrow_dtype_by_itself_certifies_little() {
                 // The value is y's, the gradient `factor` times y's.
                 (&y * factor)? + (y.detach() * (1. - factor))?
             };
-            let report = gradcheck(wrong, &[x.clone()], &options).unwrap();
+            let report = gradcheck(wrong, std::slice::from_ref(&x), &options).unwrap();
             assert!(!report.is_pass(), "{dtype:?} {factor}\n{report}");
         }
     }

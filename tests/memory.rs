@@ -66,7 +66,7 @@ fn fused_and_normal_hold_x_and_y_and_nothing_of_their_size() {
         let (_, extra) = peak(|| run(method));
         assert!(extra < 1_000_000, "{method:?}: {extra} bytes");
     }
-    // The test can fail: tensor operations make tensors.
+    // The test can fail: tensor operations make tensors, of which manual keeps x² and x³.
     let (_, extra) = peak(|| run(Method::Manual));
-    assert!(extra > 3 * of_a_tensor, "manual: {extra} bytes");
+    assert!(extra > 2 * of_a_tensor, "manual: {extra} bytes");
 }

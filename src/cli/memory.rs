@@ -41,7 +41,7 @@ impl Needs {
 /// How many tensors of the data's size a way to the gradient holds at once, at most.
 pub fn tensors(gradient: Method) -> usize {
     match gradient {
-        Method::Manual | Method::Autograd => 8,
+        Method::Manual | Method::Autograd => 5,
         Method::Optimizer => 20,
         Method::Fused | Method::Normal => 3,
     }

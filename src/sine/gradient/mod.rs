@@ -141,7 +141,7 @@ impl Method {
     /// A device that is out of memory.
     pub fn over(self, data: &Data) -> Result<Box<dyn Gradient>> {
         Ok(match self {
-            Self::Manual => Box::new(manual::Manual::new(data)?),
+            Self::Manual => Box::new(Parts::new(data, manual::Manual::new)?),
             Self::Autograd => Box::new(Parts::new(data, autograd::Autograd::new)?),
             #[cfg(feature = "nn")]
             Self::Optimizer => Box::new(optimizer::Optimizer::sgd(data)?),

@@ -6,9 +6,9 @@ use super::{Gradient, LossAndGrad};
 use crate::sine::{Data, Weights};
 use candle_core::{Result, Tensor};
 
-/// Points of a part. Backward makes some twenty-five tensors of this size, which candle fills with
-/// zeros first; 64 KiB each, they are still in the cache when they are filled, and when they are
-/// read.
+/// Points of a part. Every operation makes a tensor of this size; the backward pass makes some
+/// twenty-five, which candle fills with zeros first. 64 KiB each, they are still in the cache when
+/// they are filled, and when they are read.
 const PART: usize = 1 << 14;
 
 /// A way to the gradient over each part of the data. Parts are added in a binary tree, so that the
