@@ -67,6 +67,7 @@ mod exec;
 mod fast;
 mod full;
 mod joint;
+mod linear;
 pub mod numeric;
 mod options;
 mod oracle;

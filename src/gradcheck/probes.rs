@@ -49,11 +49,11 @@ pub(crate) struct Subject<'a> {
 }
 
 /// A gradient and what it is held against.
-struct Found<'a> {
-    found: &'a [f64],
-    expected: &'a [(f64, f64)],
-    dims: &'a [usize],
-    scale: f64,
+pub(super) struct Found<'a> {
+    pub(super) found: &'a [f64],
+    pub(super) expected: &'a [(f64, f64)],
+    pub(super) dims: &'a [usize],
+    pub(super) scale: f64,
 }
 
 impl<E: Exec> Plain<'_, E> {
@@ -89,101 +89,6 @@ impl<E: Exec> Plain<'_, E> {
             Probe::FThenX | Probe::XThenF | Probe::Twice => self.fan_out(probe, subject),
             _ => self.layout(probe, subject),
         }
-    }
-
-    /// The same graph, its output's gradient the same, -1/4 of it, zero, or with another added.
-    fn again(&self, probe: Probe, subject: &Subject) -> Result<Outcome> {
-        let (factor, other) = match probe {
-            Probe::Scaled => (-0.25, 0.),
-            Probe::Zero => (0., 0.),
-            Probe::Added => (1., 1.),
-            _ => (1., 0.),
-        };
-        let n = self.graph.vars[subject.slot].elem_count();
-        let gradient = |weights: &[f64]| {
-            let products = self.graph.vjp(weights);
-            products.map(|mut products| or_zeros(products.swap_remove(subject.slot), n))
-        };
-        let more = spread(self.weights.len());
-        let weights = self.weights.iter().zip(&more);
-        let weights: Vec<f64> = weights.map(|(w, m)| factor * w + other * m).collect();
-        let first = gradient(self.weights);
-        let second = match probe {
-            Probe::Added => gradient(&more),
-            _ => Ok(vec![0.; n]),
-        };
-        let (first, second, again) = match (first, second, gradient(&weights)) {
-            (Ok(first), Ok(second), Ok(again)) => (first, second, again),
-            (Err(failure), ..) | (_, Err(failure), _) | (.., Err(failure)) => {
-                return Ok(failed(failure));
-            }
-        };
-        let expected = first.iter().zip(&second);
-        let expected: Vec<_> = expected.map(|(f, s)| (factor * f + s, 0.)).collect();
-        let scale = match probe {
-            // Three passes, of which one is off by twice as much.
-            Probe::Added => 4. * subject.inside,
-            _ => factor.abs() * subject.scale,
-        };
-        let outcome = self.same_graph(probe, subject, &again, &expected, scale);
-        if probe != Probe::Added || matches!(outcome, Outcome::Pass) {
-            return Ok(outcome);
-        }
-        let seen = self.rounding_of(
-            subject,
-            &gradient,
-            &[(self.weights, &first), (&more, &second)],
-        );
-        Ok(self.same_graph(probe, subject, &again, &expected, scale.max(4. * seen)))
-    }
-
-    /// How large the gradients are that cancel inside the backward pass, from multiples of the
-    /// outputs' gradients, whose passes differ from the plain one's multiples by rounding alone.
-    fn rounding_of(
-        &self,
-        subject: &Subject,
-        gradient: &impl Fn(&[f64]) -> std::result::Result<Vec<f64>, Failure>,
-        passes: &[(&[f64], &[f64])],
-    ) -> f64 {
-        let mut apart = 0f64;
-        for (weights, plain) in passes {
-            for factor in [3., 5., 7., 11., 13.] {
-                let many: Vec<f64> = weights.iter().map(|w| factor * w).collect();
-                let Ok(many) = gradient(&many) else { continue };
-                let one: Vec<f64> = many.iter().map(|g| g / factor).collect();
-                apart = apart.max(furthest_apart(&one, plain));
-            }
-        }
-        apart / subject.tolerance.unit
-    }
-
-    fn same_graph(
-        &self,
-        probe: Probe,
-        subject: &Subject,
-        found: &[f64],
-        expected: &[(f64, f64)],
-        scale: f64,
-    ) -> Outcome {
-        let dims = self.graph.vars[subject.slot].dims();
-        let held = Found {
-            found,
-            expected,
-            dims,
-            scale,
-        };
-        let (verdict, note) = match probe {
-            Probe::BackwardTwice => (
-                Verdict::Nondeterministic,
-                "the same backward pass gave two gradients",
-            ),
-            _ => (
-                Verdict::Wrong,
-                "the gradient is not linear in the output's gradient: something is added, or \
-                 the output's gradient is not used as it is",
-            ),
-        };
-        compared(&held, &subject.tolerance, |_| (verdict, note.to_string()))
     }
 
     /// vᵀf(x) + wᵀx in both orders, or vᵀf(x) + vᵀf(x).
@@ -409,7 +314,7 @@ fn scattered(t: &Tensor, sample: u64) -> Result<Tensor> {
     tensor(&moved, t.dims(), t.dtype(), t.device())
 }
 
-fn furthest_apart(a: &[f64], b: &[f64]) -> f64 {
+pub(super) fn furthest_apart(a: &[f64], b: &[f64]) -> f64 {
     let apart = a.iter().zip(b).map(|(a, b)| (a - b).abs());
     apart.filter(|d| d.is_finite()).fold(0., f64::max)
 }
@@ -434,11 +339,11 @@ pub(crate) fn chosen(options: &Options) -> Vec<Probe> {
 }
 
 /// Weights for x's own branch: ±1 and ±2 in turn, none of them zero.
-fn spread(n: usize) -> Vec<f64> {
+pub(super) fn spread(n: usize) -> Vec<f64> {
     (0..n).map(|j| [1., -2., 2., -1.][j % 4]).collect()
 }
 
-fn or_zeros(gradient: Option<Vec<f64>>, n: usize) -> Vec<f64> {
+pub(super) fn or_zeros(gradient: Option<Vec<f64>>, n: usize) -> Vec<f64> {
     gradient.unwrap_or_else(|| vec![0.; n])
 }
 
@@ -455,7 +360,7 @@ fn panicked(message: String) -> Outcome {
     })
 }
 
-fn failed(failure: Failure) -> Outcome {
+pub(super) fn failed(failure: Failure) -> Outcome {
     Outcome::Failed {
         verdict: failure.verdict,
         at: Vec::new(),
@@ -466,7 +371,7 @@ fn failed(failure: Failure) -> Outcome {
 }
 
 /// Pass, or the worst place with the verdict and note that `explain` gives for it.
-fn compared(
+pub(super) fn compared(
     held: &Found,
     tolerance: &Tolerance,
     explain: impl Fn(usize) -> (Verdict, String),

@@ -1,12 +1,14 @@
 //! One pass over x and y: sums of terms that depend on a point alone, in `f64`.
 //!
 //! A pass reads each x and y once, whatever their dtype and stride, and holds nothing of their
-//! size. `f32` values widen on the way into the registers, so that every sum is the `f64` one.
-//! Eight running sums a term keep the vector units busy; pulp finds at run time which of those the
-//! processor has. Large data is split over all cores.
+//! size. `f32` values widen on the way into the registers, so that every sum is the `f64` one; where
+//! [`Terms::IN_F32`] allows it, the terms of `f32` points are `f32` too, of which a register holds
+//! twice as many, and at most [`RUN`] of them are added up before they go into an `f64`.
+//! Eight running sums a term (`f32`: sixteen) keep the vector units busy; pulp finds at run time
+//! which of those the processor has. Large data is split over all cores.
 //!
-//! Points are added in the same order whatever the stride and the number of cores: eight lanes over
-//! a tile, tiles in order over a leaf, leaves in a binary tree.
+//! Points are added in the same order whatever the stride and the number of cores: the lanes over a
+//! tile, tiles in order over a leaf, leaves in a binary tree.
 
 use super::Data;
 use candle_core::backend::BackendStorage;
@@ -16,6 +18,13 @@ use pulp::{Arch, Scalar, Simd, WithSimd};
 /// Running sums a term: a multiple of the lanes of every vector of `f64` there is.
 const LANES: usize = 8;
 
+/// The same of `f32`.
+const LANES_F32: usize = 16;
+
+/// Terms that a lane of `f32` adds up before it is emptied into an `f64`: each addition is off by at
+/// most 2⁻²⁴ of the sum so far.
+const RUN: usize = 64;
+
 /// Points that are added lane by lane; where x or y is not contiguous, they are first gathered.
 const TILE: usize = 4096;
 
@@ -24,8 +33,22 @@ const LEAF: usize = 1 << 16;
 
 /// `K` terms of a point, each to be summed over all points.
 pub(super) trait Terms<const K: usize>: Copy + Send + Sync {
+    /// Whether the terms of `f32` points may be rounded to `f32`.
+    const IN_F32: bool = false;
+
     /// `sums` and the terms of (x, y) added, one point a lane.
     fn add<S: Simd>(self, simd: S, sums: [S::f64s; K], x: S::f64s, y: S::f64s) -> [S::f64s; K];
+
+    /// The same in `f32`; called only where [`IN_F32`](Self::IN_F32) says so.
+    fn add_f32s<S: Simd>(
+        self,
+        _simd: S,
+        sums: [S::f32s; K],
+        _x: S::f32s,
+        _y: S::f32s,
+    ) -> [S::f32s; K] {
+        sums
+    }
 }
 
 /// Points that are fetched from another device at a time.
@@ -100,6 +123,9 @@ pub(super) fn storage_sums<const K: usize>(
 /// An element of x or y.
 trait Real: WithDType {
     fn widen(self) -> f64;
+
+    /// The values, where they are `f32`.
+    fn f32s(values: &[Self]) -> Option<&[f32]>;
 }
 
 impl Real for f32 {
@@ -107,12 +133,22 @@ impl Real for f32 {
     fn widen(self) -> f64 {
         f64::from(self)
     }
+
+    #[inline(always)]
+    fn f32s(values: &[Self]) -> Option<&[f32]> {
+        Some(values)
+    }
 }
 
 impl Real for f64 {
     #[inline(always)]
     fn widen(self) -> f64 {
         self
+    }
+
+    #[inline(always)]
+    fn f32s(_values: &[Self]) -> Option<&[f32]> {
+        None
     }
 }
 
@@ -248,12 +284,17 @@ fn contiguous<const K: usize, T: Real, S: Simd>(
 
 /// At most `TILE` points: the lanes side by side, then these together, then what is left.
 #[inline(always)]
-fn tile<const K: usize, T: Real, S: Simd>(
+fn tile<const K: usize, T: Real, S: Simd, P: Terms<K>>(
     simd: S,
-    terms: impl Terms<K>,
+    terms: P,
     x: &[T],
     y: &[T],
 ) -> [f64; K] {
+    if P::IN_F32
+        && let (Some(x), Some(y)) = (T::f32s(x), T::f32s(y))
+    {
+        return tile_of_f32s(simd, terms, x, y);
+    }
     let vectors = LANES / S::F64_LANES;
     let mut sums = [[simd.splat_f64s(0.); K]; LANES];
     let ((x, x_rest), (y, y_rest)) = (x.as_chunks::<LANES>(), y.as_chunks::<LANES>());
@@ -268,6 +309,37 @@ fn tile<const K: usize, T: Real, S: Simd>(
     for sums in &sums[..vectors] {
         for k in 0..K {
             total[k] += simd.reduce_sum_f64s(sums[k]);
+        }
+    }
+    for (x, y) in x_rest.iter().zip(y_rest) {
+        total = terms.add(Scalar, total, x.widen(), y.widen());
+    }
+    total
+}
+
+/// [`tile`] with terms in `f32`, a run at a time.
+#[inline(always)]
+fn tile_of_f32s<const K: usize, S: Simd>(
+    simd: S,
+    terms: impl Terms<K>,
+    x: &[f32],
+    y: &[f32],
+) -> [f64; K] {
+    let vectors = LANES_F32 / S::F32_LANES;
+    let ((x, x_rest), (y, y_rest)) = (x.as_chunks::<LANES_F32>(), y.as_chunks::<LANES_F32>());
+    let mut total = [0.; K];
+    for (x, y) in x.chunks(RUN).zip(y.chunks(RUN)) {
+        let mut sums = [[simd.splat_f32s(0.); K]; LANES_F32];
+        for (x, y) in x.iter().zip(y) {
+            let ((x, _), (y, _)) = (S::as_simd_f32s(x), S::as_simd_f32s(y));
+            for v in 0..vectors {
+                sums[v] = terms.add_f32s(simd, sums[v], x[v], y[v]);
+            }
+        }
+        for sums in &sums[..vectors] {
+            for k in 0..K {
+                total[k] += f64::from(simd.reduce_sum_f32s(sums[k]));
+            }
         }
     }
     for (x, y) in x_rest.iter().zip(y_rest) {
