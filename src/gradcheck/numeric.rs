@@ -119,10 +119,10 @@ impl Column {
 /// (sin(2πkx), x - floor(x), positions encoded by waves), and a difference over a period is 0,
 /// whatever the slope. So no step is such a number: each is this times a power of two. It has few
 /// digits, so that adding a step to x is as exact as adding a power of two.
-const ODD: f64 = 749. / 1024.;
+const ODD: f64 = 1049. / 1024.;
 
 /// The same for [`second_opinion`].
-const ODDER: f64 = 1193. / 1024.;
+const ODDER: f64 = 749. / 1024.;
 
 /// Where to take steps: the scales on which f may vary, and the precision of its values.
 pub(crate) struct Grid<'a> {
@@ -547,10 +547,11 @@ pub(crate) fn noise(
     mut sample: impl FnMut(f64) -> Vec<Vec<f64>>,
 ) -> Vec<f64> {
     let least = |i: usize| unit * f0[i].abs();
+    let finite = f0.iter().filter(|f| f.is_finite());
+    let largest = unit * finite.fold(0f64, |m, f| m.max(f.abs()));
     let mut noise = scatter(f0, &sample(1.));
     for closer in [1. / 16., 1. / 256.] {
-        let stands_out = |(i, e): (usize, &f64)| *e > 4096. * least(i);
-        if !noise.iter().enumerate().any(stands_out) {
+        if noise.iter().all(|e| *e <= 4096. * largest) {
             break;
         }
         for (e, again) in noise.iter_mut().zip(scatter(f0, &sample(closer))) {
