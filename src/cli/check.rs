@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    problem: Problem,
+    pub problem: Problem,
 
     /// Check every K-th epoch of a training run too, not only the initial weights
     #[arg(long, value_name = "K", allow_negative_numbers = true, value_parser = positive_count)]

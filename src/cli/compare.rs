@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_millis(2);
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    problem: Problem,
+    pub problem: Problem,
 
     /// Rungs to train, comma-separated; AdamW comes with the optimizer [default: all]
     #[arg(long, value_enum, value_name = "RUNG,...", value_delimiter = ',')]

@@ -39,16 +39,16 @@ impl Needs {
 }
 
 /// Points whose tensors fill pages of 2 MiB.
-const LARGE: u32 = 1 << 20;
+pub const LARGE: u32 = 1 << 20;
 
-/// Has Linux hand memory to a small run in small pages. mimalloc asks for pages of 2 MiB, which large
+/// Whether Linux hands out memory in small pages alone. mimalloc asks for pages of 2 MiB, which large
 /// tensors are read faster from; a run of a thousand points touches a little of each, and clearing
 /// all of them took it half of its time.
-pub fn small_pages(points: u32) {
+pub fn small_pages(alone: bool) {
     #[cfg(target_os = "linux")]
-    if points < LARGE {
-        // A kernel without such pages says no, and nothing is lost.
-        let _ = rustix::thread::disable_transparent_huge_pages(true);
+    {
+        // A kernel without large pages says no, and nothing is lost.
+        let _ = rustix::thread::disable_transparent_huge_pages(alone);
     }
 }
 

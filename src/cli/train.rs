@@ -134,7 +134,6 @@ impl Run<'_> {
 }
 
 pub fn run(args: &Args) -> Result<Answer> {
-    memory::small_pages(args.problem.points);
     args.check_places()?;
     let device = args.problem.open_device()?;
     let (start, first_epoch) = match &args.resume {
