@@ -396,6 +396,23 @@ mod unix {
         assert!(names(&dir.path().join("out")).is_empty());
     }
 
+    /// What is no file is written into, and stays what it is.
+    #[test]
+    fn weights_go_into_a_pipe() {
+        let dir = tempdir().unwrap();
+        let script = "mkfifo pipe; cat pipe > saved & candle-sine --epochs 3 -q --save pipe; wait";
+        let (code, _, stderr) = shell(dir.path(), script);
+        assert_eq!((code, stderr.as_str()), (0, ""));
+        assert!(
+            !std::fs::metadata(dir.path().join("pipe"))
+                .unwrap()
+                .is_file()
+        );
+        let go_on = ["--resume", "saved", "--epochs", "1", "--log-every", "1"];
+        let (code, stdout, _) = run(dir.path(), &go_on);
+        assert!(code == 0 && stdout.starts_with("epoch : 4,"), "{stdout}");
+    }
+
     /// A limit on the address space is a machine with that much memory.
     #[cfg(target_os = "linux")]
     #[test]

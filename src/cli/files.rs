@@ -107,7 +107,10 @@ pub fn place(path: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> 
 
 fn put(path: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     if special(path) {
-        return fill(path);
+        // `fill` may rename what it has written into place, and a device would be gone.
+        let file = temporary(&std::env::temp_dir())?;
+        fill(file.path())?;
+        return Ok(fs::write(path, fs::read(file.path())?)?);
     }
     let path = target(path);
     let dir = parent(&path);
