@@ -253,6 +253,16 @@ fn an_error_beside_the_input_makes_steps_smaller() {
         let report = gradcheck(arcsine, std::slice::from_ref(&x), &options).unwrap();
         assert!(report.is_pass(), "{report}");
     }
+    // A gradient that is NaN is found all the same.
+    let nan = |t: &[Tensor]| {
+        let largest: f64 = t[0].detach().abs()?.max_all()?.to_scalar()?;
+        if largest >= 1. {
+            bail!("outside [-1, 1]: {largest}")
+        }
+        t[0].apply_op1(Op(Tensor::sqr, |x, _, g| (g * x)? * f64::NAN))
+    };
+    let report = gradcheck(nan, std::slice::from_ref(&x), &Options::default()).unwrap();
+    assert_eq!(report.verdict(), Verdict::NonFinite, "{report}");
     // Nowhere but at the input itself.
     let only_here = |t: &[Tensor]| match t[0].detach().to_vec1::<f64>()? {
         here if here == [0.999, -0.5, 0.25] => t[0].sqr(),
