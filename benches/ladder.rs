@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Device};
 use candle_sine::sine::gradient::Method;
-use candle_sine::sine::{Data, Weights, weights};
+use candle_sine::sine::{Data, Weights, post};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn epochs(c: &mut Criterion) {
     for points in [1_000, 10_000, 1_000_000, 10_000_000] {
         let data = Data::new(points, DType::F32, &Device::Cpu).expect("data");
-        let init = weights::POST.map(f64::from);
+        let init = post::WEIGHTS.map(f64::from);
         let init = Weights::new(init, DType::F32, &Device::Cpu).expect("weights");
         let mut group = c.benchmark_group("epoch");
         group.throughput(Throughput::Elements(points as u64));

@@ -1,4 +1,5 @@
-//! `auto`, `cpu`, `cuda[:N]`, `metal[:N]`: a device by its name.
+//! The device that the cargo features choose, and devices by name: `auto`, `cpu`, `cuda[:N]`,
+//! `metal[:N]`.
 
 use candle_core::{Device, Result, bail, utils};
 use std::fmt;
@@ -72,6 +73,26 @@ impl DeviceName {
             Self::Cuda(n) => Device::new_cuda(n),
             Self::Metal(n) => Device::new_metal(n),
         }
+    }
+}
+
+/// The first GPU where the build has the feature `cuda` or `metal`, else the CPU: one line for a
+/// program that any of the three builds may be made of (as `device` in candle's examples).
+///
+/// ```
+/// let device = candle_sine::device::device()?;
+/// # Ok::<(), candle_core::Error>(())
+/// ```
+///
+/// # Errors
+/// A build with a feature whose GPU is not there.
+pub fn device() -> Result<Device> {
+    if utils::cuda_is_available() {
+        Device::new_cuda(0)
+    } else if utils::metal_is_available() {
+        Device::new_metal(0)
+    } else {
+        Ok(Device::Cpu)
     }
 }
 

@@ -26,6 +26,9 @@
 pub mod audit;
 pub mod device;
 pub mod gradcheck;
+#[cfg(feature = "plot")]
+pub mod plot;
+pub mod pytorch;
 pub mod sine;
 
 #[cfg(doctest)]

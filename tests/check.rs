@@ -5,9 +5,10 @@ mod common;
 
 use candle_core::{DType, Device, Result, Tensor};
 use candle_sine::gradcheck::{Dissent, Options, gradcheck_with};
+use candle_sine::pytorch::sum;
 use candle_sine::sine::cubic::{Powers, cubic};
 use candle_sine::sine::gradient::Method;
-use candle_sine::sine::{Data, Weights, sum::sum, weights};
+use candle_sine::sine::{Data, Weights, post};
 use common::{names, run};
 use serde_json::Value;
 #[cfg(unix)]
@@ -28,7 +29,7 @@ type Mistake = fn(&Data, &Tensor, Vec<Tensor>) -> Result<Vec<Tensor>>;
 /// Which weights' gradients stand alone when `mistake` is made in the manual one.
 fn dissenters(mistake: Mistake) -> Vec<&'static str> {
     let data = Data::new(1000, DType::F64, &Device::Cpu).unwrap();
-    let w = weights::POST.map(|w| Tensor::new(f64::from(w), &Device::Cpu).unwrap());
+    let w = post::WEIGHTS.map(|w| Tensor::new(f64::from(w), &Device::Cpu).unwrap());
     let manual = |w: &[Tensor], _: &Tensor| {
         let Weights { a, b, c, d } = Method::Manual
             .over(&data)?

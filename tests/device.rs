@@ -11,7 +11,7 @@ use candle_sine::gradcheck::{self, gradcheck};
 use candle_sine::sine::gradient::Method;
 use candle_sine::sine::gradient::fused::squared_error;
 use candle_sine::sine::train::{self, Epoch, History, Options};
-use candle_sine::sine::{Data, Weights, weights};
+use candle_sine::sine::{Data, Weights, post};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ fn data(points: usize, dtype: DType, device: &Device) -> Result<Data> {
 }
 
 fn start(dtype: DType, device: &Device) -> Result<Weights> {
-    Weights::new(weights::POST.map(f64::from), dtype, device)
+    Weights::new(post::WEIGHTS.map(f64::from), dtype, device)
 }
 
 /// A patience of zero makes each epoch a stretch of its own, a longer one many epochs one stretch.

@@ -1,9 +1,10 @@
 //! Against real PyTorch, by the data that `scripts/golden.py` has made with it.
 
 use candle_core::{DType, Device, Tensor};
+use candle_sine::pytorch::{linspace, sum};
 use candle_sine::sine::gradient::Method;
 use candle_sine::sine::train::{self, Options};
-use candle_sine::sine::{Data, Weights, data, sum, weights};
+use candle_sine::sine::{Data, Weights, weights};
 use serde_json::Value;
 use std::ops::ControlFlow;
 
@@ -50,7 +51,7 @@ fn randn_is_pytorchs_bit_for_bit() {
     for row in rows {
         let seed: u64 = row["seed"].as_str().unwrap().parse().unwrap();
         for (draw, expected) in (1..).zip(row["draws"].as_array().unwrap()) {
-            let ours = weights::randn(seed, draw).map(|v| u64::from(v.to_bits()));
+            let ours = weights::drawn(seed, draw).map(|v| u64::from(v.to_bits()));
             assert_eq!(ours.as_slice(), words(expected), "seed {seed}, draw {draw}");
         }
     }
@@ -80,14 +81,14 @@ fn sum_adds_in_pytorchs_order() {
         // The conversion to f32 comes first, as it does in the script.
         let values = values.to_dtype(dtype(row)).unwrap();
         let values = ((values / 2f64.powi(31)).unwrap() - 1.).unwrap();
-        let ours = sum::sum(&values).unwrap().reshape(1).unwrap();
+        let ours = sum(&values).unwrap().reshape(1).unwrap();
         assert_eq!(bits(&ours), words(&row["sum"]), "{n} of {:?}", dtype(row));
     }
 }
 
 #[test]
 fn the_sum_of_a_view_is_that_of_its_copy() {
-    let x = data::linspace(-1., 3., 35, DType::F32, &Device::Cpu).unwrap();
+    let x = linspace(-1., 3., 35, DType::F32, &Device::Cpu).unwrap();
     let view = x
         .reshape((5, 7))
         .unwrap()
@@ -96,8 +97,7 @@ fn the_sum_of_a_view_is_that_of_its_copy() {
         .narrow(0, 1, 4)
         .unwrap();
     let copy = Tensor::new(view.to_vec2::<f32>().unwrap(), &Device::Cpu).unwrap();
-    let [of_view, of_copy] =
-        [view, copy].map(|t| sum::sum(&t).unwrap().to_scalar::<f32>().unwrap());
+    let [of_view, of_copy] = [view, copy].map(|t| sum(&t).unwrap().to_scalar::<f32>().unwrap());
     assert_eq!(of_view, of_copy);
 }
 
@@ -115,7 +115,7 @@ fn runs_are_pytorchs() {
     for row in rows(&golden, "runs") {
         let seed = row["seed"].as_str().unwrap();
         let draw = row["draw"].as_u64().unwrap() as u32;
-        let init = weights::randn(seed.parse().unwrap(), draw).map(f64::from);
+        let init = weights::drawn(seed.parse().unwrap(), draw).map(f64::from);
         let options = Options {
             epochs: row["epochs"].as_u64().unwrap() as usize,
             learning_rate: row["learning_rate"].as_f64().unwrap(),

@@ -12,14 +12,14 @@ use candle_sine::sine::gradient::optimizer::Optimizer;
 use candle_sine::sine::gradient::{Gradient, LossAndGrad, Method, rounding_bound};
 use candle_sine::sine::least_squares::{LeastSquares, Moments};
 use candle_sine::sine::train::{self, Epoch, History, Options};
-use candle_sine::sine::{Data, Weights, weights};
+use candle_sine::sine::{Data, Weights, post};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
 const CPU: &Device = &Device::Cpu;
 
 fn post(points: usize, dtype: DType) -> (Data, Weights) {
-    let init = weights::POST.map(f64::from);
+    let init = post::WEIGHTS.map(f64::from);
     let data = Data::new(points, dtype, CPU).unwrap();
     (data, Weights::new(init, dtype, CPU).unwrap())
 }

@@ -4,7 +4,7 @@ use candle_core::{DType, Device};
 use candle_sine::sine::gradient::Method;
 use candle_sine::sine::least_squares::LeastSquares;
 use candle_sine::sine::train::{self, Options, curve};
-use candle_sine::sine::{Data, Weights, weights};
+use candle_sine::sine::{Data, Weights, post};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -46,7 +46,7 @@ fn fused_and_normal_hold_x_and_y_and_nothing_of_their_size() {
     let (data, making) = peak(|| Data::new(POINTS, DType::F32, &Device::Cpu).unwrap());
     assert!(making < 2 * of_a_tensor + 100_000, "{making}");
 
-    let init = weights::POST.map(f64::from);
+    let init = post::WEIGHTS.map(f64::from);
     let init = Weights::new(init, DType::F32, &Device::Cpu).unwrap();
     let run = |method: Method| {
         let fit = LeastSquares::new(&data).unwrap();

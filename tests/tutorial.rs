@@ -4,7 +4,7 @@ use candle_core::{DType, Device, Tensor};
 use candle_sine::sine::gradient::Method;
 use candle_sine::sine::least_squares::LeastSquares;
 use candle_sine::sine::train::{self, Epoch, History, Options};
-use candle_sine::sine::{Data, Weights, weights};
+use candle_sine::sine::{Data, Weights, post};
 use std::ops::ControlFlow;
 
 /// The output of the post, to the letter.
@@ -23,7 +23,7 @@ epoch : 901, loss : 704.974853515625
 
 fn post(dtype: DType) -> (Data, Weights) {
     let data = Data::new(1000, dtype, &Device::Cpu).unwrap();
-    let init = weights::POST.map(f64::from);
+    let init = post::WEIGHTS.map(f64::from);
     (data, Weights::new(init, dtype, &Device::Cpu).unwrap())
 }
 
@@ -258,7 +258,7 @@ fn errors_say_what_is_wrong() {
 #[test]
 fn the_gradient_of_a_sum_is_one_everywhere() {
     let x = candle_core::Var::new(&[1f64, 2., 3.], &Device::Cpu).unwrap();
-    let loss = (candle_sine::sine::sum::sum(&x.sqr().unwrap()).unwrap() * 5.).unwrap();
+    let loss = (candle_sine::pytorch::sum(&x.sqr().unwrap()).unwrap() * 5.).unwrap();
     let grads = loss.backward().unwrap();
     let grad: &Tensor = grads.get(&x).unwrap();
     assert_eq!(grad.to_vec1::<f64>().unwrap(), [10., 20., 30.]);

@@ -4,8 +4,8 @@ use super::print::Printer;
 use anyhow::{Context, Result, bail};
 use candle_core::{DType, Device};
 use candle_sine::device::DeviceName;
-use candle_sine::sine::weights::{POST, POST_DRAW, POST_SEED, randn};
 use candle_sine::sine::{Data, Weights};
+use candle_sine::sine::{post, weights::drawn};
 use clap::ValueEnum;
 use std::str::FromStr;
 
@@ -96,7 +96,7 @@ pub struct Start {
 impl Start {
     /// Whether these are the weights of the post's run.
     pub fn is_post(&self) -> bool {
-        self.init == POST.map(f64::from)
+        self.init == post::WEIGHTS.map(f64::from)
     }
 }
 
@@ -111,7 +111,7 @@ impl Problem {
             bail!("--draw {draw}: only with --seed");
         }
         let (seed, draw) = match self.seed {
-            None => (POST_SEED, POST_DRAW),
+            None => (post::SEED, post::DRAW),
             Some(Seed::Number(seed)) => (seed, self.draw.unwrap_or(1)),
             // PyTorch's CPU generator keeps 32 bits of a seed, so that 32 are enough to name.
             Some(Seed::Random) => {
@@ -120,7 +120,7 @@ impl Problem {
             }
         };
         Ok(Start {
-            init: randn(seed, draw).map(f64::from),
+            init: drawn(seed, draw).map(f64::from),
             seed: Some(seed),
             draw: Some(draw),
         })

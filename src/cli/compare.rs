@@ -1,5 +1,6 @@
 //! `candle-sine compare`: every rung of the ladder on one problem, side by side.
 
+mod picture;
 mod report;
 mod rung;
 mod table;
@@ -10,7 +11,7 @@ use super::memory::Needs;
 use super::print::{Printer, warning};
 use super::{Answer, files, interrupt};
 use anyhow::{Context, Result, bail};
-use candle_sine::sine::figure::Format;
+use candle_sine::plot::Format;
 use candle_sine::sine::gradient::Method;
 use candle_sine::sine::gradient::fused::has_kernel;
 use candle_sine::sine::least_squares::LeastSquares;

@@ -1,6 +1,7 @@
 //! `candle-sine train`: the post, from its data to its plots.
 
 mod checkpoint;
+pub mod figures;
 mod hint;
 mod report;
 
@@ -12,7 +13,7 @@ use super::progress::Progress;
 use super::{Answer, files, interrupt};
 use anyhow::{Context, Result, bail};
 use candle_sine::device;
-use candle_sine::sine::figure::Format;
+use candle_sine::plot::Format;
 use candle_sine::sine::gradient::fused::has_kernel;
 use candle_sine::sine::gradient::{Gradient, Method};
 use candle_sine::sine::least_squares::LeastSquares;
@@ -91,7 +92,7 @@ impl Args {
             bail!("--save -: a file is needed, stdout holds text");
         }
         files::check_dir(&self.out).with_context(|| format!("--out {}", self.out.display()))?;
-        let figures = report::FIGURES.map(|name| ("--out", report::figure_path(self, name)));
+        let figures = figures::NAMES.map(|name| ("--out", figures::path(self, name)));
         let json = files::not_stdout(&self.json).map(|path| ("--json", path));
         let save = self.save.clone().map(|path| ("--save", path));
         let places: Vec<_> = figures.into_iter().chain(json).chain(save).collect();

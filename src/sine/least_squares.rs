@@ -17,10 +17,10 @@ type Matrix = [[f64; 4]; 4];
 ///
 /// ```
 /// use candle_core::{DType, Device};
-/// use candle_sine::sine::{Data, least_squares::Moments, weights};
+/// use candle_sine::sine::{Data, least_squares::Moments, post};
 ///
 /// let moments = Moments::new(&Data::new(1000, DType::F32, &Device::Cpu)?)?;
-/// let (loss, _grad) = moments.loss_and_grad(weights::POST.map(f64::from));
+/// let (loss, _grad) = moments.loss_and_grad(post::WEIGHTS.map(f64::from));
 /// assert_eq!(loss as f32, 7937.685);
 /// # Ok::<(), candle_core::Error>(())
 /// ```

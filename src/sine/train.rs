@@ -86,11 +86,11 @@ pub struct History {
 ///
 /// ```
 /// use candle_core::{DType, Device};
-/// use candle_sine::sine::{Data, Weights, gradient::Method, train, weights};
+/// use candle_sine::sine::{Data, Weights, gradient::Method, post, train};
 /// use std::ops::ControlFlow;
 ///
 /// let data = Data::new(1000, DType::F32, &Device::Cpu)?;
-/// let w = Weights::new(weights::POST.map(f64::from), DType::F32, &Device::Cpu)?;
+/// let w = Weights::new(post::WEIGHTS.map(f64::from), DType::F32, &Device::Cpu)?;
 /// let mut manual = Method::Manual.over(&data)?;
 /// let history = train::train(manual.as_mut(), w, &train::Options::default(), &mut |epoch| {
 ///     if let Some(loss) = epoch.loss {

@@ -1,6 +1,6 @@
 //! `a = torch.randn(())` and so on: the four weights, drawn as PyTorch draws them.
 
-use super::mt19937::Mt19937;
+use crate::pytorch::manual_seed;
 use candle_core::{DType, Device, Result, Tensor};
 
 /// The weights `a, b, c, d` of the cubic `a x³ + b x² + c x + d`, each of rank 0.
@@ -26,9 +26,9 @@ impl Weights {
     ///
     /// ```
     /// use candle_core::{DType, Device};
-    /// use candle_sine::sine::{Weights, weights};
+    /// use candle_sine::sine::{Weights, post};
     ///
-    /// let w = Weights::new(weights::POST.map(f64::from), DType::F32, &Device::Cpu)?;
+    /// let w = Weights::new(post::WEIGHTS.map(f64::from), DType::F32, &Device::Cpu)?;
     /// assert_eq!(w.a.to_scalar::<f32>()?, 0.16425246);
     /// # Ok::<(), candle_core::Error>(())
     /// ```
@@ -96,52 +96,19 @@ impl Weights {
     }
 }
 
-/// The seed behind the post's unseeded run: see [`POST`].
-pub const POST_SEED: u64 = 4034316668;
-
-/// Which four draws of that seed the post used: the cell had been run twice before.
-pub const POST_DRAW: u32 = 3;
-
-/// The post's own `a, b, c, d`, that is `randn(POST_SEED, POST_DRAW)`.
-///
-/// The post prints no weights, but its ten losses determine them up to a sign in each
-/// eigen-direction of XᵀX, and of all 2³² seeds this one's stream holds one of those sixteen
-/// candidates. `scripts/post_weights.py` confirms it in PyTorch.
-pub const POST: [f32; 4] = [0.16425246, -0.34843335, -1.9400675, 0.820922];
-
-/// `torch.manual_seed(seed)`, then the `draw`-th four (counted from 1) of `torch.randn(())`.
-///
-/// Bit for bit what PyTorch's CPU generator gives: MT19937 on the low 32 bits of the seed, 53 bits
-/// for a uniform, Box-Muller in double: r = sqrt(-2 log1p(-u₂)), θ = 2π u₁, first r cos θ, then
-/// r sin θ, each rounded to `f32` (`DistributionsHelper.h`). candle's own CPU generator cannot be
-/// seeded.
+/// `torch.manual_seed(seed)`, then the `draw`-th four (counted from 1) of `torch.randn(())`, bit for
+/// bit ([`Generator`](crate::pytorch::Generator)).
 ///
 /// ```
-/// use candle_sine::sine::weights::{POST, POST_DRAW, POST_SEED, randn};
+/// use candle_sine::sine::{post, weights::drawn};
 ///
-/// assert_eq!(randn(42, 1), [0.33669037, 0.12880941, 0.23446237, 0.23033303]);
-/// assert_eq!(randn(POST_SEED, POST_DRAW), POST);
+/// assert_eq!(drawn(42, 1), [0.33669037, 0.12880941, 0.23446237, 0.23033303]);
+/// assert_eq!(drawn(post::SEED, post::DRAW), post::WEIGHTS);
 /// ```
-pub fn randn(seed: u64, draw: u32) -> [f32; 4] {
-    let mut rng = Mt19937::new(seed as u32);
-    let discarded = 2 * (u64::from(draw.max(1)) - 1);
-    for _ in 0..discarded {
-        normal_pair(&mut rng);
+pub fn drawn(seed: u64, draw: u32) -> [f32; 4] {
+    let mut torch = manual_seed(seed, &Device::Cpu);
+    for _ in 0..4 * (u64::from(draw.max(1)) - 1) {
+        torch.normal();
     }
-    let ([a, b], [c, d]) = (normal_pair(&mut rng), normal_pair(&mut rng));
-    [a, b, c, d]
-}
-
-fn normal_pair(rng: &mut Mt19937) -> [f32; 2] {
-    let (u1, u2) = (uniform(rng), uniform(rng));
-    let r = (-2. * (-u2).ln_1p()).sqrt();
-    let theta = 2. * std::f64::consts::PI * u1;
-    [(r * theta.cos()) as f32, (r * theta.sin()) as f32]
-}
-
-/// The low 53 bits of two words, over 2⁵³: in [0, 1).
-fn uniform(rng: &mut Mt19937) -> f64 {
-    let high = u64::from(rng.next_u32()) << 32;
-    let word = high | u64::from(rng.next_u32());
-    (word & ((1 << 53) - 1)) as f64 / (1u64 << 53) as f64
+    [(); 4].map(|()| torch.normal())
 }

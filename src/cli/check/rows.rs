@@ -2,9 +2,9 @@
 
 use candle_core::{DType, Result, Tensor, bail};
 use candle_sine::gradcheck::{Dissent, InputReport, Mode, Options, Verdict, gradcheck_with};
+use candle_sine::pytorch::sum;
 use candle_sine::sine::cubic::{Powers, cubic};
 use candle_sine::sine::gradient::{Method, rounding_bound};
-use candle_sine::sine::sum::sum;
 use candle_sine::sine::{Data, Weights};
 use serde::Serialize;
 
@@ -172,12 +172,12 @@ fn ulp(dtype: DType, value: f64) -> f64 {
 mod tests {
     use super::*;
     use candle_core::Device;
-    use candle_sine::sine::weights::POST;
+    use candle_sine::sine::post;
 
     /// The weights whose rows disagree when one gradient is multiplied by `factor`.
     fn caught(dtype: DType, weight: usize, factor: f64) -> Vec<&'static str> {
         let data = Data::new(1000, dtype, &Device::Cpu).unwrap();
-        let w = Weights::new(POST.map(f64::from), dtype, &Device::Cpu).unwrap();
+        let w = Weights::new(post::WEIGHTS.map(f64::from), dtype, &Device::Cpu).unwrap();
         let planted = |data: &Data, w: &Weights| {
             let Weights { a, b, c, d } = post(data, w)?;
             let mut grad = [a, b, c, d];

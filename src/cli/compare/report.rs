@@ -5,10 +5,9 @@ use super::super::json::{self, Logged, Named};
 use super::super::print::{self, Printer};
 use super::super::{Answer, files};
 use super::rung::{Choice, Rung};
-use super::{Comparison, table};
+use super::{Comparison, picture, table};
 use anyhow::{Context, Result};
 use candle_sine::device;
-use candle_sine::sine::figure;
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -46,9 +45,7 @@ fn draw(comparison: &Comparison) -> Result<Option<PathBuf>> {
     if comparison.rungs.is_empty() {
         return Ok(None);
     }
-    let gradients: Vec<_> = comparison.gradients().iter().map(Rung::curve).collect();
-    let adamw = comparison.adamw().map(Rung::curve);
-    let picture = figure::compare(&gradients, adamw).render(args.format)?;
+    let picture = picture::losses(comparison)?.render(args.format)?;
     let path = args.picture();
     files::write(&path, &picture).with_context(|| format!("--out {}", args.out.display()))?;
     Ok(Some(path))

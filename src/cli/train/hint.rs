@@ -2,7 +2,7 @@
 
 use super::super::args::Precision;
 use super::Run;
-use candle_sine::sine::figure::Format;
+use candle_sine::plot::Format;
 use candle_sine::sine::gradient::Method;
 use std::path::Path;
 

@@ -4,28 +4,12 @@ use super::super::args::Precision;
 use super::super::json::{self, Logged, Named};
 use super::super::print::{self, Printer};
 use super::super::{Answer, divergence, files};
-use super::{Args, Run, checkpoint, hint};
+use super::{Run, checkpoint, figures, hint};
 use anyhow::{Context, Result};
-use candle_core::{DType, Device, Tensor};
-use candle_sine::sine::figure::{self, Curve, Curves, Figure};
-use candle_sine::sine::train::curve;
+use candle_sine::sine::post;
 use rayon::prelude::*;
 use serde::Serialize;
 use std::path::PathBuf;
-
-/// The post's output: epochs and losses.
-const POST_TABLE: [(usize, f64); 10] = [
-    (1, 7937.68505859375),
-    (101, 3586.100830078125),
-    (201, 2924.1728515625),
-    (301, 2384.926025390625),
-    (401, 1945.4404296875),
-    (501, 1587.2352294921875),
-    (601, 1295.25390625),
-    (701, 1057.2337646484375),
-    (801, 863.1865234375),
-    (901, 704.974853515625),
-];
 
 pub fn finish(run: &Run, mut out: Printer) -> Result<Answer> {
     let weights = run.history.weights.values()?;
@@ -137,7 +121,7 @@ fn notes(run: &Run) -> Vec<String> {
 /// Where the run is the post's: how its table compares.
 fn against_the_post(run: &Run) -> Option<String> {
     let rows: Vec<_> = run.log().collect();
-    let same_epochs = rows.iter().map(|r| r.0).eq(POST_TABLE.map(|r| r.0));
+    let same_epochs = rows.iter().map(|r| r.0).eq(post::TABLE.map(|r| r.0));
     let is_post = run.start.is_post()
         && run.args.problem.points == 1000
         && run.options.learning_rate == 1e-6
@@ -147,11 +131,11 @@ fn against_the_post(run: &Run) -> Option<String> {
     }
     let pairs = || {
         rows.iter()
-            .zip(POST_TABLE)
+            .zip(post::TABLE)
             .map(|(ours, post)| (ours.1, post.1))
     };
     let equal = pairs().filter(|(ours, post)| ours == post).count();
-    if equal == POST_TABLE.len() {
+    if equal == post::TABLE.len() {
         return Some("the post's table, all 10 lines to the last digit".to_owned());
     }
     let largest = pairs()
@@ -164,16 +148,9 @@ fn against_the_post(run: &Run) -> Option<String> {
     ))
 }
 
-/// The figures' names, in the order in which they are drawn.
-pub const FIGURES: [&str; 6] = ["sine", "y_true", "y_pred", "y_random", "overlay", "loss"];
-
-pub fn figure_path(args: &Args, name: &str) -> PathBuf {
-    args.out.join(name).with_extension(args.format.extension())
-}
-
 fn write_files(run: &Run) -> Result<Vec<PathBuf>> {
     let format = run.args.format;
-    let rendered = figures(run)?
+    let rendered = figures::draw(run)?
         .into_par_iter()
         .with_max_len(1)
         .map(|(name, figure)| Ok((name, figure.render(format)?)))
@@ -184,45 +161,13 @@ fn write_files(run: &Run) -> Result<Vec<PathBuf>> {
     }
     let mut written = vec![];
     for (name, bytes) in rendered {
-        let path = figure_path(run.args, name);
+        let path = figures::path(run.args, name);
         files::write(&path, &bytes).with_context(|| format!("--out {}", run.args.out.display()))?;
         written.push(path);
     }
     written.extend(run.args.save.clone());
     written.extend(files::not_stdout(&run.args.json));
     Ok(written)
-}
-
-fn figures(run: &Run) -> Result<Vec<(&'static str, Figure)>> {
-    let best = run
-        .args
-        .problem
-        .weights(run.fit.optimum, run.data.x.device())?;
-    let data = run.data.thinned(figure::MOST_POINTS)?;
-    let numbers = |t: &Tensor| {
-        t.to_device(&Device::Cpu)?
-            .to_dtype(DType::F64)?
-            .to_vec1::<f64>()
-    };
-    let (x, y) = (numbers(&data.x)?, numbers(&data.y)?);
-    let y_pred = curve(&data, &run.history.y_pred_weights)?;
-    let (y_rand, y_best) = (curve(&data, &run.init)?, curve(&data, &best)?);
-    let curves = Curves {
-        x: &x,
-        y: &y,
-        y_pred: &y_pred,
-        y_rand: &y_rand,
-        y_best: &y_best,
-    };
-    let post = Some(("the post", &POST_TABLE[..]));
-    let marked = post.filter(|_| run.start.is_post() && run.args.problem.points == 1000);
-    let losses = figure::loss(run.options.first_epoch, &run.history.losses, marked);
-    let [all, alone] = [figure::post(&curves), figure::overlay(&curves)];
-    let [y_true, y_pred, y_random] = Curve::ALL.map(|c| figure::single(c, &curves));
-    Ok(FIGURES
-        .into_iter()
-        .zip([all, y_true, y_pred, y_random, alone, losses])
-        .collect())
 }
 
 fn names(files: &[PathBuf]) -> Vec<String> {

@@ -1,8 +1,8 @@
 //! PyTorch's next step: `loss.backward()` finds the gradient.
 
 use super::{Gradient, LossAndGrad};
+use crate::pytorch::sum;
 use crate::sine::cubic::{Powers, cubic};
-use crate::sine::sum::sum;
 use crate::sine::{Data, Weights};
 use candle_core::{Result, Tensor, Var, bail};
 

@@ -5,9 +5,9 @@ mod cuda;
 
 use super::numbers::{self, LossAndGradOf};
 use super::{Gradient, LossAndGrad, Stretch};
+use crate::pytorch::sum;
 use crate::sine::cubic::{Powers, cubic};
 use crate::sine::pass::{self, Terms};
-use crate::sine::sum::sum;
 use crate::sine::{Data, Weights};
 #[cfg(feature = "cuda")]
 use candle_core::CudaStorage;

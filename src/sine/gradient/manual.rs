@@ -1,8 +1,8 @@
 //! The post: the gradient written by hand, with tensor operations only.
 
 use super::{Gradient, LossAndGrad};
+use crate::pytorch::sum;
 use crate::sine::cubic::{Powers, cubic};
-use crate::sine::sum::sum;
 use crate::sine::{Data, Weights};
 use candle_core::{Result, Tensor};
 

@@ -100,10 +100,10 @@ fn by_tensors<G: Gradient + ?Sized>(
 /// ```
 /// use candle_core::{DType, Device};
 /// use candle_sine::sine::gradient::{Gradient, Method};
-/// use candle_sine::sine::{Data, Weights, weights};
+/// use candle_sine::sine::{Data, Weights, post};
 ///
 /// let data = Data::new(1000, DType::F32, &Device::Cpu)?;
-/// let w = Weights::new(weights::POST.map(f64::from), DType::F32, &Device::Cpu)?;
+/// let w = Weights::new(post::WEIGHTS.map(f64::from), DType::F32, &Device::Cpu)?;
 /// let step = Method::Manual.over(&data)?.loss_and_grad(&w)?;
 /// assert_eq!(step.loss.to_scalar::<f32>()?, 7937.685);
 /// # Ok::<(), candle_core::Error>(())

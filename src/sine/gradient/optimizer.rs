@@ -1,8 +1,8 @@
 //! PyTorch's `torch.nn` and `torch.optim`: a layer holds the weights, an optimizer moves them.
 
 use super::{Gradient, LossAndGrad, Stretch};
+use crate::pytorch::sum;
 use crate::sine::cubic::Powers;
-use crate::sine::sum::sum;
 use crate::sine::{Data, Weights};
 use candle_core::backprop::GradStore;
 use candle_core::{Result, Tensor, Var, bail};

@@ -22,11 +22,11 @@ use candle_core::{DType, Result, Tensor};
 /// ```
 /// use candle_core::{DType, Device};
 /// use candle_sine::sine::gradient::{Method, rounding_bound};
-/// use candle_sine::sine::{Data, Weights, weights::POST};
+/// use candle_sine::sine::{Data, Weights, post};
 ///
 /// let gradient = |dtype| {
 ///     let data = Data::new(1000, dtype, &Device::Cpu)?;
-///     let w = Weights::new(POST.map(f64::from), dtype, &Device::Cpu)?;
+///     let w = Weights::new(post::WEIGHTS.map(f64::from), dtype, &Device::Cpu)?;
 ///     let grad = Method::Manual.over(&data)?.loss_and_grad(&w)?.grad.values()?;
 ///     Ok::<_, candle_core::Error>((grad, rounding_bound(&data, &w)?))
 /// };

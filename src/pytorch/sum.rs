@@ -16,7 +16,7 @@ use std::ops::AddAssign;
 ///
 /// ```
 /// use candle_core::{Device, Tensor};
-/// use candle_sine::sine::sum::sum;
+/// use candle_sine::pytorch::sum;
 ///
 /// let x = Tensor::arange(0f32, 1000., &Device::Cpu)?;
 /// assert_eq!(sum(&x)?.to_scalar::<f32>()?, 499500.);

@@ -1,7 +1,7 @@
 //! One pair of axes, with matplotlib's measures: all lengths in points of the picture.
 
-use super::simplify::simplify;
-use super::{Line, Panel, SIZE, Stroke, UNITS, font, ticks};
+use super::axes::{Axes, Line, MARKER, Stroke};
+use super::{Place, SIZE, UNITS, font, ticks};
 use anyhow::Result;
 use plotters::coord::Shift;
 use plotters::element::{Circle, DashedPathElement, PathElement, Rectangle};
@@ -18,9 +18,9 @@ const TITLE_FONT: f64 = 16.7;
 /// Of the data's extent, left free on each side.
 const MARGIN: f64 = 0.05;
 
-/// Where a panel lies and which values its edges stand for.
+/// Where a subplot lies and which values its edges stand for.
 pub(super) struct Frame<'a> {
-    panel: &'a Panel,
+    axes: &'a Axes,
     left: f64,
     right: f64,
     top: f64,
@@ -28,36 +28,37 @@ pub(super) struct Frame<'a> {
     x: (f64, f64),
     /// Of log₁₀ y where the axis is logarithmic.
     y: (f64, f64),
+    /// Whether any point is drawn.
     show: bool,
 }
 
 impl<'a> Frame<'a> {
-    /// The panel of row `row` of `rows`.
-    pub(super) fn new(panel: &'a Panel, row: usize, rows: usize) -> Self {
-        let (width, height) = (f64::from(SIZE.0), f64::from(SIZE.1));
-        // A row's title and tick labels need 0.6 of its height where there are three.
-        let (above, below, gap) = if rows == 1 {
-            (0.12, 0.11, 0.)
+    /// `axes` at their `place` in the grid.
+    pub(super) fn new(axes: &'a Axes, place: Place) -> Self {
+        let (row, column) = (
+            (place.index - 1) / place.columns,
+            (place.index - 1) % place.columns,
+        );
+        // Of the height: a row's title and tick labels need 0.6 of it where there are three.
+        let around = if place.rows == 1 {
+            (0.12, 0.11)
         } else {
-            (0.07, 0.07, 0.6)
+            (0.07, 0.07)
         };
-        let each = (1. - above - below) * height / (rows as f64 + (rows as f64 - 1.) * gap);
-        let top = (above * height + row as f64 * each * (1. + gap)).round();
+        let (top, bottom) = share(SIZE.1, around, 0.6, row, place.rows);
+        let (left, right) = share(SIZE.0, (0.125, 0.1), 0.25, column, place.columns);
         let visible = || {
-            panel
-                .lines
-                .iter()
-                .flat_map(|l| &l.points)
-                .filter(|p| drawable(panel, p))
+            let points = axes.lines.iter().flat_map(|l| &l.points).copied();
+            points.filter(|p| axes.shows(*p))
         };
         Self {
-            panel,
-            left: (0.125 * width).round(),
-            right: (0.9 * width).round(),
+            axes,
+            left,
+            right,
             top,
-            bottom: (top + each).round(),
+            bottom,
             x: limits(visible().map(|p| p.0)),
-            y: limits(visible().map(|p| scaled(panel, p.1))),
+            y: limits(visible().map(|p| axes.scaled(p.1))),
             show: visible().next().is_some(),
         }
     }
@@ -66,39 +67,47 @@ impl<'a> Frame<'a> {
     where
         DB::ErrorType: 'static,
     {
-        for line in &self.panel.lines {
-            self.draw_line(area, line)?;
+        for (i, line) in self.axes.lines.iter().enumerate() {
+            self.draw_line(area, line, i == 0)?;
         }
         self.draw_ticks(area)?;
         let frame = outline((self.left, self.top), (self.right, self.bottom));
-        area.draw(&PathElement::new(frame, stroke(&BLACK, FRAME_WIDTH)))?;
+        area.draw(&PathElement::new(frame, pen(&BLACK, FRAME_WIDTH)))?;
         let middle = (self.left + self.right) / 2.;
         let title = text(TITLE_FONT, HPos::Center, VPos::Bottom);
-        area.draw_text(&self.panel.title, &title, units((middle, self.top - PAD)))?;
+        area.draw_text(&self.axes.title, &title, units((middle, self.top - PAD)))?;
         let below = self.bottom + TICK + PAD + FONT + PAD;
         let label = text(FONT, HPos::Center, VPos::Top);
-        area.draw_text(&self.panel.x_label, &label, units((middle, below)))?;
-        match self.panel.legend {
+        area.draw_text(&self.axes.xlabel, &label, units((middle, below)))?;
+        match self.axes.legend {
             true => self.draw_legend(area),
             false => Ok(()),
         }
     }
 
+    /// A point that has no place interrupts a line. A line of one point is a disc: around others where
+    /// it is the `first`, upon them where it is not.
     fn draw_line<DB: DrawingBackend>(
         &self,
         area: &DrawingArea<DB, Shift>,
         line: &Line,
+        first: bool,
     ) -> Result<()>
     where
         DB::ErrorType: 'static,
     {
-        let visible = line.points.iter().filter(|p| drawable(self.panel, p));
-        let points: Vec<_> = visible.map(|p| self.place(*p)).collect();
-        let points = match line.stroke {
-            Stroke::Solid | Stroke::Dashed => simplify(&points),
-            Stroke::Markers(_) => points,
-        };
-        draw_stroke(area, line, points.into_iter().map(units).collect())
+        for piece in line.points.split(|p| !self.axes.shows(*p)) {
+            let piece: Vec<_> = piece.iter().map(|p| units(self.place(*p))).collect();
+            let stroke = match (line.stroke, piece.len()) {
+                (_, 0) => continue,
+                (Stroke::Solid | Stroke::Dashed, 1) => {
+                    Stroke::Markers(if first { 1.5 } else { 0.5 } * MARKER)
+                }
+                (stroke, _) => stroke,
+            };
+            draw_stroke(area, line.color, stroke, piece)?;
+        }
+        Ok(())
     }
 
     fn draw_ticks<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Result<()>
@@ -111,10 +120,9 @@ impl<'a> Frame<'a> {
         // matplotlib's room for labels: three font sizes along x, two along y.
         let bins = |length: f64, sizes: f64| ((length / (sizes * FONT)) as usize).clamp(1, 9);
         let across = text(FONT, HPos::Center, VPos::Top);
-        let locate = if self.panel.x_label.is_empty() {
-            ticks::linear
-        } else {
-            ticks::whole
+        let locate = match self.axes.integer_xticks {
+            true => ticks::whole,
+            false => ticks::linear,
         };
         for (x, label) in locate(self.x.0, self.x.1, bins(self.right - self.left, 3.)) {
             let at = self.place_x(x);
@@ -133,7 +141,7 @@ impl<'a> Frame<'a> {
 
     fn y_ticks(&self, bins: usize) -> Vec<(f64, String)> {
         let (low, high) = self.y;
-        match self.panel.log_y {
+        match self.axes.log_y {
             // The margin may lie beyond what an f64 can be.
             true => ticks::log(
                 10f64.powf(low).max(f64::MIN_POSITIVE),
@@ -155,7 +163,7 @@ impl<'a> Frame<'a> {
         // On whole points, as the frame is, so that every tick is equally sharp.
         let from = (from.0.round(), from.1.round());
         let ends = vec![units(from), units((from.0 + by.0, from.1 + by.1))];
-        area.draw(&PathElement::new(ends, stroke(&BLACK, FRAME_WIDTH)))?;
+        area.draw(&PathElement::new(ends, pen(&BLACK, FRAME_WIDTH)))?;
         Ok(())
     }
 
@@ -164,30 +172,28 @@ impl<'a> Frame<'a> {
         DB::ErrorType: 'static,
     {
         let style = text(FONT, HPos::Left, VPos::Center);
+        let named = || self.axes.lines.iter().filter(|l| !l.label.is_empty());
         let mut text_width = 0f64;
-        for line in &self.panel.lines {
+        for line in named() {
             let (width, _) = area.estimate_text_size(&line.label, &style)?;
             text_width = text_width.max(f64::from(width) / f64::from(UNITS));
         }
         let row = 1.5 * FONT;
-        let (width, height) = (text_width + 54., row * self.panel.lines.len() as f64 + 8.);
+        let (width, height) = (text_width + 54., row * named().count() as f64 + 8.);
         let (left, top) = self.emptiest_corner(width, height);
         let (ends, gray) = ((left + width, top + height), RGBColor(204, 204, 204));
         let inside = [units((left, top)), units(ends)];
         area.draw(&Rectangle::new(inside, WHITE.mix(0.8).filled()))?;
         let frame = outline((left, top), ends);
-        area.draw(&PathElement::new(frame, stroke(&gray, FRAME_WIDTH)))?;
-        for (i, line) in self.panel.lines.iter().enumerate() {
+        area.draw(&PathElement::new(frame, pen(&gray, FRAME_WIDTH)))?;
+        for (i, line) in named().enumerate() {
             let y = top + 4. + row * (i as f64 + 0.5);
             let xs: &[f64] = match line.stroke {
                 Stroke::Markers(_) => &[22.],
                 Stroke::Solid | Stroke::Dashed => &[8., 36.],
             };
-            draw_stroke(
-                area,
-                line,
-                xs.iter().map(|x| units((left + x, y))).collect(),
-            )?;
+            let sample = xs.iter().map(|x| units((left + x, y))).collect();
+            draw_stroke(area, line.color, line.stroke, sample)?;
             area.draw_text(&line.label, &style, units((left + 46., y)))?;
         }
         Ok(())
@@ -203,9 +209,9 @@ impl<'a> Frame<'a> {
                 let (px, py) = self.place(**p);
                 (x..x + width).contains(&px) && (y..y + height).contains(&py)
             };
-            let points = self.panel.lines.iter().flat_map(|l| &l.points);
+            let points = self.axes.lines.iter().flat_map(|l| &l.points);
             points
-                .filter(|p| drawable(self.panel, p))
+                .filter(|p| self.axes.shows(**p))
                 .filter(inside)
                 .count()
         };
@@ -225,22 +231,23 @@ impl<'a> Frame<'a> {
     }
 
     fn place_y(&self, y: f64) -> f64 {
-        let y = scaled(self.panel, y);
+        let y = self.axes.scaled(y);
         self.bottom - (y - self.y.0) / (self.y.1 - self.y.0) * (self.bottom - self.top)
     }
 }
 
 fn draw_stroke<DB: DrawingBackend>(
     area: &DrawingArea<DB, Shift>,
-    line: &Line,
+    color: RGBColor,
+    stroke: Stroke,
     points: Vec<(i32, i32)>,
 ) -> Result<()>
 where
     DB::ErrorType: 'static,
 {
-    let style = stroke(&line.color, LINE_WIDTH);
+    let style = pen(&color, LINE_WIDTH);
     let length = |points: f64| (points * f64::from(UNITS)) as u32;
-    match line.stroke {
+    match stroke {
         Stroke::Solid => area.draw(&PathElement::new(points, style))?,
         Stroke::Dashed => {
             let (dash, space) = (length(7.7), length(3.3));
@@ -248,19 +255,20 @@ where
         }
         Stroke::Markers(radius) => {
             for point in points {
-                area.draw(&Circle::new(point, length(radius), line.color.filled()))?;
+                area.draw(&Circle::new(point, length(radius), color.filled()))?;
             }
         }
     }
     Ok(())
 }
 
-fn drawable(panel: &Panel, (x, y): &(f64, f64)) -> bool {
-    x.is_finite() && scaled(panel, *y).is_finite()
-}
-
-fn scaled(panel: &Panel, y: f64) -> f64 {
-    if panel.log_y { y.log10() } else { y }
+/// The ends of part `i` of `n` of a `length`, rounded to points: `around` is left free before and after
+/// all of them, and `gap` times a part between two.
+fn share(length: u32, around: (f64, f64), gap: f64, i: usize, n: usize) -> (f64, f64) {
+    let (length, i, n) = (f64::from(length), i as f64, n as f64);
+    let each = (1. - around.0 - around.1) * length / (n + (n - 1.) * gap);
+    let start = around.0 * length + i * each * (1. + gap);
+    (start.round(), (start + each).round())
 }
 
 /// The extent of `values` and a margin; a constant gets room above and below.
@@ -295,7 +303,7 @@ fn units((x, y): (f64, f64)) -> (i32, i32) {
     (unit(x), unit(y))
 }
 
-fn stroke(color: &RGBColor, width: f64) -> ShapeStyle {
+fn pen(color: &RGBColor, width: f64) -> ShapeStyle {
     color.stroke_width((width * f64::from(UNITS)) as u32)
 }
 

@@ -4,7 +4,7 @@ use anyhow::{Result, anyhow};
 use plotters::style::{FontStyle, register_font};
 
 /// Cut down by `scripts/font.sh`; its licence lies beside it.
-pub(super) const BYTES: &[u8] = include_bytes!("../../../assets/font/DejaVuSans.ttf");
+pub(super) const BYTES: &[u8] = include_bytes!("../../assets/font/DejaVuSans.ttf");
 
 /// As it stands in an SVG, where the reader's own fonts are used.
 pub(super) const FAMILY: &str = "DejaVu Sans, Verdana, sans-serif";

@@ -1,0 +1,69 @@
+//! The post with candle-nn: a `Linear` layer holds the weights, and `SGD` moves them.
+//! The file is autograd.rs but for that; PyTorch's `torch.nn.Linear` and `torch.optim.SGD`.
+//!
+//!     cargo run --release --example optimizer
+
+use anyhow::Result;
+use candle_core::{DType, Tensor, Var};
+use candle_nn::{Linear, Module, Optimizer, SGD};
+use candle_sine::device::device;
+use candle_sine::plot::Figure;
+use candle_sine::pytorch::{linspace, manual_seed, sum};
+use std::f64::consts::PI;
+
+fn main() -> Result<()> {
+    // The CPU; with `--features cuda` an NVIDIA card, on macOS with `--features metal` Apple's GPU.
+    let device = device()?;
+    let mut plt = Figure::new();
+
+    let x = linspace(-PI, PI, 1000, DType::F32, &device)?;
+    let y = x.sin()?;
+
+    // The post sets no seed; this one gives its numbers, after eight that it had drawn before.
+    let mut torch = manual_seed(4034316668, &device);
+    torch.randn(8)?;
+    let a = torch.randn(())?;
+    let b = torch.randn(())?;
+    let c = torch.randn(())?;
+    let d = torch.randn(())?;
+
+    // a x³ + b x² + c x + d is a linear layer of three inputs: the columns x³, x², x, of shape (1000, 3),
+    // times the weight (a, b, c), of shape (1, 3), and the bias d.
+    let columns = Tensor::stack(&[x.powf(3.)?, x.powf(2.)?, x.clone()], 1)?;
+    let weight = Var::from_tensor(&Tensor::stack(&[a, b, c], 0)?.unsqueeze(0)?)?;
+    let bias = Var::from_tensor(&d.unsqueeze(0)?)?;
+    let linear = Linear::new(weight.as_tensor().clone(), Some(bias.as_tensor().clone()));
+
+    let y_rand = linear.forward(&columns)?.squeeze(1)?;
+    plt.subplot(3, 1, 3);
+    plt.title("y random");
+    plt.plot(&x, &y_rand)?;
+
+    let learning_rate = 1e-6;
+    let mut sgd = SGD::new(vec![weight, bias], learning_rate)?;
+    let mut y_pred = y_rand;
+    for epoch in 0..1000 {
+        // Forward: the prediction, and the sum of its squared errors. (`candle_nn::loss::mse` is the
+        // mean: its gradient is a thousand times smaller.)
+        y_pred = linear.forward(&columns)?.squeeze(1)?;
+        let loss = sum(&(&y_pred - &y)?.powf(2.)?)?;
+        if epoch % 100 == 0 {
+            let loss = f64::from(loss.to_scalar::<f32>()?);
+            println!("epoch : {}, loss : {loss}", epoch + 1);
+        }
+
+        // Backward, and one step downhill.
+        sgd.backward_step(&loss)?;
+    }
+
+    plt.subplot(3, 1, 2);
+    plt.title("y pred");
+    plt.plot(&x, &y_pred)?;
+
+    plt.subplot(3, 1, 1);
+    plt.title("y true");
+    plt.plot(&x, &y)?;
+    plt.savefig("out/optimizer.png")?;
+    println!("A matrix product adds in another order: the post's ten losses come out within 2e-6.");
+    Ok(())
+}
