@@ -23,7 +23,7 @@ pub fn print(comparison: &Comparison, out: &mut Printer) {
     };
     let names = rungs.iter().map(|r| r.choice.name().to_owned());
     row("epoch", names.collect(), "differ by");
-    let options = args.options(args.learning_rate);
+    let options = args.options(args.learning_rate.0);
     for epoch in (1..=longest(rungs)).filter(|&epoch| options.logs(epoch)) {
         let loss = |r: &Rung| r.history.losses.get(epoch - 1).map_or("-".to_owned(), loss);
         let apart = spread(gradients, epoch).map_or("-".to_owned(), |s| format!("{s:.1e}"));
