@@ -127,9 +127,9 @@ fn runs_are_pytorchs() {
             let data = Data::new(points, dtype(row), &Device::Cpu).unwrap();
             let init = Weights::new(init, dtype(row), &Device::Cpu).unwrap();
             let mut losses = vec![];
-            let mut gradient = method.over(&data).unwrap();
-            let history = train::train(gradient.as_mut(), init, &options, &mut |epoch| {
-                losses.extend(epoch.loss);
+            let mut descent = method.descent(&data, &init).unwrap();
+            let history = train::train(descent.as_mut(), &options, &mut |pause| {
+                losses.extend(pause.loss);
                 Ok(ControlFlow::Continue(()))
             });
             let ours = losses
