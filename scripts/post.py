@@ -43,15 +43,13 @@ for epoch in range(1000):
     grad_c = (grad_y_pred * x).sum()
     grad_d = grad_y_pred.sum()
 
-    # For the last lines of this file. Tensors that `-=` changes in place have to be copied.
+    # One step downhill. (The two lists are for the end of this file; `-=` changes a tensor in place.)
     weights = [a.clone(), b.clone(), c.clone(), d.clone()]
-    by_hand = [grad_a, grad_b, grad_c, grad_d]
-
-    # One step downhill.
     a -= learning_rate * grad_a
     b -= learning_rate * grad_b
     c -= learning_rate * grad_c
     d -= learning_rate * grad_d
+    by_hand = [grad_a, grad_b, grad_c, grad_d]
 
 plt.subplot(3, 1, 2)
 plt.title("y pred")

@@ -140,8 +140,8 @@ fn quintic() -> Program {
             "        let grad_e = sum(&(&grad_y_pred * x.powf(5.)?)?)?;",
         )
         .edit("c.clone(), d.clone()]", "c.clone(), d.clone(), e.clone()]")
-        .after("grad_d.clone(),", "            grad_e.clone(),");
-    post.after("d = (d -", "        e = (e - learning_rate * grad_e)?;")
+        .edit("grad_c, grad_d]", "grad_c, grad_d, grad_e]");
+    post.after("d = (d -", "        e = (e - learning_rate * &grad_e)?;")
         .after("let d = Var", "    let e = Var::from_tensor(&weights[4])?;")
         .after(
             "let y_pred = (y_pred",
