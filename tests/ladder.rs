@@ -377,10 +377,9 @@ fn the_optimizers_of_candle_nn_do_what_their_papers_say() -> Result<()> {
 fn adamw_takes_another_way_to_the_same_place() {
     let (data, init) = post(1000, DType::F64);
     let best = LeastSquares::new(&data).unwrap().optimum_loss;
-    let mut adamw = Optimizer::adamw(&data).unwrap();
+    let mut adamw = Optimizer::adamw(&data, &init).unwrap();
     let history = run(
         &mut adamw,
-        &init,
         &Options {
             epochs: 4000,
             ..options(1e-2)
