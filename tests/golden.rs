@@ -64,7 +64,9 @@ fn randn_of_a_shape_is_pytorchs_too() {
         let seed = row["seed"].as_str().unwrap().parse().unwrap();
         let shape = row["shape"].as_array().unwrap();
         let shape: Vec<_> = shape.iter().map(|n| n.as_u64().unwrap() as usize).collect();
-        let ours = manual_seed(seed, &Device::Cpu).randn(shape.clone()).unwrap();
+        let ours = manual_seed(seed, &Device::Cpu)
+            .randn(shape.clone())
+            .unwrap();
         assert_eq!(ours.dims(), shape);
         let ours = ours.flatten_all().unwrap();
         assert_eq!(bits(&ours), words(&row["draws"]), "seed {seed}, {shape:?}");
