@@ -56,8 +56,11 @@ fn difference(gradients: &[Rung], epochs: usize) -> String {
 }
 
 fn loss(loss: &f64) -> String {
+    if !loss.is_finite() {
+        return format!("{loss:.4e}");
+    }
     let before = loss.abs().max(1.).log10() as usize + 1;
-    match loss.is_finite() && before < WIDTH - 1 {
+    match before < WIDTH - 1 {
         true => format!("{loss:.*}", (WIDTH - 2).saturating_sub(before)),
         false => format!("{loss:.4e}"),
     }
