@@ -86,6 +86,12 @@ impl Axes {
         x.is_finite() && self.scaled(y).is_finite()
     }
 
+    /// The points that have a place.
+    pub(super) fn visible(&self) -> impl Iterator<Item = (f64, f64)> + Clone {
+        let points = self.lines.iter().flat_map(|l| &l.points).copied();
+        points.filter(|p| self.shows(*p))
+    }
+
     /// log₁₀ y on a logarithmic axis.
     pub(super) fn scaled(&self, y: f64) -> f64 {
         if self.log_y { y.log10() } else { y }

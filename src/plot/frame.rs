@@ -21,6 +21,8 @@ const MARGIN: f64 = 0.05;
 /// Where a subplot lies and which values its edges stand for.
 pub(super) struct Frame<'a> {
     axes: &'a Axes,
+    /// Those that there must be room for.
+    all: Vec<&'a Axes>,
     left: f64,
     right: f64,
     top: f64,
@@ -33,8 +35,8 @@ pub(super) struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// `axes` at their `place` in the grid.
-    pub(super) fn new(axes: &'a Axes, place: Place) -> Self {
+    /// `axes` at their `place` in the grid, with room for what `all` of them show.
+    pub(super) fn new(axes: &'a Axes, all: Vec<&'a Axes>, place: Place) -> Self {
         let (row, column) = (
             (place.index - 1) / place.columns,
             (place.index - 1) % place.columns,
@@ -47,19 +49,21 @@ impl<'a> Frame<'a> {
         };
         let (top, bottom) = share(SIZE.1, around, 0.6, row, place.rows);
         let (left, right) = share(SIZE.0, (0.125, 0.1), 0.25, column, place.columns);
-        let visible = || {
-            let points = axes.lines.iter().flat_map(|l| &l.points).copied();
-            points.filter(|p| axes.shows(*p))
-        };
+        let visible = || all.iter().flat_map(|axes| axes.visible());
+        let (x, y) = (
+            limits(visible().map(|p| p.0)),
+            limits(visible().map(|p| axes.scaled(p.1))),
+        );
         Self {
             axes,
             left,
             right,
             top,
             bottom,
-            x: limits(visible().map(|p| p.0)),
-            y: limits(visible().map(|p| axes.scaled(p.1))),
+            x,
+            y,
             show: visible().next().is_some(),
+            all,
         }
     }
 
@@ -200,15 +204,12 @@ impl<'a> Frame<'a> {
         let (right, lower) = (self.right - inset - width, self.bottom - inset - height);
         let (left, upper) = (self.left + inset, self.top + inset);
         let hidden = |&(x, y): &(f64, f64)| {
-            let inside = |p: &&(f64, f64)| {
-                let (px, py) = self.place(**p);
+            let inside = |p: &(f64, f64)| {
+                let (px, py) = self.place(*p);
                 (x..x + width).contains(&px) && (y..y + height).contains(&py)
             };
-            let points = self.axes.lines.iter().flat_map(|l| &l.points);
-            points
-                .filter(|p| self.axes.shows(**p))
-                .filter(inside)
-                .count()
+            let visible = self.all.iter().flat_map(|axes| axes.visible());
+            visible.filter(inside).count()
         };
         let corners = [(right, upper), (left, upper), (left, lower), (right, lower)];
         corners

@@ -2,17 +2,19 @@
 //! `savefig`.
 //!
 //! [`Figure`] is what `plt` is in Python: it takes [`Values`] (tensors, slices, vectors) and gives the
-//! bytes of a picture, [SVG or PNG](Format). plotters draws the SVG, resvg turns it into pixels; the
+//! bytes of a picture, [SVG or PNG](Format); [`animation`] makes one moving picture of several. plotters draws the SVG, resvg turns it into pixels; the
 //! font, matplotlib's DejaVu Sans, is part of the program. Nothing here knows of sine.
 
 mod axes;
 mod font;
 mod frame;
+mod movie;
 mod pixels;
 mod ticks;
 mod values;
 
 pub use axes::Line;
+pub use movie::animation;
 pub use pixels::Format;
 pub use values::Values;
 
@@ -164,14 +166,15 @@ impl Figure {
     /// # Errors
     /// A subplot outside of its grid.
     pub fn render(&self, format: Format) -> Result<Vec<u8>> {
-        let svg = self.svg()?;
+        let svg = self.svg(&[self])?;
         match format {
             Format::Svg => Ok(in_points(svg).into_bytes()),
             Format::Png => pixels::png(&svg),
         }
     }
 
-    fn svg(&self) -> Result<String> {
+    /// With axes that have room for what any of `figures` shows in the same place.
+    fn svg(&self, figures: &[&Figure]) -> Result<String> {
         font::register()?;
         let mut svg = String::new();
         let size = (SIZE.0 * UNITS, SIZE.1 * UNITS);
@@ -188,11 +191,17 @@ impl Figure {
                     "subplot({rows}, {columns}, {index}): the index goes from 1 to rows x columns"
                 )
             }
-            Frame::new(axes, *place).draw(&area)?;
+            let all = figures.iter().filter_map(|figure| figure.axes(*place));
+            Frame::new(axes, all.collect(), *place).draw(&area)?;
         }
         area.present()?;
         drop(area);
         Ok(svg)
+    }
+
+    fn axes(&self, place: Place) -> Option<&Axes> {
+        let (_, axes) = self.subplots.iter().find(|(p, _)| *p == place)?;
+        Some(axes)
     }
 
     fn current(&mut self) -> &mut Axes {

@@ -54,7 +54,7 @@ pub(super) fn png(svg: &str) -> Result<Vec<u8>> {
 
 /// Red, green and blue of each pixel, row by row. The ground of an SVG of ours is white: nothing
 /// shines through.
-fn paint(svg: &str, width: u32, height: u32) -> Result<Vec<u8>> {
+pub(super) fn paint(svg: &str, width: u32, height: u32) -> Result<Vec<u8>> {
     let mut options = Options::default();
     options.fontdb_mut().load_font_data(font::BYTES.to_vec());
     let tree = Tree::from_str(svg, &options)?;
