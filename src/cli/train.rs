@@ -1,5 +1,6 @@
 //! `candle-sine train`: the post, from its data to its plots.
 
+mod animation;
 mod checkpoint;
 pub mod figures;
 mod hint;
@@ -11,6 +12,7 @@ use super::memory::{self, Needs};
 use super::print::{Printer, python_float};
 use super::progress::Progress;
 use super::{Answer, files, interrupt};
+use animation::Watched;
 use anyhow::{Context, Result, bail};
 use candle_sine::device;
 use candle_sine::plot::Format;
@@ -58,6 +60,10 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t = Format::Png)]
     pub format: Format,
 
+    /// Draw the fit as a moving picture too: fit.png, an animated PNG whatever --format says
+    #[arg(long)]
+    pub animate: bool,
+
     /// Write the run as JSON; "-" is stdout, which then holds nothing else
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
@@ -93,9 +99,11 @@ impl Args {
         }
         files::check_dir(&self.out).with_context(|| format!("--out {}", self.out.display()))?;
         let figures = figures::NAMES.map(|name| ("--out", figures::path(self, name)));
+        let animation = self.animate.then(|| ("--animate", animation::path(self)));
         let json = files::not_stdout(&self.json).map(|path| ("--json", path));
         let save = self.save.clone().map(|path| ("--save", path));
-        let places: Vec<_> = figures.into_iter().chain(json).chain(save).collect();
+        let figures = figures.into_iter().chain(animation);
+        let places: Vec<_> = figures.chain(json).chain(save).collect();
         files::check_places(&places)
     }
 }
@@ -110,6 +118,8 @@ pub struct Run<'a> {
     pub fit: LeastSquares,
     pub init: Weights,
     pub history: History,
+    /// What `--animate` shows; without it nothing.
+    pub seen: Vec<animation::Moment>,
 }
 
 impl Run<'_> {
@@ -159,8 +169,12 @@ pub fn run(args: &Args) -> Result<Answer> {
     if args.gradient == Method::Fused && !has_kernel(&device) {
         out.note("fused: no kernel for Metal, so tensor operations");
     }
-    let mut descent = args.gradient.descent(&data, &init)?;
-    let history = print_table(descent.as_mut(), &options, args, &mut out)?;
+    let moments = match args.animate {
+        true => animation::moments(&fit, start.init, options.learning_rate, options.epochs),
+        false => vec![],
+    };
+    let mut descent = Watched::new(args.gradient.descent(&data, &init)?, moments);
+    let history = print_table(&mut descent, &options, args, &mut out)?;
     let run = Run {
         args,
         start,
@@ -170,6 +184,7 @@ pub fn run(args: &Args) -> Result<Answer> {
         fit,
         init,
         history,
+        seen: descent.seen,
     };
     outcome::finish(&run, out)
 }

@@ -123,6 +123,9 @@ fn others(run: &Run) -> String {
     if args.format == Format::Svg {
         options += " --format svg";
     }
+    if args.animate {
+        options += " --animate";
+    }
     options
 }
 

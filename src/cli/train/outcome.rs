@@ -4,7 +4,7 @@ use super::super::args::Precision;
 use super::super::json::{self, Logged, Named};
 use super::super::print::{self, Printer};
 use super::super::{Answer, divergence, files};
-use super::{Run, checkpoint, figures, hint};
+use super::{Run, animation, checkpoint, figures, hint};
 use anyhow::{Context, Result};
 use candle_sine::sine::post;
 use rayon::prelude::*;
@@ -81,7 +81,7 @@ fn summary(run: &Run, weights: [f64; 4]) -> [String; 3] {
 }
 
 /// Three decimals, where that says something.
-fn short(loss: f64) -> String {
+pub fn short(loss: f64) -> String {
     match loss == 0. || (1e-2..1e9).contains(&loss) {
         true => format!("{loss:.3}"),
         false => format!("{loss:.3e}"),
@@ -165,13 +165,20 @@ fn write_files(run: &Run) -> Result<Vec<PathBuf>> {
         .with_max_len(1)
         .map(|(name, figure)| Ok((name, figure.render(format)?)))
         .collect::<Result<Vec<_>>>()?;
+    let moving = match run.args.animate {
+        true => Some(animation::draw(run)?),
+        false => None,
+    };
     // The weights first: they alone cannot be drawn again.
     if let Some(path) = &run.args.save {
         checkpoint::save(path, &run.history.weights, run.epochs_behind())?;
     }
     let mut written = vec![];
-    for (name, bytes) in rendered {
-        let path = figures::path(run.args, name);
+    let figures = rendered
+        .into_iter()
+        .map(|(name, bytes)| (figures::path(run.args, name), bytes));
+    let moving = moving.map(|bytes| (animation::path(run.args), bytes));
+    for (path, bytes) in figures.chain(moving) {
         files::write(&path, &bytes).with_context(|| format!("--out {}", run.args.out.display()))?;
         written.push(path);
     }
