@@ -34,6 +34,19 @@ pub struct Known {
     pub pytorch: Option<&'static str>,
 }
 
+impl Known {
+    /// The paths of the functions that it shows in, each once.
+    pub fn functions(&self) -> Vec<&'static str> {
+        let mut paths = vec![];
+        for pattern in self.rows {
+            if !paths.contains(&pattern.path) {
+                paths.push(pattern.path);
+            }
+        }
+        paths
+    }
+}
+
 /// What a defect does to a training run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
