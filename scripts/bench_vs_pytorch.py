@@ -336,7 +336,7 @@ def aims(times, whole, device):
         what = "end to end with plots, against the Python program"
         yield what, "40 times faster", f"{slow / fast:.3g} times", slow / fast >= 40
         what = "its memory"
-        yield what, "a tenth", f"{small:.0f} of {large:.0f} MB", small <= large / 10
+        yield what, "1/10 of it", f"{small:.0f} of {large:.0f} MB", small <= large / 10
 
 
 def table(rows):
@@ -433,7 +433,7 @@ KOREAN = [
     (r"reached", "도달"),
     (r"end to end with plots, against the Python program", "그래프까지 프로그램 전체, Python 프로그램 대비"),
     (r"its memory", "그때의 메모리"),
-    (r"a tenth", "10분의 1"),
+    (r"1/10 of it", "1/10"),
     (r"(\d+) of (\d+) MB", r"\1 MB (Python은 \2 MB)"),
     (r"fused against reading x and y once", "fused 대 x와 y를 한 번 읽기"),
     (r"1000 epochs together", "1000 에폭 전체"),
