@@ -42,7 +42,7 @@ pub fn moments(fit: &LeastSquares, init: [f64; 4], rate: f64, epochs: usize) -> 
         let part = step as f64 / STEPS as f64;
         match from > to {
             true => first(last, |epoch| distance(epoch) <= from + part * (to - from)),
-            false => (part * last as f64) as usize,
+            false => step * last / STEPS,
         }
     };
     let mut moments: Vec<_> = (0..STEPS).map(moment).chain([last]).collect();
@@ -172,7 +172,7 @@ mod tests {
         assert!((40..=STEPS + 1).contains(&moments.len()), "{moments:?}");
         assert!(moments.is_sorted_by(|a, b| a < b), "{moments:?}");
         assert_eq!((moments[0], moments[moments.len() - 1]), (0, 999));
-        // The distance has halved by epoch 120 and is a tenth by epoch 450.
+        // At epoch 251 the loss is 210, after 7938 at the start: 84% of the way is done.
         let early = moments.iter().filter(|&&m| m < 250).count();
         assert!(early * 4 > moments.len() * 3, "{moments:?}");
         assert_eq!(chosen(6e-6, 1), [0]);
@@ -199,8 +199,10 @@ mod tests {
             let run = |moments: Vec<usize>| {
                 let descent = method.descent(&data, &w).unwrap();
                 let mut watched = Watched::new(descent, moments);
-                let go_on = &mut |_: &_| Ok(ControlFlow::Continue(()));
-                let history = train(&mut watched, &options, go_on).unwrap();
+                let history = train(&mut watched, &options, &mut |_| {
+                    Ok(ControlFlow::Continue(()))
+                });
+                let history = history.unwrap();
                 (history, watched.seen)
             };
             let (plain, none) = run(vec![]);
