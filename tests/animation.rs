@@ -102,6 +102,16 @@ fn its_place_is_tried_before_the_run() {
     assert!(names(&dir.path().join("out")).is_empty());
 }
 
+/// A little above the stable rate, for so few epochs that the loss is still below its start.
+#[test]
+fn a_run_that_comes_nearer_and_goes_away_again() {
+    let dir = tempdir().unwrap();
+    let args = ["--animate", "--learning-rate", "7.1e-6", "--epochs", "100"];
+    let (code, _, stderr) = run(dir.path(), &args);
+    assert_eq!(code, 0, "{stderr}");
+    assert!(frames(&film(dir.path())).len() > 10);
+}
+
 #[test]
 fn a_run_that_diverges_draws_none() {
     let dir = tempdir().unwrap();

@@ -46,6 +46,8 @@ pub fn moments(fit: &LeastSquares, init: [f64; 4], rate: f64, epochs: usize) -> 
         }
     };
     let mut moments: Vec<_> = (0..STEPS).map(moment).chain([last]).collect();
+    // Above the stable rate the curve may come nearer and go away again.
+    moments.sort_unstable();
     moments.dedup();
     moments
 }
@@ -183,6 +185,21 @@ mod tests {
     fn moments_of_a_run_that_comes_no_nearer_are_evenly_spread() {
         let moments = chosen(1e-5, 601);
         assert_eq!(moments, (0..=600).step_by(10).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn moments_rise_where_a_run_comes_nearer_and_goes_away_again() {
+        for (rate, epochs) in [
+            (7.2e-6, 50),
+            (7.2e-6, 400),
+            (7.5e-6, 30),
+            (8e-6, 20),
+            (8e-6, 9),
+        ] {
+            let moments = chosen(rate, epochs);
+            assert!(moments.is_sorted_by(|a, b| a < b), "{rate}: {moments:?}");
+            assert_eq!((moments[0], moments[moments.len() - 1]), (0, epochs - 1));
+        }
     }
 
     #[test]
