@@ -2,13 +2,14 @@
 //! JSON for make.py; `tests/guide.rs` holds the committed page against the same.
 
 mod programs;
-mod train;
+pub mod train;
 
 use anyhow::{Context, Result};
 use candle_core::{DType, Device, Tensor};
 use candle_sine::plot::{Figure, Format};
 use candle_sine::pytorch::manual_seed;
-use programs::{Edit, Programs, TUTORIAL};
+use programs::Programs;
+pub use programs::{Edit, TUTORIAL, root};
 use std::collections::BTreeMap;
 use train::{Aim, Check, Data, Epoch, Function, Rung, Task, cubic, solve};
 
@@ -177,9 +178,25 @@ fn unsaid(facts: &mut Facts, data: &Data, run: &[Epoch]) -> Result<()> {
         3,
         &[("loss.best", aim.loss), ("loss.quick", quick[1000].loss)],
     );
+    for (name, function) in ["sin", "cos", "step"].into_iter().zip(Function::ALL) {
+        let task = Task {
+            function,
+            ..post(1e-6)?
+        };
+        let best = Aim::new(&task.data()?)?.loss;
+        fixed(facts, 1, &[(&format!("best.{name}"), best)]);
+    }
     facts.insert("limit".to_owned(), format!("{:.2e}", aim.limit));
     let (low, high) = eigenvalues(data, &aim)?;
-    fixed(facts, 0, &[("eigen.low", low), ("eigen.high", high), ("eigen.ratio", high / low)]);
+    fixed(
+        facts,
+        0,
+        &[
+            ("eigen.low", low),
+            ("eigen.high", high),
+            ("eigen.ratio", high / low),
+        ],
+    );
     fixed(facts, 5, &[("shrink.slow", 1. - 2e-6 * low)]);
     fixed(facts, 2, &[("shrink.fast", 1. - 2e-6 * high)]);
     let slow = (1. - 2e-6 * low).powi(1000);
@@ -245,14 +262,17 @@ fn pictures(facts: &mut Facts, data: &Data, run: &[Epoch]) -> Result<()> {
     let ends = [1., 1000.];
     let aim = Aim::new(data)?;
     plt.plot(&ends, &[aim.flat; 2])?.label("y = 0").dashed();
-    plt.plot(&ends, &[aim.loss; 2])?.label("best cubic").dashed();
+    plt.plot(&ends, &[aim.loss; 2])?
+        .label("best cubic")
+        .dashed();
     plt.legend();
     insert(facts, "loss", &plt)?;
     let mut plt = Figure::new();
     plt.plot(&thin(&data.x)?, &thin(&data.y)?)?.label("y true");
     for epoch in [1, 200, 1000] {
         let y = prediction(data, run[epoch - 1].weights)?;
-        plt.plot(&thin(&data.x)?, &thin(&y)?)?.label(&format!("epoch {epoch}"));
+        plt.plot(&thin(&data.x)?, &thin(&y)?)?
+            .label(&format!("epoch {epoch}"));
     }
     plt.title("y pred");
     plt.legend();

@@ -101,7 +101,7 @@
   const message = () => {
     let text = "";
     for (let i = 0, byte; (byte = candle.message(i)); i++) text += String.fromCharCode(byte);
-    return text;
+    return text.split("\n")[0];
   };
   const must = (answer) => {
     if (answer < 0) throw new Error(message());

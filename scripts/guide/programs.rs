@@ -85,13 +85,17 @@ impl Programs {
             let name = name.replace('-', "_");
             let strings = |key: &str| {
                 let list = message[key].as_array().into_iter().flatten();
-                list.filter_map(Value::as_str).map(str::to_owned).collect::<Vec<_>>()
+                list.filter_map(Value::as_str)
+                    .map(str::to_owned)
+                    .collect::<Vec<_>>()
             };
             native.extend(strings("linked_paths"));
             if let Some(path) = message["executable"].as_str() {
                 executables.push((name, path.into()));
             } else if LIBRARIES.contains(&name.as_str()) {
-                let rlib = strings("filenames").into_iter().find(|f| f.ends_with(".rlib"));
+                let rlib = strings("filenames")
+                    .into_iter()
+                    .find(|f| f.ends_with(".rlib"));
                 libraries.extend(rlib.map(|path| (name, path.into())));
             }
         }
@@ -118,14 +122,21 @@ impl Programs {
         rustc.args(["--edition=2024", "-Copt-level=1", "-o"]);
         rustc.arg(&program).arg(&source);
         for (name, path) in &self.libraries {
-            rustc.arg("--extern").arg(format!("{name}={}", path.display()));
+            rustc
+                .arg("--extern")
+                .arg(format!("{name}={}", path.display()));
         }
         for path in &self.native {
             rustc.arg("-L").arg(path);
         }
-        let (_, core) = self.libraries.first().context("cargo has built no library")?;
+        let (_, core) = self
+            .libraries
+            .first()
+            .context("cargo has built no library")?;
         let deps = core.parent().context("a library lies in a folder")?;
-        rustc.arg("-L").arg(format!("dependency={}", deps.display()));
+        rustc
+            .arg("-L")
+            .arg(format!("dependency={}", deps.display()));
         let output = rustc.output().context("rustc")?;
         if !output.status.success() {
             bail!("{}: {}", edit.id, String::from_utf8_lossy(&output.stderr));
@@ -138,7 +149,10 @@ impl Programs {
 fn run(program: &Path, args: &[&str]) -> Result<String> {
     let dir = tempfile::tempdir()?;
     let mut command = Command::new(program);
-    command.args(args).current_dir(&dir).stderr(Stdio::inherit());
+    command
+        .args(args)
+        .current_dir(&dir)
+        .stderr(Stdio::inherit());
     for variable in ["CARGO_MANIFEST_DIR", "CLICOLOR_FORCE"] {
         command.env_remove(variable);
     }

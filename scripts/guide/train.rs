@@ -2,7 +2,8 @@
 //! and every epoch is kept. `tests/guide.rs` holds what they print against the programs.
 
 use candle_core::{
-    CpuStorage, CustomOp1, DType, Device, Layout, Result, Shape, Tensor, Var, backend::BackendStorage,
+    CpuStorage, CustomOp1, DType, Device, Layout, Result, Shape, Tensor, Var,
+    backend::BackendStorage,
 };
 use candle_nn::{Linear, Module, Optimizer, SGD};
 use candle_sine::pytorch::{linspace, sum};
@@ -15,6 +16,10 @@ pub enum Function {
     Cos,
     /// -1 left of 0, 1 right of it
     Step,
+}
+
+impl Function {
+    pub const ALL: [Self; 3] = [Self::Sin, Self::Cos, Self::Step];
 }
 
 /// A file of `src/tutorial`.
@@ -368,10 +373,7 @@ impl Check {
 /// [L(w + 1) - L(w - 1)] / 2 for each weight, in f64. The loss is quadratic in a weight, so that this is
 /// its derivative, whatever the step.
 fn numeric(data: &Data, weights: [f64; 4]) -> Result<[f64; 4]> {
-    let (x, y) = (
-        data.x.to_dtype(DType::F64)?,
-        data.y.to_dtype(DType::F64)?,
-    );
+    let (x, y) = (data.x.to_dtype(DType::F64)?, data.y.to_dtype(DType::F64)?);
     let loss = |i: usize, step: f64| {
         let mut weights = weights;
         weights[i] += step;

@@ -90,7 +90,7 @@ pub extern "C" fn begin(
 ) -> i32 {
     let task = Task {
         points,
-        function: [Function::Sin, Function::Cos, Function::Step][function.min(2) as usize],
+        function: Function::ALL[function.min(2) as usize],
         dtype: if double == 0 { DType::F32 } else { DType::F64 },
         rung: Rung::ALL[rung.min(4)],
         learning_rate,
@@ -212,11 +212,20 @@ pub extern "C" fn checked(way: usize, i: usize) -> f64 {
 /// 0: the loss of the best cubic; 1: that of y = 0; 2: the learning rate's limit.
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
 pub extern "C" fn aim(which: u32) -> f64 {
-    read(|run| [run.aim.loss, run.aim.flat, run.aim.limit].get(which as usize).copied())
+    read(|run| {
+        [run.aim.loss, run.aim.flat, run.aim.limit]
+            .get(which as usize)
+            .copied()
+    })
 }
 
 /// The bytes of the last message, then 0.
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
 pub extern "C" fn message(i: usize) -> u32 {
-    lock(&MESSAGE).as_bytes().get(i).copied().unwrap_or(0).into()
+    lock(&MESSAGE)
+        .as_bytes()
+        .get(i)
+        .copied()
+        .unwrap_or(0)
+        .into()
 }
