@@ -156,6 +156,9 @@ fn totals(facts: &mut Facts, data: &Data, run: &[Epoch]) -> Result<()> {
             ("step.a", 1e-6 * run[0].gradient[0]),
         ],
     );
+    let loss = run[0].loss;
+    facts.insert("loss.f64".to_owned(), loss.to_string());
+    facts.insert("loss.f32".to_owned(), (loss as f32).to_string());
     for (i, name) in WEIGHTS.into_iter().enumerate() {
         fixed(facts, 4, &[(&format!("numeric.{name}"), check.numeric[i])]);
     }
@@ -197,6 +200,7 @@ fn unsaid(facts: &mut Facts, data: &Data, run: &[Epoch]) -> Result<()> {
             ("eigen.ratio", high / low),
         ],
     );
+    fixed(facts, 0, &[("x5", std::f64::consts::PI.powi(5))]);
     fixed(facts, 5, &[("shrink.slow", 1. - 2e-6 * low)]);
     fixed(facts, 2, &[("shrink.fast", 1. - 2e-6 * high)]);
     let slow = (1. - 2e-6 * low).powi(1000);

@@ -240,6 +240,8 @@ class Prose:
         return self.fill(self.markdown.render(self.plain(key)))
 
     def fill(self, text):
+        # A number such as 1e-6 is not broken at its minus.
+        text = re.sub(r"(?<![\w.])\d[\d.]*e-\d+", r'<span class="whole">\g<0></span>', text)
         text = re.sub(r"\$([^$]+)\$", lambda m: math(html.unescape(m[1])), text)
         return Markup(re.sub(r"\{([a-z0-9_.]+)\}", lambda m: self.fact(m[1]), text))
 

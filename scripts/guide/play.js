@@ -120,7 +120,11 @@
     return sign + all.padEnd(point, "0");
   }
 
-  const short = (value) => (Number.isFinite(value) ? String(Number(value.toPrecision(4))) : rust(value));
+  function short(value) {
+    if (!Number.isFinite(value)) return rust(value);
+    const plain = String(Number(value.toPrecision(4)));
+    return Math.abs(value) < 1e6 ? plain : Number(value.toPrecision(4)).toExponential().replace("e+", "e");
+  }
 
   // Settings.
   const number = (id, least, most, whole) => {

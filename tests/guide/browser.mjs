@@ -235,11 +235,11 @@ for (const file of PAGES) {
     const page = await open(address(file), { javaScriptEnabled: false });
     assert.ok(await page.locator("noscript p, .notice").first().isVisible());
     assert.equal(await page.locator("#run").isVisible(), false);
-    for (const id of ["setup-1", "chain-3", "table", "unsaid", "ladder-post", "try-mean"]) {
+    for (const id of ["setup-1", "chain-3", "table", "unsaid", "ladder-autograd", "try-mean"]) {
       assert.ok(await page.locator(`#${id}`).isVisible(), id);
     }
-    await page.locator("#ladder-autograd > summary").click();
-    assert.ok(await page.locator("#ladder-autograd .diff").isVisible());
+    await page.locator("#ladder-optimizer > summary").click();
+    assert.ok(await page.locator("#ladder-optimizer .diff").isVisible());
     await page.context().close();
   });
 }
