@@ -332,7 +332,7 @@ fn both_languages_have_the_same_blocks() {
     assert_eq!(once.len(), ids[0].len(), "an id stands twice");
     for page in &pages {
         for (link, _) in with(&parse(page), "href") {
-            let inside = link.strip_prefix('#').filter(|id| *id != "");
+            let inside = link.strip_prefix('#').filter(|id| !id.is_empty());
             assert!(
                 inside.is_none_or(|id| ids[0].iter().any(|i| i == id)),
                 "{link}"

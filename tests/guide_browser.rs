@@ -48,6 +48,18 @@ fn native(seed: u32, draw: u32, rung: usize, double: u32, function: u32, rate: f
     })
 }
 
+/// sin(x), x³ and x² at the thousand points: what another mathematical library may round otherwise.
+fn library(double: u32) -> Value {
+    let curve = |a: f64, b: f64| {
+        assert_eq!(wasm::begin(1000, 0, double, 0, 0., a, b, 0., 0.), 0);
+        assert_eq!((wasm::advance(1), wasm::predict(0)), (1, 1000));
+        (0..1000).map(|i| wasm::curve(i)).collect::<Vec<_>>()
+    };
+    let (cubes, squares) = (curve(1., 0.), curve(0., 1.));
+    let sines: Vec<_> = (0..1000).map(|i| wasm::y(i)).collect();
+    json!({ "double": double, "sin": sines, "cube": cubes, "square": squares })
+}
+
 #[test]
 #[ignore = "needs Chromium and Node.js: tests/guide/browser.sh"]
 fn the_guide_in_a_browser() {
@@ -71,6 +83,7 @@ fn the_guide_in_a_browser() {
         runs.push(native(42, 1, 0, 0, function, 6e-6));
     }
     let expected = json!({
+        "library": [library(0), library(1)],
         "runs": runs,
         "post": native(SEEDS[0], 3, 0, 0, 0, 1e-6),
         "quick": native(SEEDS[0], 3, 0, 0, 0, 6e-6),

@@ -301,6 +301,39 @@ test("from a web server all requests go to it", async () => {
   server.close();
 });
 
+test("sin and powers in the browser, within a unit in the last place", async () => {
+  const page = await open(address("en.html"));
+  for (const native of expected.library) {
+    const theirs = await page.evaluate((double) => {
+      const { candle } = window.guide;
+      const all = (read) => Array.from({ length: 1000 }, (_, i) => read(i));
+      const curve = (a, b) => {
+        candle.begin(1000, 0, double, 0, 0, a, b, 0, 0);
+        candle.advance(1);
+        candle.predict(0);
+        return all(candle.curve);
+      };
+      return { cube: curve(1, 0), square: curve(0, 1), sin: all(candle.y) };
+    }, native.double);
+    const said = ["sin", "cube", "square"].map((name) => {
+      const ulps = native[name].map((v, i) => ulp(v, theirs[name][i], native.double));
+      assert.ok(Math.max(...ulps) <= 1, `${name}: ${Math.max(...ulps)}`);
+      return `${name} at ${ulps.filter(Boolean).length}`;
+    });
+    console.log(`    ${native.double ? "f64" : "f32"}: one unit in the last place apart: ${said.join(", ")} of 1000 points`);
+  }
+  await page.context().close();
+});
+
+/** How many numbers of the type lie between two: neighbours are 1 apart. */
+function ulp(a, b, double) {
+  const bits = double
+    ? (v) => new BigInt64Array(new Float64Array([v]).buffer)[0]
+    : (v) => BigInt(new Int32Array(new Float32Array([v]).buffer)[0]);
+  const distance = bits(a) - bits(b);
+  return Number(distance < 0n ? -distance : distance);
+}
+
 test("candle in the browser against the native program", async () => {
   const page = await open(address("en.html"));
   const theirs = await page.evaluate(async (runs) => {
