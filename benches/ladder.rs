@@ -21,14 +21,14 @@ fn epochs(c: &mut Criterion) {
             .sample_size(10)
             .warm_up_time(Duration::from_millis(300));
         for method in Method::ALL {
-            let mut gradient = method.over(&data).expect("gradient");
+            let mut descent = method.descent(&data, &init).expect("descent");
             let id = BenchmarkId::new(method.as_str(), points);
             group.bench_function(id, |b| {
                 b.iter_custom(|epochs| {
                     let began = Instant::now();
                     // A rate at which nothing diverges, however many points there are.
-                    let end = gradient.descend(&init, 1e-12, epochs as usize);
-                    black_box(end.expect("descent"));
+                    let losses = descent.descend(1e-12, epochs as usize);
+                    black_box(losses.expect("losses"));
                     began.elapsed()
                 });
             });

@@ -95,6 +95,11 @@ def main():
         "randn": [
             {"seed": str(seed), "draws": [bits(d) for d in draws(seed, 3)]} for seed in SEEDS
         ],
+        "randn_of_a_shape": [
+            {"seed": str(seed), "shape": shape, "draws": bits(torch.randn(shape))}
+            for seed, shape in ((42, [8]), (7, [15]), (4034316668, [2, 4]), (1, [3, 1, 2]))
+            if torch.manual_seed(seed)
+        ],
         "points": [
             {"points": n, "dtype": name, "x": bits(x), "y": bits(y)}
             for n in (2, 3, 7, 100, 1000, 1001)

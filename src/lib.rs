@@ -1,22 +1,25 @@
 //! A PyTorch sine tutorial ported to candle, digit for digit, and its gradients verified.
 //!
-//! Two things that belong together:
+//! A [post](https://dongdongju96.github.io/posts/pytorch-2) fits sin(x) with a cubic by gradient
+//! descent. Three doors lead in:
 //!
-//! * [`sine`] is the tutorial. A [post](https://dongdongju96.github.io/posts/pytorch-2) fits sin(x)
-//!   with a cubic by gradient descent; each of its sections is one module, in its order, and the
-//!   default run prints its ten losses to the last digit.
-//! * [`gradcheck`] verifies the gradient of any candle function, as `torch.autograd.gradcheck` does in
-//!   PyTorch. It knows nothing of the tutorial and needs candle-core alone: with
-//!   `default-features = false` it is a light dev-dependency for authors of candle ops.
-//!   `audit` (feature `cli`) holds candle's own functions to it, and keeps a record of what is wrong.
+//! * **To follow the post**, read `src/tutorial/post.rs`: one file, line by line beside the post
+//!   (`cargo run --release --example post`), and after it the same file once more for each rung of
+//!   PyTorch's ladder: `autograd`, `optimizer`, `custom_op`, `normal`. They use [`pytorch`], what PyTorch
+//!   has and candle lacks, and `plot` (feature `plot`), pictures in matplotlib's look.
+//! * **To find out whether a gradient is right**, use [`gradcheck`]: `torch.autograd.gradcheck` for any
+//!   candle function. It knows nothing of the tutorial and needs candle-core alone: with
+//!   `default-features = false` it is a light dev-dependency for authors of candle ops. `audit` (feature
+//!   `cli`) holds candle's own functions to it, and keeps a record of what is wrong.
+//! * **To train fast**, use [`sine`], the engine of the commands: any device, any number of points.
+//!   Nobody needs it to follow the post.
 //!
-//! [`device`] opens a device by its name. The library neither prints nor exits; the program
-//! `candle-sine` does.
+//! [`device`] opens a device. The library neither prints nor exits; the program `candle-sine` does.
 //!
 //! # Features
 //!
-//! `cli` (default) carries the program and [`sine::figure`]; `serde` makes reports `Serialize`; `cuda`,
-//! `metal`, `mkl` and `accelerate` are candle's own.
+//! `cli` (default) carries the program and all that it needs; `plot` the pictures; `nn` what uses
+//! candle-nn; `serde` makes reports `Serialize`; `cuda`, `metal`, `mkl` and `accelerate` are candle's own.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(missing_docs, unsafe_code)]

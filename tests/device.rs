@@ -10,7 +10,7 @@ use candle_core::{DType, Device, Result, Tensor, Var};
 use candle_sine::gradcheck::{self, gradcheck};
 use candle_sine::sine::gradient::Method;
 use candle_sine::sine::gradient::fused::squared_error;
-use candle_sine::sine::train::{self, Epoch, History, Options};
+use candle_sine::sine::train::{self, History, Options, Pause};
 use candle_sine::sine::{Data, Weights, post};
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -44,17 +44,18 @@ fn start(dtype: DType, device: &Device) -> Result<Weights> {
     Weights::new(post::WEIGHTS.map(f64::from), dtype, device)
 }
 
-/// A patience of zero makes each epoch a stretch of its own, a longer one many epochs one stretch.
+/// A patience of zero makes each epoch a row of its own, a longer one many epochs a row.
 fn run(problem: (Method, usize, DType), device: &Device, patience: u64) -> Result<History> {
     let (method, points, dtype) = problem;
-    let mut gradient = method.over(&data(points, dtype, device)?)?;
+    let (data, start) = (data(points, dtype, device)?, start(dtype, device)?);
+    let mut descent = method.descent(&data, &start)?;
     let options = Options {
         learning_rate: 1e-3 / points as f64,
         patience: Duration::from_millis(patience),
         ..Options::default()
     };
-    let go_on = &mut |_: &Epoch| Ok(ControlFlow::Continue(()));
-    train::train(gradient.as_mut(), start(dtype, device)?, &options, go_on)
+    let go_on = &mut |_: &Pause| Ok(ControlFlow::Continue(()));
+    train::train(descent.as_mut(), &options, go_on)
 }
 
 /// Along 1000 epochs, f64 within 1e-11 of the CPU's losses and f32 within 1e-4, and what the rounding

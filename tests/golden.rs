@@ -1,7 +1,7 @@
 //! Against real PyTorch, by the data that `scripts/golden.py` has made with it.
 
 use candle_core::{DType, Device, Tensor};
-use candle_sine::pytorch::{linspace, sum};
+use candle_sine::pytorch::{linspace, manual_seed, sum};
 use candle_sine::sine::gradient::Method;
 use candle_sine::sine::train::{self, Options};
 use candle_sine::sine::{Data, Weights, weights};
@@ -55,6 +55,24 @@ fn randn_is_pytorchs_bit_for_bit() {
             assert_eq!(ours.as_slice(), words(expected), "seed {seed}, draw {draw}");
         }
     }
+}
+
+#[test]
+fn randn_of_a_shape_is_pytorchs_too() {
+    let golden = golden();
+    for row in rows(&golden, "randn_of_a_shape") {
+        let seed = row["seed"].as_str().unwrap().parse().unwrap();
+        let shape = row["shape"].as_array().unwrap();
+        let shape: Vec<_> = shape.iter().map(|n| n.as_u64().unwrap() as usize).collect();
+        let ours = manual_seed(seed, &Device::Cpu)
+            .randn(shape.clone())
+            .unwrap();
+        assert_eq!(ours.dims(), shape);
+        let ours = ours.flatten_all().unwrap();
+        assert_eq!(bits(&ours), words(&row["draws"]), "seed {seed}, {shape:?}");
+    }
+    let many = manual_seed(1, &Device::Cpu).randn(16).unwrap_err();
+    assert!(many.to_string().starts_with("randn: 16 elements"), "{many}");
 }
 
 #[test]
@@ -127,9 +145,9 @@ fn runs_are_pytorchs() {
             let data = Data::new(points, dtype(row), &Device::Cpu).unwrap();
             let init = Weights::new(init, dtype(row), &Device::Cpu).unwrap();
             let mut losses = vec![];
-            let mut gradient = method.over(&data).unwrap();
-            let history = train::train(gradient.as_mut(), init, &options, &mut |epoch| {
-                losses.extend(epoch.loss);
+            let mut descent = method.descent(&data, &init).unwrap();
+            let history = train::train(descent.as_mut(), &options, &mut |pause| {
+                losses.extend(pause.loss);
                 Ok(ControlFlow::Continue(()))
             });
             let ours = losses

@@ -9,9 +9,9 @@ use candle_sine::gradcheck::{self, Verdict, gradcheck};
 use candle_sine::sine::gradient::autograd::Autograd;
 use candle_sine::sine::gradient::fused::squared_error;
 use candle_sine::sine::gradient::optimizer::Optimizer;
-use candle_sine::sine::gradient::{Gradient, LossAndGrad, Method, rounding_bound};
+use candle_sine::sine::gradient::{Descent, Gradient, LossAndGrad, Method, rounding_bound};
 use candle_sine::sine::least_squares::{LeastSquares, Moments};
-use candle_sine::sine::train::{self, Epoch, History, Options};
+use candle_sine::sine::train::{self, History, Options, Pause};
 use candle_sine::sine::{Data, Weights, post};
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -24,9 +24,9 @@ fn post(points: usize, dtype: DType) -> (Data, Weights) {
     (data, Weights::new(init, dtype, CPU).unwrap())
 }
 
-fn run(gradient: &mut dyn Gradient, init: &Weights, options: &Options) -> History {
-    let go_on = &mut |_: &Epoch| Ok(ControlFlow::Continue(()));
-    train::train(gradient, init.clone(), options, go_on).unwrap()
+fn run(descent: &mut dyn Descent, options: &Options) -> History {
+    let go_on = &mut |_: &Pause| Ok(ControlFlow::Continue(()));
+    train::train(descent, options, go_on).unwrap()
 }
 
 /// The weights after the last update and before it.
@@ -49,8 +49,8 @@ fn all_rungs_make_one_trajectory_in_f64() {
     for (points, rate) in [(1000, 1e-6), (1000, 6e-6), (997, 6e-6), (50, 1e-4)] {
         let (data, init) = post(points, DType::F64);
         let of = |method: &Method| {
-            let mut gradient = method.over(&data).unwrap();
-            run(gradient.as_mut(), &init, &options(rate))
+            let mut descent = method.descent(&data, &init).unwrap();
+            run(descent.as_mut(), &options(rate))
         };
         let runs: Vec<_> = Method::ALL.iter().map(of).collect();
         for (method, run) in Method::ALL.iter().zip(&runs) {
@@ -109,11 +109,11 @@ fn f32_rungs_stay_within_the_bound_of_rounding() {
             y: data.y.to_dtype(DType::F64).unwrap(),
         };
         let wide_init = Weights::new(init.values().unwrap(), DType::F64, CPU).unwrap();
-        let mut exact = Method::Manual.over(&wide).unwrap();
-        let exact = run(exact.as_mut(), &wide_init, &options(rate));
+        let mut exact = Method::Manual.descent(&wide, &wide_init).unwrap();
+        let exact = run(exact.as_mut(), &options(rate));
         for method in Method::ALL {
-            let mut gradient = method.over(&data).unwrap();
-            let single = run(gradient.as_mut(), &init, &options(rate));
+            let mut descent = method.descent(&data, &init).unwrap();
+            let single = run(descent.as_mut(), &options(rate));
             let pairs = single.losses.iter().zip(&exact.losses);
             for ((single, exact), bound) in pairs.zip(&bounds) {
                 let off = (single - exact).abs();
@@ -134,13 +134,13 @@ fn the_numbers_do_not_depend_on_patience() {
         let (data, init) = post(100, dtype);
         for method in Method::ALL {
             let of = |patience, log_every| {
-                let mut gradient = method.over(&data).unwrap();
+                let mut descent = method.descent(&data, &init).unwrap();
                 let options = Options {
                     patience,
                     log_every,
                     ..options(1e-5)
                 };
-                run(gradient.as_mut(), &init, &options)
+                run(descent.as_mut(), &options)
             };
             let [patient, not] = [of(Duration::from_secs(9), 70), of(Duration::ZERO, 1)];
             assert_eq!(patient.losses, not.losses, "{method:?}");
@@ -155,12 +155,12 @@ fn every_rung_diverges_at_about_the_same_epoch() {
     let (data, init) = post(1000, DType::F32);
     for method in Method::ALL {
         for patience in [Duration::ZERO, Duration::from_secs(9)] {
-            let mut gradient = method.over(&data).unwrap();
+            let mut descent = method.descent(&data, &init).unwrap();
             let options = Options {
                 patience,
                 ..options(1e-5)
             };
-            let history = run(gradient.as_mut(), &init, &options);
+            let history = run(descent.as_mut(), &options);
             // Sums in f32 may overflow an epoch or two before their f64 total does.
             let after = history.diverged_after.unwrap();
             assert!((68..=72).contains(&after), "{method:?}: {after}");
@@ -312,7 +312,9 @@ fn weights_of_another_dtype_are_refused_by_every_rung() {
     for method in Method::ALL {
         let mut gradient = method.over(&data).unwrap();
         assert!(gradient.loss_and_grad(&single).is_err(), "{method:?}");
-        assert!(gradient.descend(&single, 1e-6, 2).is_err(), "{method:?}");
+        let descent = method.descent(&data, &single);
+        let descended = descent.and_then(|mut descent| descent.descend(1e-6, 2));
+        assert!(descended.is_err(), "{method:?}");
     }
 }
 
@@ -375,10 +377,9 @@ fn the_optimizers_of_candle_nn_do_what_their_papers_say() -> Result<()> {
 fn adamw_takes_another_way_to_the_same_place() {
     let (data, init) = post(1000, DType::F64);
     let best = LeastSquares::new(&data).unwrap().optimum_loss;
-    let mut adamw = Optimizer::adamw(&data).unwrap();
+    let mut adamw = Optimizer::adamw(&data, &init).unwrap();
     let history = run(
         &mut adamw,
-        &init,
         &Options {
             epochs: 4000,
             ..options(1e-2)

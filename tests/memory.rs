@@ -50,14 +50,14 @@ fn fused_and_normal_hold_x_and_y_and_nothing_of_their_size() {
     let init = Weights::new(init, DType::F32, &Device::Cpu).unwrap();
     let run = |method: Method| {
         let fit = LeastSquares::new(&data).unwrap();
-        let mut gradient = method.over(&data).unwrap();
+        let mut descent = method.descent(&data, &init).unwrap();
         let options = Options {
             epochs: 5,
             learning_rate: 1e-10,
             ..Options::default()
         };
-        let go_on = &mut |_: &train::Epoch| Ok(ControlFlow::Continue(()));
-        let history = train::train(gradient.as_mut(), init.clone(), &options, go_on).unwrap();
+        let go_on = &mut |_: &train::Pause| Ok(ControlFlow::Continue(()));
+        let history = train::train(descent.as_mut(), &options, go_on).unwrap();
         // What the figures need.
         let thin = data.thinned(4000).unwrap();
         (fit.optimum_loss, curve(&thin, &history.weights).unwrap())

@@ -1,265 +1,235 @@
-//! The tutorial as a library: the post's run, and what must hold of any run.
+//! The five programs of `src/tutorial`, as a learner runs and edits them: each is compiled as it stands
+//! or with some of its lines changed, and run in an empty folder.
 
-use candle_core::{DType, Device, Tensor};
-use candle_sine::sine::gradient::Method;
-use candle_sine::sine::least_squares::LeastSquares;
-use candle_sine::sine::train::{self, Epoch, History, Options};
-use candle_sine::sine::{Data, Weights, post};
-use std::ops::ControlFlow;
+#![cfg(all(feature = "nn", feature = "plot"))]
 
-/// The output of the post, to the letter.
-const POST: &str = "\
-epoch : 1, loss : 7937.68505859375
-epoch : 101, loss : 3586.100830078125
-epoch : 201, loss : 2924.1728515625
-epoch : 301, loss : 2384.926025390625
-epoch : 401, loss : 1945.4404296875
-epoch : 501, loss : 1587.2352294921875
-epoch : 601, loss : 1295.25390625
-epoch : 701, loss : 1057.2337646484375
-epoch : 801, loss : 863.1865234375
-epoch : 901, loss : 704.974853515625
-";
+mod common;
 
-fn post(dtype: DType) -> (Data, Weights) {
-    let data = Data::new(1000, dtype, &Device::Cpu).unwrap();
-    let init = post::WEIGHTS.map(f64::from);
-    (data, Weights::new(init, dtype, &Device::Cpu).unwrap())
+use candle_sine::sine::post;
+use common::program::Program;
+
+fn tutorial(name: &str) -> Program {
+    Program::read(&format!("src/tutorial/{name}.rs"))
 }
 
-fn run(method: Method, dtype: DType, options: &Options) -> History {
-    let (data, init) = post(dtype);
-    let mut gradient = method.over(&data).unwrap();
-    let go_on = &mut |_: &Epoch| Ok(ControlFlow::Continue(()));
-    train::train(gradient.as_mut(), init, options, go_on).unwrap()
+fn close(ours: &[f64], theirs: &[f64], within: f64) -> bool {
+    let mut pairs = ours.iter().zip(theirs);
+    ours.len() == theirs.len() && pairs.all(|(a, b)| (a / b - 1.).abs() <= within)
+}
+
+fn posts_losses() -> Vec<f64> {
+    post::TABLE.map(|(_, loss)| loss).to_vec()
+}
+
+/// The lines that say how a gradient by hand compares: "a the same", "b NOT the same", ...
+fn verdicts(stdout: &str) -> Vec<String> {
+    let lines = stdout.lines().filter(|l| l.contains(" by autograd: "));
+    lines
+        .map(|l| format!("{} {}", &l[5..6], l.rsplit(": ").next().unwrap()))
+        .collect()
+}
+
+const ALL_THE_SAME: [&str; 4] = ["a the same", "b the same", "c the same", "d the same"];
+
+#[test]
+fn post_prints_the_posts_ten_lines_and_draws_its_figure() {
+    let run = tutorial("post").run("post");
+    let lines: String = post::TABLE
+        .iter()
+        .map(|(epoch, loss)| format!("epoch : {epoch}, loss : {loss}\n"))
+        .collect();
+    assert!(run.stdout.starts_with(&lines), "{}", run.stdout);
+    assert_eq!(verdicts(&run.stdout), ALL_THE_SAME);
+    assert!(run.file("out/post.png").starts_with(b"\x89PNG"));
 }
 
 #[test]
-fn the_posts_ten_lines() {
-    let (data, init) = post(DType::F32);
-    let mut gradient = Method::Manual.over(&data).unwrap();
-    let mut lines = String::new();
-    train::train(gradient.as_mut(), init, &Options::default(), &mut |e| {
-        if let Some(loss) = e.loss {
-            lines += &format!("epoch : {}, loss : {loss}\n", e.epoch);
-        }
-        Ok(ControlFlow::Continue(()))
-    })
-    .unwrap();
-    assert_eq!(lines, POST);
-}
-
-/// At every epoch of a run, so that a gradient wrong only far from or near to the optimum shows.
-#[test]
-fn manual_equals_autograd_along_a_whole_run() {
-    let (data, init) = post(DType::F64);
-    let mut autograd = Method::Autograd.over(&data).unwrap();
-    let mut manual = Method::Manual.over(&data).unwrap();
-    // At the largest rate the descent allows the run converges, and gradients shrink to rounding:
-    // what they are sums of does not, and bounds the difference.
-    let options = Options {
-        learning_rate: 6e-6,
-        ..Options::default()
-    };
-    let mut seen = 0;
-    train::train(manual.as_mut(), init, &options, &mut |epoch| {
-        let [by_hand, by_backward] = [
-            Method::Manual.over(&data)?.loss_and_grad(epoch.weights)?,
-            autograd.loss_and_grad(epoch.weights)?,
-        ];
-        let scale = by_hand.loss.to_scalar::<f64>()?.sqrt() * 1e3;
-        let pairs = by_hand
-            .grad
-            .values()?
-            .into_iter()
-            .zip(by_backward.grad.values()?);
-        for (hand, backward) in pairs {
+fn every_rung_prints_the_posts_table() {
+    for name in ["autograd", "optimizer", "custom_op", "normal"] {
+        let run = tutorial(name).run(name);
+        let losses = run.losses();
+        // What each of them says at its end.
+        assert!(run.stdout.contains("within 2e-6"), "{name}");
+        assert!(close(&losses, &posts_losses(), 2e-6), "{name}: {losses:?}");
+        let picture = run.file(&format!("out/{name}.png"));
+        assert!(picture.starts_with(b"\x89PNG"));
+        if name == "custom_op" {
             assert!(
-                (hand - backward).abs() <= 1e-13 * scale,
-                "{hand} {backward}"
+                run.stdout.contains("square, gradcheck: OK"),
+                "{}",
+                run.stdout
             );
         }
-        seen += 1;
-        Ok(ControlFlow::Continue(()))
-    })
-    .unwrap();
-    assert_eq!(seen, 1000);
+    }
 }
 
+/// Rust up to chapter 9 of the Book.
 #[test]
-fn f32_follows_f64() {
-    for method in [Method::Manual, Method::Autograd] {
-        let single = run(method, DType::F32, &Options::default());
-        let double = run(method, DType::F64, &Options::default());
-        for (s, d) in single.losses.iter().zip(&double.losses) {
-            assert!((s / d - 1.).abs() < 2e-6, "{s} {d}");
-        }
+fn post_is_one_short_file_of_plain_rust() {
+    let post = tutorial("post");
+    let code = post.code();
+    assert!(code.len() <= 80, "{} lines", code.len());
+    for word in [
+        "trait", "struct", "impl", "dyn", "unwrap", "expect", "where", "fn ",
+    ] {
+        let uses = code.iter().filter(|line| line.contains(word)).count();
+        assert_eq!(uses, usize::from(word == "fn "), "{word}");
+    }
+}
+
+/// Neighbours have most of their lines in common.
+#[test]
+fn neighbouring_rungs_differ_in_their_idea_only() {
+    let order = ["post", "autograd", "optimizer", "custom_op", "normal"];
+    for pair in order.windows(2) {
+        let [one, next] = [pair[0], pair[1]].map(tutorial);
+        let shared = next
+            .code()
+            .iter()
+            .filter(|l| one.code().contains(l))
+            .count();
+        let new = next.code().len() - shared;
+        assert!(
+            shared >= 25 && new <= 40,
+            "{pair:?}: {shared} shared, {new} new"
+        );
     }
 }
 
 #[test]
-fn y_pred_is_one_update_old() {
-    let history = run(Method::Manual, DType::F64, &Options::default());
-    let (data, _) = post(DType::F64);
-    let last = Method::Manual
-        .over(&data)
-        .unwrap()
-        .loss_and_grad(&history.y_pred_weights);
-    let last = last.unwrap().loss.to_scalar::<f64>().unwrap();
-    assert_eq!(Some(&last), history.losses.last());
-    assert!(history.final_loss < last);
+fn a_larger_learning_rate_comes_further() {
+    let run = tutorial("post").edit("= 1e-6;", "= 5e-6;").run("rate_5e-6");
+    let losses = run.losses();
+    assert_eq!(losses[0], post::TABLE[0].1);
+    assert!(losses.is_sorted_by(|a, b| a > b), "{losses:?}");
+    assert!(losses[9] < 20., "{losses:?}");
+    assert_eq!(verdicts(&run.stdout), ALL_THE_SAME);
 }
 
 #[test]
-fn a_run_in_two_parts_is_the_run() {
-    let whole = run(Method::Manual, DType::F32, &Options::default());
-    let (data, init) = post(DType::F32);
-    let mut gradient = Method::Manual.over(&data).unwrap();
-    let mut part = |weights, first_epoch, epochs| {
-        let options = Options {
-            first_epoch,
-            epochs,
-            ..Options::default()
-        };
-        let mut logged = vec![];
-        let history = train::train(gradient.as_mut(), weights, &options, &mut |e| {
-            logged.extend(e.loss.map(|_| e.epoch));
-            Ok(ControlFlow::Continue(()))
-        });
-        (history.unwrap(), logged)
+fn above_the_limit_it_diverges() {
+    let run = tutorial("post")
+        .edit("= 1e-6;", "= 7.2e-6;")
+        .run("rate_7.2e-6");
+    let losses = run.losses();
+    assert!(losses[9] > 100. * losses[0], "{losses:?}");
+}
+
+#[test]
+fn another_function_is_fitted() {
+    let run = tutorial("post").edit("x.sin()", "x.cos()").run("cos");
+    assert!(!close(&run.losses(), &posts_losses(), 1e-2));
+    assert!(run.losses()[9] < run.losses()[0]);
+    assert_eq!(verdicts(&run.stdout), ALL_THE_SAME);
+}
+
+/// With a term e x⁵: ten lines more or changed.
+fn quintic() -> Program {
+    let post = tutorial("post")
+        .after("let mut d =", "    let mut e = torch.randn(())?;")
+        .after(
+            "let y_rand = (y_rand",
+            "    let y_rand = (y_rand + x.powf(5.)?.broadcast_mul(&e)?)?;",
+        )
+        .after(
+            "        y_pred = (y_pred",
+            "        y_pred = (y_pred + x.powf(5.)?.broadcast_mul(&e)?)?;",
+        )
+        .after(
+            "let grad_d =",
+            "        let grad_e = sum(&(&grad_y_pred * x.powf(5.)?)?)?;",
+        )
+        .edit("c.clone(), d.clone()]", "c.clone(), d.clone(), e.clone()]")
+        .edit("grad_c, grad_d]", "grad_c, grad_d, grad_e]");
+    post.after("d = (d -", "        e = (e - learning_rate * &grad_e)?;")
+        .after("let d = Var", "    let e = Var::from_tensor(&weights[4])?;")
+        .after(
+            "let y_pred = (y_pred",
+            "    let y_pred = (y_pred + x.powf(5.)?.broadcast_mul(&e)?)?;",
+        )
+        .edit("(\"d\", d)]", "(\"d\", d), (\"e\", e)]")
+}
+
+#[test]
+fn a_quintic_needs_a_smaller_rate() {
+    let at_1e_6 = quintic().run("quintic_1e-6");
+    assert!(at_1e_6.losses()[9].is_nan(), "{}", at_1e_6.stdout);
+    assert_eq!(verdicts(&at_1e_6.stdout)[4], "e NOT the same");
+
+    let at_1e_7 = quintic().edit("= 1e-6;", "= 1e-7;").run("quintic_1e-7");
+    let losses = at_1e_7.losses();
+    assert!(losses.is_sorted_by(|a, b| a > b), "{losses:?}");
+    let same = [&ALL_THE_SAME[..], &["e the same"]].concat();
+    assert_eq!(verdicts(&at_1e_7.stdout), same);
+}
+
+#[test]
+fn a_gradient_can_be_printed_every_epoch() {
+    let print = "        println!(\"grad_a : {}\", grad_a.to_scalar::<f32>()?);";
+    let run = tutorial("post").after("let grad_d =", print).run("grad_a");
+    let shown = run.stdout.lines().filter(|l| l.starts_with("grad_a : "));
+    let shown: Vec<_> = shown.collect();
+    assert_eq!(shown.len(), 1000 + 1);
+    // The last of them is the one that is compared at the end.
+    assert!(shown[1000].starts_with(&format!("{} by hand", shown[999])));
+}
+
+#[test]
+fn a_curve_on_the_way_can_be_drawn() {
+    let draw = "        if epoch == 200 {
+            plt.subplot(3, 1, 2);
+            plt.plot(&x, &y_pred)?.label(\"epoch 200\");
+            plt.legend();
+        }";
+    let svg = |name: &str, program: Program| {
+        let run = program.edit("out/post.png", "out/post.svg").run(name);
+        String::from_utf8(run.file("out/post.svg")).unwrap()
     };
-    let (first, _) = part(init, 1, 450);
-    let (second, logged) = part(first.weights, 451, 550);
-    assert_eq!([first.losses, second.losses].concat(), whole.losses);
-    assert_eq!(
-        second.weights.values().unwrap(),
-        whole.weights.values().unwrap()
-    );
-    assert_eq!(logged, [501, 601, 701, 801, 901]);
+    let without = svg("svg", tutorial("post"));
+    let with = svg("epoch_200", tutorial("post").after("let grad_d =", draw));
+    let curves = |svg: &str| svg.matches("stroke-width=\"20\"").count();
+    assert_eq!(curves(&without), 3);
+    // The curve, and its sample in the legend.
+    assert_eq!(curves(&with), 5);
+    assert!(with.contains("epoch 200") && !without.contains("epoch 200"));
 }
 
 #[test]
-fn an_observer_can_end_the_run() {
-    let (data, init) = post(DType::F32);
-    let mut gradient = Method::Manual.over(&data).unwrap();
-    let history = train::train(gradient.as_mut(), init, &Options::default(), &mut |e| {
-        Ok(if e.epoch == 42 {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        })
-    });
-    assert_eq!(history.unwrap().losses.len(), 42);
-}
-
-/// `log_every` decides when losses are fetched; which epoch diverged must not depend on it.
-#[test]
-fn divergence_names_its_epoch_whatever_is_logged() {
-    let at = [1, 7, 100, 100_000].map(|log_every| {
-        let options = Options {
-            learning_rate: 1e-5,
-            epochs: 5000,
-            log_every,
-            ..Options::default()
-        };
-        let history = run(Method::Manual, DType::F32, &options);
-        assert_eq!(Some(history.losses.len()), history.diverged_after);
-        assert!(history.losses.iter().rev().skip(1).all(|l| l.is_finite()));
-        history.diverged_after
-    });
-    assert_eq!(at, [Some(69); 4]);
+fn a_missing_factor_2_is_seen() {
+    let run = tutorial("post")
+        .edit("(2. * (&y_pred - &y)?)?", "(&y_pred - &y)?")
+        .run("no_factor_2");
+    let wrong = [
+        "a NOT the same",
+        "b NOT the same",
+        "c NOT the same",
+        "d NOT the same",
+    ];
+    assert_eq!(verdicts(&run.stdout), wrong);
+    // It trains all the same, at half the rate.
+    assert!(run.losses().is_sorted_by(|a, b| a > b));
 }
 
 #[test]
-fn descent_is_stable_just_below_the_limit_and_not_above() {
-    let (data, _) = post(DType::F64);
-    let limit = LeastSquares::new(&data).unwrap().stability_limit();
-    let options = |factor: f64| Options {
-        learning_rate: factor * limit,
-        epochs: 20_000,
-        ..Options::default()
-    };
-    let below = run(Method::Manual, DType::F64, &options(0.999));
-    let above = run(Method::Manual, DType::F64, &options(1.001));
-    assert!(below.final_loss < below.losses[0]);
-    assert!(above.final_loss > above.losses[0]);
-}
-
-/// The closed form of the descent against the descent itself.
-#[test]
-fn excess_loss_foretells_the_run() {
-    let (data, init) = post(DType::F64);
-    let fit = LeastSquares::new(&data).unwrap();
-    let w0 = init.values().unwrap();
-    let options = Options {
-        learning_rate: 5e-6,
-        ..Options::default()
-    };
-    let history = run(Method::Manual, DType::F64, &options);
-    for epochs in [0, 1, 10, 500, 999] {
-        let foretold = fit.optimum_loss + fit.excess_loss(w0, 5e-6, epochs);
-        let seen = history.losses[epochs as usize];
-        assert!((foretold / seen - 1.).abs() < 1e-9, "{foretold} {seen}");
-    }
-    let epochs = fit.epochs_to(w0, 5e-6, 1.).unwrap();
-    assert!(fit.excess_loss(w0, 5e-6, epochs) <= 1. && fit.excess_loss(w0, 5e-6, epochs - 1) > 1.);
-    assert_eq!(fit.epochs_to(w0, 8e-6, 1.), None);
+fn a_mean_for_the_sum_is_seen() {
+    let run = tutorial("post")
+        .edit(
+            "let loss = sum(&(&y_pred - &y)?.powf(2.)?)?;",
+            "let loss = (&y_pred - &y)?.powf(2.)?.mean_all()?;",
+        )
+        .run("mean");
+    assert!((run.losses()[0] - 7.93768505859375).abs() < 1e-5);
 }
 
 #[test]
-fn the_optimum_has_no_gradient_and_no_even_part() {
-    let (data, _) = post(DType::F64);
-    let fit = LeastSquares::new(&data).unwrap();
-    let [_, b, _, d] = fit.optimum;
-    assert!(b.abs() < 1e-12 && d.abs() < 1e-12);
-    let optimum = Weights::new(fit.optimum, DType::F64, &Device::Cpu).unwrap();
-    let at = Method::Manual
-        .over(&data)
-        .unwrap()
-        .loss_and_grad(&optimum)
-        .unwrap();
-    assert!((at.loss.to_scalar::<f64>().unwrap() - fit.optimum_loss).abs() < 1e-10);
-    assert!(at.grad.values().unwrap().iter().all(|g| g.abs() < 1e-8));
-}
-
-/// Two and three points leave a choice of cubics; the eigenvalues that vanish must not blow up.
-#[test]
-fn few_points_are_met_exactly() {
-    for points in [2, 3, 4] {
-        let data = Data::new(points, DType::F64, &Device::Cpu).unwrap();
-        let fit = LeastSquares::new(&data).unwrap();
-        assert!(fit.optimum_loss < 1e-20, "{points}: {fit:?}");
-        assert!(fit.optimum.iter().all(|w| w.abs() < 10.));
-    }
-}
-
-#[test]
-fn errors_say_what_is_wrong() {
-    let too_few = Data::new(1, DType::F32, &Device::Cpu)
-        .unwrap_err()
-        .to_string();
-    assert!(too_few.starts_with("1 points"), "{too_few}");
-    let half = Data::new(10, DType::F16, &Device::Cpu)
-        .unwrap_err()
-        .to_string();
-    assert!(half.contains("f32 and f64, not for f16"), "{half}");
-    let (data, _) = post(DType::F64);
-    let other = Weights::new([0.; 4], DType::F32, &Device::Cpu).unwrap();
-    assert!(
-        Method::Manual
-            .over(&data)
-            .unwrap()
-            .loss_and_grad(&other)
-            .is_err()
-    );
-}
-
-/// The sum's own gradient, which candle's chain rule relies on.
-#[test]
-fn the_gradient_of_a_sum_is_one_everywhere() {
-    let x = candle_core::Var::new(&[1f64, 2., 3.], &Device::Cpu).unwrap();
-    let loss = (candle_sine::pytorch::sum(&x.sqr().unwrap()).unwrap() * 5.).unwrap();
-    let grads = loss.backward().unwrap();
-    let grad: &Tensor = grads.get(&x).unwrap();
-    assert_eq!(grad.to_vec1::<f64>().unwrap(), [10., 20., 30.]);
+fn a_wrong_sign_is_seen_and_named() {
+    let run = tutorial("post")
+        .edit(
+            "let grad_b = sum(&(&grad_y_pred * x.powf(2.)?)?)?;",
+            "let grad_b = sum(&(&grad_y_pred * x.powf(2.)?)?)?.neg()?;",
+        )
+        .run("sign");
+    let mut expected = ALL_THE_SAME;
+    expected[1] = "b NOT the same";
+    assert_eq!(verdicts(&run.stdout), expected, "{}", run.stdout);
 }

@@ -7,13 +7,14 @@ use candle_sine::device::DeviceName;
 use candle_sine::sine::{Data, Weights};
 use candle_sine::sine::{post, weights::drawn};
 use clap::ValueEnum;
+use std::fmt;
 use std::str::FromStr;
 
 /// The data and the weights a run starts with.
 #[derive(clap::Args)]
 pub struct Problem {
     /// Points of sin(x) on [-π, π]
-    #[arg(long, value_name = "N", default_value_t = 1000, allow_negative_numbers = true, value_parser = points)]
+    #[arg(long, value_name = "N", default_value_t = post::POINTS, allow_negative_numbers = true, value_parser = points)]
     pub points: u32,
 
     /// Draw a, b, c, d as torch.manual_seed(N) and four torch.randn(()) do; "random" picks a seed
@@ -41,6 +42,16 @@ pub struct Problem {
     /// auto, cpu, cuda[:N] or metal[:N]
     #[arg(long, value_name = "DEVICE", default_value_t = DeviceName::Cpu, value_parser = DeviceName::from_str)]
     pub device: DeviceName,
+}
+
+/// A step size, written as the post writes it: `1e-6`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rate(pub f64);
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{:e}", self.0)
+    }
 }
 
 /// f32 or f64.
@@ -161,10 +172,12 @@ fn four_numbers(s: &str) -> Result<[f64; 4], String> {
     numbers.ok_or_else(|| "expected four finite numbers, as in 0.1,-0.2,0.3,0.4".to_owned())
 }
 
-pub fn positive(s: &str) -> Result<f64, String> {
+pub fn rate(s: &str) -> Result<Rate, String> {
     let number = s.parse::<f64>().ok();
     let number = number.filter(|v| v.is_finite() && *v > 0.);
-    number.ok_or_else(|| "expected a finite number above 0".to_owned())
+    number
+        .map(Rate)
+        .ok_or_else(|| "expected a finite number above 0".to_owned())
 }
 
 pub fn positive_count(s: &str) -> Result<usize, String> {

@@ -3,7 +3,7 @@
 mod rows;
 mod table;
 
-use super::args::{Problem, Start, positive, positive_count};
+use super::args::{Problem, Rate, Start, positive_count, rate};
 use super::memory::Needs;
 use super::print::{self, Printer};
 use super::{Answer, files, interrupt, json};
@@ -11,9 +11,9 @@ use anyhow::Result;
 use candle_sine::device;
 use candle_sine::gradcheck::Verdict;
 use candle_sine::sine::gradient::Method;
-use candle_sine::sine::train::{self, Epoch};
-use candle_sine::sine::{Data, Weights};
-use rows::{Row, check_at, post};
+use candle_sine::sine::train::{self, Pause};
+use candle_sine::sine::{Data, Weights, post};
+use rows::{Row, check_at, posts_gradient};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -27,12 +27,12 @@ pub struct Args {
     every: Option<usize>,
 
     /// Length of that run
-    #[arg(long, value_name = "N", default_value_t = 1000, requires = "every", allow_negative_numbers = true, value_parser = positive_count)]
+    #[arg(long, value_name = "N", default_value_t = post::EPOCHS, requires = "every", allow_negative_numbers = true, value_parser = positive_count)]
     epochs: usize,
 
     /// Step size of that run
-    #[arg(long, value_name = "RATE", default_value = "1e-6", requires = "every", allow_hyphen_values = true, value_parser = positive)]
-    learning_rate: f64,
+    #[arg(long, value_name = "RATE", default_value_t = Rate(post::LEARNING_RATE), requires = "every", allow_hyphen_values = true, value_parser = rate)]
+    learning_rate: Rate,
 
     /// Write the rows as JSON; "-" is stdout, which then holds nothing else
     #[arg(long, value_name = "FILE")]
@@ -146,7 +146,7 @@ fn write_json(args: &Args, found: &Found, start: &Start, data: &Data) -> Result<
 /// The rows of the initial weights, or of every K-th epoch.
 fn check_run(args: &Args, data: &Data, init: Weights, out: &mut Printer) -> Result<Found> {
     let Some(every) = args.every else {
-        let rows = check_at(1, data, &init, &post)?;
+        let rows = check_at(1, data, &init, &posts_gradient)?;
         table::rows(&rows, out);
         return Ok(Found {
             rows,
@@ -156,15 +156,16 @@ fn check_run(args: &Args, data: &Data, init: Weights, out: &mut Printer) -> Resu
     interrupt::listen()?;
     let options = train::Options {
         epochs: args.epochs,
-        learning_rate: args.learning_rate,
+        learning_rate: args.learning_rate.0,
         log_every: every,
         ..train::Options::default()
     };
     let mut rows = vec![];
-    let mut gradient = Method::Manual.over(data)?;
-    let history = train::train(gradient.as_mut(), init, &options, &mut |epoch: &Epoch| {
-        if epoch.loss.is_some() {
-            let checked = check_at(epoch.epoch, data, epoch.weights, &post)?;
+    let mut descent = Method::Manual.descent(data, &init)?;
+    let history = train::train(descent.as_mut(), &options, &mut |pause: &Pause| {
+        if pause.loss.is_some() {
+            let weights = pause.y_pred_weights()?;
+            let checked = check_at(pause.epoch, data, &weights, &posts_gradient)?;
             table::rows(&checked, out);
             rows.extend(checked);
         }

@@ -1,11 +1,11 @@
 //! `candle-sine compare`: every rung of the ladder on one problem, side by side.
 
+mod outcome;
 mod picture;
-mod report;
 mod rung;
 mod table;
 
-use super::args::{Problem, Start, positive, positive_count};
+use super::args::{Problem, Rate, Start, positive_count, rate};
 use super::divergence::warn_if_unstable;
 use super::memory::Needs;
 use super::print::{Printer, warning};
@@ -16,7 +16,7 @@ use candle_sine::sine::gradient::Method;
 use candle_sine::sine::gradient::fused::has_kernel;
 use candle_sine::sine::least_squares::LeastSquares;
 use candle_sine::sine::train::Options;
-use candle_sine::sine::{Data, Weights};
+use candle_sine::sine::{Data, Weights, post};
 use rung::{Choice, Rung};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -35,19 +35,19 @@ pub struct Args {
     gradient: Vec<Method>,
 
     /// Passes over the data
-    #[arg(long, value_name = "N", default_value_t = 1000, allow_negative_numbers = true, value_parser = positive_count)]
+    #[arg(long, value_name = "N", default_value_t = post::EPOCHS, allow_negative_numbers = true, value_parser = positive_count)]
     epochs: usize,
 
     /// Step size of gradient descent
-    #[arg(long, value_name = "RATE", default_value = "1e-6", allow_hyphen_values = true, value_parser = positive)]
-    learning_rate: f64,
+    #[arg(long, value_name = "RATE", default_value_t = Rate(post::LEARNING_RATE), allow_hyphen_values = true, value_parser = rate)]
+    learning_rate: Rate,
 
     /// Step size of AdamW, which is no gradient descent and has a scale of its own [default: 1e-2]
-    #[arg(long, value_name = "RATE", allow_hyphen_values = true, value_parser = positive)]
-    adamw_rate: Option<f64>,
+    #[arg(long, value_name = "RATE", allow_hyphen_values = true, value_parser = rate)]
+    adamw_rate: Option<Rate>,
 
     /// Print the loss of every N-th epoch
-    #[arg(long, value_name = "N", default_value_t = 100, allow_negative_numbers = true, value_parser = positive_count)]
+    #[arg(long, value_name = "N", default_value_t = post::LOG_EVERY, allow_negative_numbers = true, value_parser = positive_count)]
     log_every: usize,
 
     /// Directory for the plot
@@ -85,7 +85,7 @@ impl Args {
         let mut choices: Vec<_> = methods.map(|(_, &m)| Choice::Gradient(m)).collect();
         match (given.contains(&Method::Optimizer), self.adamw_rate) {
             (true, _) => choices.push(Choice::AdamW),
-            (false, Some(rate)) => bail!("--adamw-rate {rate:e}: only with the rung optimizer"),
+            (false, Some(rate)) => bail!("--adamw-rate {rate}: only with the rung optimizer"),
             (false, None) => {}
         }
         Ok(choices)
@@ -151,7 +151,7 @@ pub fn run(args: &Args) -> Result<Answer> {
     let data = args.problem.data(&device)?;
     let init = args.problem.weights(start.init, &device)?;
     let fit = LeastSquares::new(&data)?;
-    warn_if_unstable(&args.problem, args.learning_rate, &fit);
+    warn_if_unstable(&args.problem, args.learning_rate.0, &fit);
     if choices.contains(&Choice::Gradient(Method::Fused)) && !has_kernel(&device) {
         warning("fused: no kernel for Metal, so tensor operations");
     }
@@ -167,14 +167,14 @@ pub fn run(args: &Args) -> Result<Answer> {
         choices,
         rungs,
     };
-    report::finish(&comparison, out)
+    outcome::finish(&comparison, out)
 }
 
 /// One rung after the other, up to the one that Ctrl-C leaves unfinished.
 fn climb(args: &Args, choices: &[Choice], data: &Data, init: &Weights) -> Result<Vec<Rung>> {
     let mut rungs = vec![];
     for &choice in choices {
-        match rung::descend(choice, args, data, init)? {
+        match rung::train_one(choice, args, data, init)? {
             Some(rung) => rungs.push(rung),
             None => break,
         }

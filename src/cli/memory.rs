@@ -38,20 +38,6 @@ impl Needs {
     }
 }
 
-/// Points whose tensors fill pages of 2 MiB.
-pub const LARGE: u32 = 1 << 20;
-
-/// Whether Linux hands out memory in small pages alone. mimalloc asks for pages of 2 MiB, which large
-/// tensors are read faster from; a run of a thousand points touches a little of each, and clearing
-/// all of them took it half of its time.
-pub fn small_pages(alone: bool) {
-    #[cfg(target_os = "linux")]
-    {
-        // A kernel without large pages says no, and nothing is lost.
-        let _ = rustix::thread::disable_transparent_huge_pages(alone);
-    }
-}
-
 /// How many tensors of the data's size a way to the gradient holds at once, at most.
 pub fn tensors(gradient: Method) -> usize {
     match gradient {

@@ -52,19 +52,6 @@ enum Command {
     Guide(guide::Args),
 }
 
-impl Cli {
-    /// Of the data; the audit and the guide have none.
-    fn points(&self) -> u32 {
-        match &self.command {
-            None => self.train.problem.points,
-            Some(Command::Train(args)) => args.problem.points,
-            Some(Command::Check(args)) => args.problem.points,
-            Some(Command::Compare(args)) => args.problem.points,
-            Some(Command::Audit(_) | Command::Guide(_)) => 0,
-        }
-    }
-}
-
 const EXIT_CODES: &str = "Exit status: 0 yes; 1 a negative answer (the loss diverged, gradients \
 disagree or none could be certified, the audit differs from its record); 2 it could not be done; \
 130 ended by Ctrl-C: train, compare and check --every write what was learned by then.";
@@ -83,8 +70,6 @@ enum Answer {
 }
 
 pub fn run() -> ExitCode {
-    // From the first allocation on, until the number of points is known.
-    memory::small_pages(true);
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) if !error.use_stderr() => {
@@ -92,7 +77,6 @@ pub fn run() -> ExitCode {
         }
         Err(error) => return could_not(&one_line(&error.to_string())),
     };
-    memory::small_pages(cli.points() < memory::LARGE);
     match dispatch(&cli) {
         Ok(Answer::Yes) => ExitCode::SUCCESS,
         Ok(Answer::No) => ExitCode::from(1),

@@ -3,9 +3,9 @@
 mod checkpoint;
 pub mod figures;
 mod hint;
-mod report;
+mod outcome;
 
-use super::args::{Problem, Start, positive, positive_count};
+use super::args::{Problem, Rate, Start, positive_count, rate};
 use super::divergence::{diverged, warn_if_unstable};
 use super::memory::{self, Needs};
 use super::print::{Printer, python_float};
@@ -15,10 +15,10 @@ use anyhow::{Context, Result, bail};
 use candle_sine::device;
 use candle_sine::plot::Format;
 use candle_sine::sine::gradient::fused::has_kernel;
-use candle_sine::sine::gradient::{Gradient, Method};
+use candle_sine::sine::gradient::{Descent, Method};
 use candle_sine::sine::least_squares::LeastSquares;
 use candle_sine::sine::train::{self, History, Options};
-use candle_sine::sine::{Data, Weights};
+use candle_sine::sine::{Data, Weights, post};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -35,15 +35,15 @@ pub struct Args {
     pub resume: Option<PathBuf>,
 
     /// Passes over the data
-    #[arg(long, value_name = "N", default_value_t = 1000, allow_negative_numbers = true, value_parser = positive_count)]
+    #[arg(long, value_name = "N", default_value_t = post::EPOCHS, allow_negative_numbers = true, value_parser = positive_count)]
     pub epochs: usize,
 
     /// Step size of gradient descent
-    #[arg(long, value_name = "RATE", default_value = "1e-6", allow_hyphen_values = true, value_parser = positive)]
-    pub learning_rate: f64,
+    #[arg(long, value_name = "RATE", default_value_t = Rate(post::LEARNING_RATE), allow_hyphen_values = true, value_parser = rate)]
+    pub learning_rate: Rate,
 
     /// Print the loss of every N-th epoch
-    #[arg(long, value_name = "N", default_value_t = 100, allow_negative_numbers = true, value_parser = positive_count)]
+    #[arg(long, value_name = "N", default_value_t = post::LOG_EVERY, allow_negative_numbers = true, value_parser = positive_count)]
     pub log_every: usize,
 
     /// How the gradient is found
@@ -80,7 +80,7 @@ impl Args {
         Options {
             first_epoch,
             epochs: self.epochs,
-            learning_rate: self.learning_rate,
+            learning_rate: self.learning_rate.0,
             log_every: self.log_every,
             patience: PATIENCE,
         }
@@ -152,15 +152,15 @@ pub fn run(args: &Args) -> Result<Answer> {
     let fit = LeastSquares::new(&data)?;
     let options = args.options(first_epoch);
     if !args.quiet {
-        warn_if_unstable(&args.problem, args.learning_rate, &fit);
+        warn_if_unstable(&args.problem, args.learning_rate.0, &fit);
     }
     let mut out = Printer::quiet(args.quiet || args.json_to_stdout());
     args.problem.name_seed(&start, &mut out);
     if args.gradient == Method::Fused && !has_kernel(&device) {
         out.note("fused: no kernel for Metal, so tensor operations");
     }
-    let mut gradient = args.gradient.over(&data)?;
-    let history = descend(gradient.as_mut(), init.clone(), &options, args, &mut out)?;
+    let mut descent = args.gradient.descent(&data, &init)?;
+    let history = print_table(descent.as_mut(), &options, args, &mut out)?;
     let run = Run {
         args,
         start,
@@ -171,13 +171,12 @@ pub fn run(args: &Args) -> Result<Answer> {
         init,
         history,
     };
-    report::finish(&run, out)
+    outcome::finish(&run, out)
 }
 
-/// The descent, with its table on stdout as it goes.
-fn descend(
-    gradient: &mut dyn Gradient,
-    init: Weights,
+/// Trains, with the table on stdout as it goes.
+fn print_table(
+    descent: &mut dyn Descent,
     options: &Options,
     args: &Args,
     out: &mut Printer,
@@ -187,12 +186,12 @@ fn descend(
         true => Progress::default(),
         false => Progress::new("", options.epochs, args.problem.points),
     };
-    let history = train::train(gradient, init, options, &mut |epoch| {
-        if let Some(loss) = epoch.loss {
-            let line = format!("epoch : {}, loss : {}", epoch.epoch, python_float(loss));
+    let history = train::train(descent, options, &mut |pause| {
+        if let Some(loss) = pause.loss {
+            let line = format!("epoch : {}, loss : {}", pause.epoch, python_float(loss));
             progress.suspend(|| out.line(line));
         }
-        progress.reached(epoch.done);
+        progress.reached(pause.done);
         Ok(interrupt::go_on())
     });
     Ok(history?)

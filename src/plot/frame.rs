@@ -85,8 +85,7 @@ impl<'a> Frame<'a> {
         }
     }
 
-    /// A point that has no place interrupts a line. A line of one point is a disc: around others where
-    /// it is the `first`, upon them where it is not.
+    /// A point that has no place interrupts a line.
     fn draw_line<DB: DrawingBackend>(
         &self,
         area: &DrawingArea<DB, Shift>,
@@ -98,13 +97,7 @@ impl<'a> Frame<'a> {
     {
         for piece in line.points.split(|p| !self.axes.shows(*p)) {
             let piece: Vec<_> = piece.iter().map(|p| units(self.place(*p))).collect();
-            let stroke = match (line.stroke, piece.len()) {
-                (_, 0) => continue,
-                (Stroke::Solid | Stroke::Dashed, 1) => {
-                    Stroke::Markers(if first { 1.5 } else { 0.5 } * MARKER)
-                }
-                (stroke, _) => stroke,
-            };
+            let stroke = visible_stroke(line.stroke, piece.len(), first);
             draw_stroke(area, line.color, stroke, piece)?;
         }
         Ok(())
@@ -188,12 +181,14 @@ impl<'a> Frame<'a> {
         area.draw(&PathElement::new(frame, pen(&gray, FRAME_WIDTH)))?;
         for (i, line) in named().enumerate() {
             let y = top + 4. + row * (i as f64 + 0.5);
-            let xs: &[f64] = match line.stroke {
+            let points = line.points.iter().filter(|p| self.axes.shows(**p));
+            let stroke = visible_stroke(line.stroke, points.take(2).count(), i == 0);
+            let xs: &[f64] = match stroke {
                 Stroke::Markers(_) => &[22.],
                 Stroke::Solid | Stroke::Dashed => &[8., 36.],
             };
             let sample = xs.iter().map(|x| units((left + x, y))).collect();
-            draw_stroke(area, line.color, line.stroke, sample)?;
+            draw_stroke(area, line.color, stroke, sample)?;
             area.draw_text(&line.label, &style, units((left + 46., y)))?;
         }
         Ok(())
@@ -233,6 +228,17 @@ impl<'a> Frame<'a> {
     fn place_y(&self, y: f64) -> f64 {
         let y = self.axes.scaled(y);
         self.bottom - (y - self.y.0) / (self.y.1 - self.y.0) * (self.bottom - self.top)
+    }
+}
+
+/// A line of one point is a disc: larger than markers where it is the `first`, so that it can be seen
+/// around those upon it, smaller where it is not.
+fn visible_stroke(stroke: Stroke, points: usize, first: bool) -> Stroke {
+    match stroke {
+        Stroke::Solid | Stroke::Dashed if points == 1 => {
+            Stroke::Markers(if first { 1.5 } else { 0.5 } * MARKER)
+        }
+        other => other,
     }
 }
 

@@ -37,7 +37,8 @@ impl Moments {
     /// # Errors
     /// A device that cannot be read.
     pub fn new(data: &Data) -> Result<Self> {
-        let [x1, x2, x3, x4, x5, x6, y, xy, x2y, x3y, yty] = pass::over(PowerSums, data)?;
+        let [x1, x2, x3, x4, x5, x6, y, xy, x2y, x3y, yty] =
+            pass::sums_on_any_device(PowerSums, data)?;
         let n = data.x.elem_count() as f64;
         Ok(Self {
             xtx: [
@@ -144,7 +145,7 @@ impl LeastSquares {
         let (eigenvalues, eigenvectors) = eigen(xtx);
         let optimum = pseudo_solve(&eigenvalues, &eigenvectors, &xty);
         // Point by point: the moments would not tell a loss of 1e-20 from 0.
-        let [optimum_loss] = pass::over(Residual(optimum), data)?;
+        let [optimum_loss] = pass::sums_on_any_device(Residual(optimum), data)?;
         Ok(Self {
             optimum,
             optimum_loss,

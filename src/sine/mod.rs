@@ -1,15 +1,10 @@
-//! The post, one file per section.
+//! The engine of the commands: the post's descent on any device and any number of points, as fast as
+//! the hardware. To follow the post, read `src/tutorial/post.rs` instead.
 //!
-//! | the post | here |
-//! |---|---|
-//! | `x = torch.linspace(...)`, `y = torch.sin(x)` | [`data`] |
-//! | `a = torch.randn(())` and so on | [`weights`] |
-//! | `a * x**3 + b * x**2 + c * x + d` | [`cubic`] |
-//! | `grad_y_pred`, `grad_a`, ... | [`gradient`] |
-//! | `for epoch in range(1000)` | [`train`] |
-//!
-//! [`post`] holds the post's numbers, and [`least_squares`] what it leaves unsaid: where its gradient
-//! descent is heading, and how fast it may go.
+//! [`Data`] (x and y) and [`Weights`] (a, b, c, d) go into a [`gradient::Method`], a way to the loss and
+//! its gradient; [`train::train`] lets it descend and returns a history. [`least_squares`] holds what
+//! the post leaves unsaid: where its descent is heading, and how fast it may go. [`post`] holds the
+//! post's numbers, which are the defaults of everything here.
 
 pub mod cubic;
 pub mod data;

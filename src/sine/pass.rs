@@ -63,7 +63,10 @@ pub(super) fn is_shared(x: &Tensor) -> bool {
 ///
 /// # Errors
 /// A device that cannot be read.
-pub(super) fn over<const K: usize>(terms: impl Terms<K>, data: &Data) -> Result<[f64; K]> {
+pub(super) fn sums_on_any_device<const K: usize>(
+    terms: impl Terms<K>,
+    data: &Data,
+) -> Result<[f64; K]> {
     let Data { x, y } = data;
     if x.device().is_cpu() {
         return sums(terms, x, y);

@@ -1,7 +1,7 @@
 //! `for epoch in range(1000)`: gradient descent, and what it leaves behind.
 
-use super::gradient::Gradient;
-use super::{Data, Weights};
+use super::gradient::Descent;
+use super::{Data, Weights, post};
 use candle_core::{DType, Device, Result, Tensor};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -17,8 +17,8 @@ pub struct Options {
     pub learning_rate: f64,
     /// Epochs 1, 1 + `log_every`, 1 + 2 `log_every`, ... are logged.
     pub log_every: usize,
-    /// How long the observer may be left alone between two logged epochs; zero lets it see every
-    /// epoch. Many epochs in one go cost less each, and come to the same numbers.
+    /// How long a row of epochs between two pauses may take; zero means a pause after every epoch. Many
+    /// epochs in a row cost less each, and come to the same numbers.
     pub patience: Duration,
 }
 
@@ -26,9 +26,9 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             first_epoch: 1,
-            epochs: 1000,
-            learning_rate: 1e-6,
-            log_every: 100,
+            epochs: post::EPOCHS,
+            learning_rate: post::LEARNING_RATE,
+            log_every: post::LOG_EVERY,
             patience: Duration::ZERO,
         }
     }
@@ -41,25 +41,32 @@ impl Options {
         epoch.wrapping_sub(1).is_multiple_of(self.log_every.max(1))
     }
 
-    /// From `epoch`, itself included, to the next that is logged.
+    /// Epochs from `epoch`, itself included, to the next that is logged, itself not included.
     fn until_logged(&self, epoch: usize) -> usize {
         let every = self.log_every.max(1);
         every - epoch.wrapping_sub(1) % every
     }
 }
 
-/// What an observer sees of an epoch.
-#[derive(Debug)]
-pub struct Epoch<'a> {
-    /// Counted from 1, as the post prints it.
+/// A pause of a run, after one of its epochs.
+pub struct Pause<'a> {
+    /// The epoch that is just over, counted from 1, as the post prints it.
     pub epoch: usize,
-    /// The loss at these weights, known on epochs that are logged.
-    pub loss: Option<f64>,
-    /// The weights that this epoch's `y_pred` was computed with.
-    pub weights: &'a Weights,
-    /// How many epochs of the run are done by now: where epochs were done in one go, this is the
-    /// first of them and the others are over as well.
+    /// How many epochs of this run are over.
     pub done: usize,
+    /// The loss of this epoch, known where it is logged.
+    pub loss: Option<f64>,
+    descent: &'a dyn Descent,
+}
+
+impl Pause<'_> {
+    /// The weights that this epoch's `y_pred` and loss were computed with.
+    ///
+    /// # Errors
+    /// A device that cannot be read.
+    pub fn y_pred_weights(&self) -> Result<Weights> {
+        self.descent.y_pred_weights()
+    }
 }
 
 /// What a run leaves behind.
@@ -78,9 +85,9 @@ pub struct History {
     pub diverged_after: Option<usize>,
 }
 
-/// Descends from `weights`, telling `observe` of every epoch, or, given some
-/// [patience](Options::patience), of those that are logged and some between; it may end the run by
-/// [`ControlFlow::Break`].
+/// Trains: `options.epochs` epochs of `descent`. In every pause `at_pause` is called, and may end the run
+/// by [`ControlFlow::Break`]. There is a pause after every logged epoch, and between two of these as
+/// often as [`Options::patience`] wants it.
 ///
 /// Losses stay on the device between two logged epochs: nothing waits for them.
 ///
@@ -91,10 +98,10 @@ pub struct History {
 ///
 /// let data = Data::new(1000, DType::F32, &Device::Cpu)?;
 /// let w = Weights::new(post::WEIGHTS.map(f64::from), DType::F32, &Device::Cpu)?;
-/// let mut manual = Method::Manual.over(&data)?;
-/// let history = train::train(manual.as_mut(), w, &train::Options::default(), &mut |epoch| {
-///     if let Some(loss) = epoch.loss {
-///         println!("epoch : {}, loss : {loss}", epoch.epoch);
+/// let mut manual = Method::Manual.descent(&data, &w)?;
+/// let history = train::train(manual.as_mut(), &train::Options::default(), &mut |pause| {
+///     if let Some(loss) = pause.loss {
+///         println!("epoch : {}, loss : {loss}", pause.epoch);
 ///     }
 ///     Ok(ControlFlow::Continue(()))
 /// })?;
@@ -103,57 +110,57 @@ pub struct History {
 /// ```
 ///
 /// # Errors
-/// Those of the gradient, of the device and of the observer. A loss that is not finite is no
-/// error: the run ends and [`History::diverged_after`] names the epoch.
+/// Those of the descent, of the device and of `at_pause`. A loss that is not finite is no error: the
+/// run ends and [`History::diverged_after`] names the epoch.
 pub fn train(
-    gradient: &mut dyn Gradient,
-    mut weights: Weights,
+    descent: &mut dyn Descent,
     options: &Options,
-    observe: &mut dyn FnMut(&Epoch) -> Result<ControlFlow<()>>,
+    at_pause: &mut dyn FnMut(&Pause) -> Result<ControlFlow<()>>,
 ) -> Result<History> {
     let mut losses = Losses::default();
-    let mut y_pred_weights = weights.clone();
-    let end = options.first_epoch + options.epochs;
-    let (mut epoch, mut pace) = (options.first_epoch, Pace::default());
-    while epoch < end && losses.diverged_after().is_none() {
+    let mut pace = Pace::default();
+    let mut done = 0;
+    while done < options.epochs && losses.diverged_after().is_none() {
+        let next = options.first_epoch + done;
+        let row = pace.row(next, options.epochs - done, options);
         let began = Instant::now();
-        let epochs = pace.epochs(epoch, end, options);
-        let stretch = gradient.descend(&weights, options.learning_rate, epochs)?;
-        losses.push(stretch.losses)?;
-        let before = std::mem::replace(&mut weights, stretch.weights);
-        y_pred_weights = stretch.y_pred_weights;
+        losses.push(descent.descend(options.learning_rate, row)?)?;
+        done += row;
+        let epoch = options.first_epoch + done - 1;
         let loss = match options.logs(epoch) {
-            true => losses.fetch_at(epoch - options.first_epoch)?,
+            true => losses.fetch_last()?,
             false => None,
         };
-        let weights = &before;
-        let done = epoch + epochs - options.first_epoch;
-        let finite = loss.is_none_or(f64::is_finite);
-        let observed = Epoch {
+        let descent = &*descent;
+        let pause = Pause {
             epoch,
-            loss,
-            weights,
             done,
+            loss,
+            descent,
         };
-        if !finite || observe(&observed)?.is_break() {
+        if losses.diverged_after().is_some() || at_pause(&pause)?.is_break() {
             break;
         }
-        pace.adapt(began.elapsed(), options.patience);
-        epoch += epochs;
+        pace.adapt(row, began.elapsed(), options.patience);
     }
-    let loss = gradient.loss_and_grad(&weights)?.loss;
-    let loss = loss.to_device(&Device::Cpu)?;
     losses.fetch()?;
     Ok(History {
         diverged_after: losses.diverged_after(),
         losses: losses.fetched,
-        weights,
-        y_pred_weights,
-        final_loss: loss.to_dtype(DType::F64)?.to_scalar()?,
+        weights: descent.weights()?,
+        y_pred_weights: descent.y_pred_weights()?,
+        final_loss: number(&descent.loss()?)?,
     })
 }
 
-/// How many epochs to do in one go.
+/// Of a tensor of rank 0.
+fn number(tensor: &Tensor) -> Result<f64> {
+    // To the CPU first: Metal has no f64.
+    let here = tensor.to_device(&Device::Cpu)?;
+    here.to_dtype(DType::F64)?.to_scalar()
+}
+
+/// How many epochs to do in a row.
 struct Pace {
     epochs: usize,
 }
@@ -165,17 +172,21 @@ impl Default for Pace {
 }
 
 impl Pace {
-    /// Bounds the memory that one go takes.
+    /// Bounds the memory that a row takes.
     const MOST: usize = 4096;
 
-    /// From `epoch` on, up to the next that is logged or to the `end`.
-    fn epochs(&self, epoch: usize, end: usize, options: &Options) -> usize {
-        let until_logged = options.until_logged(epoch);
-        self.epochs.min(until_logged).min(end - epoch)
+    /// The length of the row that begins with `epoch`, of `left` epochs that are left. A logged epoch is
+    /// a row of its own, so that its pause comes right after it.
+    fn row(&self, epoch: usize, left: usize, options: &Options) -> usize {
+        match options.logs(epoch) {
+            true => 1,
+            false => self.epochs.min(options.until_logged(epoch)).min(left),
+        }
     }
 
-    fn adapt(&mut self, took: Duration, patience: Duration) {
-        if patience.is_zero() {
+    /// A row that a logged epoch has cut short says nothing of the pace.
+    fn adapt(&mut self, row: usize, took: Duration, patience: Duration) {
+        if patience.is_zero() || row < self.epochs {
             return;
         }
         self.epochs = match took {
@@ -205,10 +216,10 @@ impl Losses {
         }
     }
 
-    /// The loss of the `i`-th epoch, or the one that ended the run before it.
-    fn fetch_at(&mut self, i: usize) -> Result<Option<f64>> {
+    /// The last loss, or the one before it that was not finite.
+    fn fetch_last(&mut self) -> Result<Option<f64>> {
         self.fetch()?;
-        Ok(self.fetched.get(i).or(self.fetched.last()).copied())
+        Ok(self.fetched.last().copied())
     }
 
     fn fetch(&mut self) -> Result<()> {

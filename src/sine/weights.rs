@@ -86,7 +86,7 @@ impl Weights {
     ///
     /// # Errors
     /// A gradient of another shape, dtype or device.
-    pub fn descend(&self, grad: &Weights, learning_rate: f64) -> Result<Weights> {
+    pub fn step(&self, grad: &Weights, learning_rate: f64) -> Result<Weights> {
         Ok(Weights {
             a: (&self.a - (learning_rate * &grad.a)?)?,
             b: (&self.b - (learning_rate * &grad.b)?)?,

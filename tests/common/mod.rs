@@ -3,6 +3,8 @@
 // Each test binary uses a part of this.
 #![allow(dead_code)]
 
+pub mod program;
+
 use assert_cmd::Command;
 use std::path::Path;
 use std::process::Output;

@@ -44,7 +44,7 @@ impl Row {
 pub type Manual<'a> = &'a dyn Fn(&Data, &Weights) -> Result<Weights>;
 
 /// The post's.
-pub fn post(data: &Data, weights: &Weights) -> Result<Weights> {
+pub fn posts_gradient(data: &Data, weights: &Weights) -> Result<Weights> {
     Ok(Method::Manual.over(data)?.loss_and_grad(weights)?.grad)
 }
 
@@ -59,7 +59,7 @@ pub fn check_at(epoch: usize, data: &Data, w: &Weights, manual: Manual) -> Resul
     let mut autograd = Method::Autograd.over(data)?;
     let by_backward = autograd.loss_and_grad(w)?.grad.values()?;
     let row = |i: usize| {
-        let report = compare(data, w, manual, i, rounding[i])?;
+        let report = gradcheck_weight(data, w, manual, i, rounding[i])?;
         Ok(row(
             epoch,
             data.x.dtype(),
@@ -73,7 +73,13 @@ pub fn check_at(epoch: usize, data: &Data, w: &Weights, manual: Manual) -> Resul
 }
 
 /// gradcheck of weight `i`, with what rounding may do as its absolute tolerance and no other.
-fn compare(data: &Data, w: &Weights, manual: Manual, i: usize, atol: f64) -> Result<InputReport> {
+fn gradcheck_weight(
+    data: &Data,
+    w: &Weights,
+    manual: Manual,
+    i: usize,
+    atol: f64,
+) -> Result<InputReport> {
     let ones = [&w.a, &w.b, &w.c, &w.d].map(Tensor::ones_like);
     let ones = ones.into_iter().collect::<Result<Vec<_>>>()?;
     // The probes are for functions whose backward is in doubt; here the gradient is.
@@ -179,7 +185,7 @@ mod tests {
         let data = Data::new(1000, dtype, &Device::Cpu).unwrap();
         let w = Weights::new(post::WEIGHTS.map(f64::from), dtype, &Device::Cpu).unwrap();
         let planted = |data: &Data, w: &Weights| {
-            let Weights { a, b, c, d } = post(data, w)?;
+            let Weights { a, b, c, d } = posts_gradient(data, w)?;
             let mut grad = [a, b, c, d];
             grad[weight] = (&grad[weight] * factor)?;
             let [a, b, c, d] = grad;
@@ -210,7 +216,7 @@ mod tests {
         for values in [[1e30; 4], [1e-8, 1e6, 1e-8, 1e6], [1e4, 0., 0., 0.]] {
             let data = Data::new(1000, DType::F32, &Device::Cpu).unwrap();
             let w = Weights::new(values, DType::F32, &Device::Cpu).unwrap();
-            let Ok(rows) = check_at(1, &data, &w, &post) else {
+            let Ok(rows) = check_at(1, &data, &w, &posts_gradient) else {
                 continue;
             };
             for row in rows.iter().filter(|r| r.verdict == Verdict::Pass) {

@@ -4,7 +4,7 @@ use super::super::{interrupt, memory, progress::Progress};
 use super::Args;
 use anyhow::Result;
 use candle_sine::sine::gradient::optimizer::Optimizer;
-use candle_sine::sine::gradient::{Gradient, Method};
+use candle_sine::sine::gradient::{Descent, Method};
 use candle_sine::sine::train::{self, History};
 use candle_sine::sine::{Data, Weights};
 use std::time::Instant;
@@ -28,8 +28,8 @@ impl Choice {
 
     pub fn learning_rate(self, args: &Args) -> f64 {
         match self {
-            Self::Gradient(_) => args.learning_rate,
-            Self::AdamW => args.adamw_rate.unwrap_or(ADAMW_RATE),
+            Self::Gradient(_) => args.learning_rate.0,
+            Self::AdamW => args.adamw_rate.map_or(ADAMW_RATE, |rate| rate.0),
         }
     }
 
@@ -41,10 +41,10 @@ impl Choice {
         }
     }
 
-    fn over(self, data: &Data) -> candle_core::Result<Box<dyn Gradient>> {
+    fn descent(self, data: &Data, init: &Weights) -> candle_core::Result<Box<dyn Descent>> {
         match self {
-            Self::Gradient(method) => method.over(data),
-            Self::AdamW => Ok(Box::new(Optimizer::adamw(data)?)),
+            Self::Gradient(method) => method.descent(data, init),
+            Self::AdamW => Ok(Box::new(Optimizer::adamw(data, init)?)),
         }
     }
 }
@@ -53,7 +53,7 @@ impl Choice {
 pub struct Rung {
     pub choice: Choice,
     pub history: History,
-    /// Until the first epoch could begin: what depends on the data alone, and one gradient to warm
+    /// Until the first epoch could begin: what depends on the data alone, and one loss to warm
     /// up.
     pub setup_seconds: f64,
     /// Not a number where the first epoch was the last.
@@ -111,25 +111,25 @@ impl Times {
 }
 
 /// Nothing where Ctrl-C came before its last epoch.
-pub fn descend(choice: Choice, args: &Args, data: &Data, init: &Weights) -> Result<Option<Rung>> {
+pub fn train_one(choice: Choice, args: &Args, data: &Data, init: &Weights) -> Result<Option<Rung>> {
     if interrupt::asked() {
         return Ok(None);
     }
     let device = init.a.device();
     let began = Instant::now();
-    let mut gradient = choice.over(data)?;
-    gradient.loss_and_grad(init)?;
+    let mut descent = choice.descent(data, init)?;
+    descent.loss()?;
     device.synchronize()?;
     let setup_seconds = began.elapsed().as_secs_f64();
     let name = format!("{:>9} ", choice.name());
     let progress = Progress::new(&name, args.epochs, args.problem.points);
     let mut times = Times::default();
     let options = args.options(choice.learning_rate(args));
-    let history = train::train(gradient.as_mut(), init.clone(), &options, &mut |epoch| {
+    let history = train::train(descent.as_mut(), &options, &mut |pause| {
         // A GPU is given its work ahead of time: what counts is when it is done.
         device.synchronize()?;
-        times.reached(epoch.done);
-        progress.reached(epoch.done);
+        times.reached(pause.done);
+        progress.reached(pause.done);
         times.go_on();
         Ok(interrupt::go_on())
     })?;

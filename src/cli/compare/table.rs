@@ -23,7 +23,7 @@ pub fn print(comparison: &Comparison, out: &mut Printer) {
     };
     let names = rungs.iter().map(|r| r.choice.name().to_owned());
     row("epoch", names.collect(), "differ by");
-    let options = args.options(args.learning_rate);
+    let options = args.options(args.learning_rate.0);
     for epoch in (1..=longest(rungs)).filter(|&epoch| options.logs(epoch)) {
         let loss = |r: &Rung| r.history.losses.get(epoch - 1).map_or("-".to_owned(), loss);
         let apart = spread(gradients, epoch).map_or("-".to_owned(), |s| format!("{s:.1e}"));
@@ -56,8 +56,11 @@ fn difference(gradients: &[Rung], epochs: usize) -> String {
 }
 
 fn loss(loss: &f64) -> String {
+    if !loss.is_finite() {
+        return format!("{loss:.4e}");
+    }
     let before = loss.abs().max(1.).log10() as usize + 1;
-    match loss.is_finite() && before < WIDTH - 1 {
+    match before < WIDTH - 1 {
         true => format!("{loss:.*}", (WIDTH - 2).saturating_sub(before)),
         false => format!("{loss:.4e}"),
     }

@@ -88,7 +88,7 @@ fn loss(run: &Run) -> Result<Figure> {
 /// Epochs from `first` on and their losses: at most some [`MOST`], evenly chosen, the last among them.
 pub fn thinned(first: usize, losses: &[f64]) -> (Vec<f64>, Vec<f64>) {
     let step = losses.len().div_ceil(MOST).max(1);
-    let chosen = |i: &usize| i % step == 0 || i + 1 == losses.len();
+    let chosen = |i: &usize| i.is_multiple_of(step) || i + 1 == losses.len();
     let chosen = (0..losses.len()).filter(chosen);
     chosen.map(|i| ((first + i) as f64, losses[i])).unzip()
 }

@@ -4,6 +4,7 @@ use super::super::args::Precision;
 use super::Run;
 use candle_sine::plot::Format;
 use candle_sine::sine::gradient::Method;
+use candle_sine::sine::post;
 use std::path::Path;
 
 /// Above the least-squares optimum by less than this part of it, a run has converged.
@@ -55,10 +56,10 @@ pub fn interruption(run: &Run, weights: [f64; 4]) -> String {
         None => init(weights),
     };
     let mut command = format!("{}{from} --epochs {}", program(), options.epochs - done);
-    if options.learning_rate != 1e-6 {
+    if options.learning_rate != post::LEARNING_RATE {
         command += &format!(" --learning-rate {:e}", options.learning_rate);
     }
-    if args.log_every != 100 {
+    if args.log_every != post::LOG_EVERY {
         command += &format!(" --log-every {}", args.log_every);
     }
     command += &others(run);
@@ -104,7 +105,7 @@ fn init([a, b, c, d]: [f64; 4]) -> String {
 fn others(run: &Run) -> String {
     let (args, problem) = (run.args, &run.args.problem);
     let mut options = String::new();
-    if problem.points != 1000 {
+    if problem.points != post::POINTS {
         options += &format!(" --points {}", problem.points);
     }
     if problem.dtype == Precision::F64 {

@@ -3,8 +3,8 @@
 #[cfg(feature = "cuda")]
 mod cuda;
 
-use super::numbers::{self, LossAndGradOf};
-use super::{Gradient, LossAndGrad, Stretch};
+use super::descent::{ByNumbers, ByTensors, Descent, Numbers};
+use super::{Gradient, LossAndGrad};
 use crate::pytorch::sum;
 use crate::sine::cubic::{Powers, cubic};
 use crate::sine::pass::{self, Terms};
@@ -33,6 +33,22 @@ impl Fused {
         let y = data.y.clone();
         Ok(Self { x, y })
     }
+
+    /// On the CPU the same pass, with weights that are numbers. On a CUDA device the same kernel,
+    /// which leaves the next weights there.
+    pub(super) fn descent(self, weights: &Weights) -> Result<Box<dyn Descent>> {
+        Ok(match self.x.device() {
+            Device::Cpu => {
+                let (dtype, shared) = (self.x.dtype(), pass::is_shared(&self.x));
+                let Self { x, y } = self;
+                let pass = move |w| pass::sums(SquaredError(w), &x, &y).map(split);
+                Box::new(ByNumbers::new(pass, weights, dtype, shared)?)
+            }
+            #[cfg(feature = "cuda")]
+            Device::Cuda(_) => Box::new(cuda::OnDevice::new(self, weights)?),
+            _ => Box::new(ByTensors::new(self, weights)),
+        })
+    }
 }
 
 impl Gradient for Fused {
@@ -49,30 +65,6 @@ impl Gradient for Fused {
             loss: loss.detach(),
             grad,
         })
-    }
-
-    /// On the CPU the same pass, with the weights as numbers from one epoch to the next: tensors of
-    /// one element would cost more than a thousand points. On a CUDA device the same kernel, which
-    /// leaves the next weights there.
-    fn descend(&mut self, weights: &Weights, rate: f64, epochs: usize) -> Result<Stretch> {
-        match self.x.device() {
-            Device::Cpu => self.descend_by_numbers(weights, rate, epochs),
-            #[cfg(feature = "cuda")]
-            Device::Cuda(_) => cuda::descend((&self.x, &self.y), weights, rate, epochs),
-            _ => super::by_tensors(self, weights, rate, epochs),
-        }
-    }
-}
-
-impl Fused {
-    fn descend_by_numbers(&self, weights: &Weights, rate: f64, epochs: usize) -> Result<Stretch> {
-        let pass = |w| pass::sums(SquaredError(w), &self.x, &self.y).map(split);
-        let dtype = self.x.dtype();
-        match pass::is_shared(&self.x) {
-            // Once on one of the threads that share the work, instead of once an epoch.
-            true => rayon::scope(|_| numbers::descend(weights, dtype, rate, epochs, pass)),
-            false => numbers::descend(weights, dtype, rate, epochs, pass),
-        }
     }
 }
 
@@ -170,7 +162,7 @@ impl Terms<5> for SquaredError {
 }
 
 /// The loss Σ e² and its gradient 2 Σ e (x³, x², x, 1).
-fn split([loss, x3, x2, x, one]: [f64; 5]) -> LossAndGradOf {
+fn split([loss, x3, x2, x, one]: [f64; 5]) -> Numbers {
     (loss, [2. * x3, 2. * x2, 2. * x, 2. * one])
 }
 

@@ -20,19 +20,21 @@
 //! what is seen is below 1e-5 of it.
 
 pub mod autograd;
+mod descent;
 pub mod fused;
 pub mod manual;
 pub mod normal;
-mod numbers;
 #[cfg(feature = "nn")]
 pub mod optimizer;
 mod parts;
 mod rounding;
 
+pub use descent::Descent;
 pub use rounding::rounding_bound;
 
 use super::{Data, Weights};
-use candle_core::{Result, Tensor};
+use candle_core::{DType, Result, Tensor, bail};
+use descent::ByTensors;
 use parts::Parts;
 
 /// The loss at some weights, and its gradient there.
@@ -45,17 +47,6 @@ pub struct LossAndGrad {
     pub grad: Weights,
 }
 
-/// What some epochs of descent leave behind.
-#[derive(Clone, Debug)]
-pub struct Stretch {
-    /// The loss of every epoch, before its update: shape `(epochs,)`.
-    pub losses: Tensor,
-    /// The weights that the last epoch's `y_pred` was computed with.
-    pub y_pred_weights: Weights,
-    /// The weights after the last update.
-    pub weights: Weights,
-}
-
 /// A way to the loss and its gradient over fixed data.
 pub trait Gradient {
     /// The loss Σ (y_pred - y)² and its gradient at `weights`.
@@ -63,36 +54,18 @@ pub trait Gradient {
     /// # Errors
     /// Weights of another dtype or on another device than the data.
     fn loss_and_grad(&mut self, weights: &Weights) -> Result<LossAndGrad>;
-
-    /// `epochs` updates from `weights`, at least one: each subtracts `rate` times the gradient.
-    ///
-    /// # Errors
-    /// Those of [`loss_and_grad`](Self::loss_and_grad).
-    fn descend(&mut self, weights: &Weights, rate: f64, epochs: usize) -> Result<Stretch> {
-        by_tensors(self, weights, rate, epochs)
-    }
 }
 
-/// The post's loop.
-fn by_tensors<G: Gradient + ?Sized>(
-    gradient: &mut G,
-    weights: &Weights,
-    rate: f64,
-    epochs: usize,
-) -> Result<Stretch> {
-    let (mut y_pred_weights, mut weights) = (weights.clone(), weights.clone());
-    let mut losses = Vec::with_capacity(epochs);
-    for _ in 0..epochs {
-        let step = gradient.loss_and_grad(&weights)?;
-        y_pred_weights = weights;
-        weights = y_pred_weights.descend(&step.grad, rate)?;
-        losses.push(step.loss);
+/// Tensor operations would refuse weights of another dtype than the data's.
+fn check_dtype(weights: &Weights, dtype: DType) -> Result<()> {
+    match weights.a.dtype() {
+        ours if ours == dtype => Ok(()),
+        ours => bail!(
+            "the weights are {}, the data {}: one dtype is needed",
+            ours.as_str(),
+            dtype.as_str()
+        ),
     }
-    Ok(Stretch {
-        losses: Tensor::stack(&losses, 0)?,
-        y_pred_weights,
-        weights,
-    })
 }
 
 /// The ways, by the name they have on the command line.
@@ -144,9 +117,30 @@ impl Method {
             Self::Manual => Box::new(Parts::new(data, manual::Manual::new)?),
             Self::Autograd => Box::new(Parts::new(data, autograd::Autograd::new)?),
             #[cfg(feature = "nn")]
-            Self::Optimizer => Box::new(optimizer::Optimizer::sgd(data)?),
+            Self::Optimizer => Box::new(optimizer::Optimizer::gradient(data)?),
             Self::Fused => Box::new(fused::Fused::new(data)?),
             Self::Normal => Box::new(normal::Normal::new(data)?),
+        })
+    }
+
+    /// A descent from `weights` by this way over `data`.
+    ///
+    /// # Errors
+    /// A device that is out of memory; weights of another dtype than the data.
+    pub fn descent(self, data: &Data, weights: &Weights) -> Result<Box<dyn Descent>> {
+        Ok(match self {
+            Self::Manual => {
+                let manual = Parts::new(data, manual::Manual::new)?;
+                Box::new(ByTensors::new(manual, weights))
+            }
+            Self::Autograd => {
+                let autograd = Parts::new(data, autograd::Autograd::new)?;
+                Box::new(ByTensors::new(autograd, weights))
+            }
+            #[cfg(feature = "nn")]
+            Self::Optimizer => Box::new(optimizer::Optimizer::sgd(data, weights)?),
+            Self::Fused => fused::Fused::new(data)?.descent(weights)?,
+            Self::Normal => normal::Normal::new(data)?.descent(weights)?,
         })
     }
 

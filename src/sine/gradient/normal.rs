@@ -1,7 +1,7 @@
 //! Beyond PyTorch's steps: the loss is a quadratic in the weights, so the data is not needed twice.
 
-use super::numbers;
-use super::{Gradient, LossAndGrad, Stretch};
+use super::descent::{ByNumbers, Descent};
+use super::{Gradient, LossAndGrad, check_dtype};
 use crate::sine::least_squares::Moments;
 use crate::sine::{Data, Weights};
 use candle_core::{DType, Device, Result, Tensor};
@@ -27,11 +27,17 @@ impl Normal {
         let dtype = data.x.dtype();
         Ok(Self { moments, dtype })
     }
+
+    pub(super) fn descent(self, weights: &Weights) -> Result<Box<dyn Descent>> {
+        let loss_and_grad = move |w| Ok(self.moments.loss_and_grad(w));
+        let descent = ByNumbers::new(loss_and_grad, weights, self.dtype, false)?;
+        Ok(Box::new(descent))
+    }
 }
 
 impl Gradient for Normal {
     fn loss_and_grad(&mut self, weights: &Weights) -> Result<LossAndGrad> {
-        numbers::check_dtype(weights, self.dtype)?;
+        check_dtype(weights, self.dtype)?;
         let (loss, grad) = self.moments.loss_and_grad(weights.values()?);
 
         let device = weights.a.device();
@@ -40,11 +46,5 @@ impl Gradient for Normal {
             loss: loss.to_device(device)?,
             grad: Weights::new(grad, self.dtype, device)?,
         })
-    }
-
-    /// The same, with the weights as numbers from one epoch to the next.
-    fn descend(&mut self, weights: &Weights, rate: f64, epochs: usize) -> Result<Stretch> {
-        let quadratic = |w| Ok(self.moments.loss_and_grad(w));
-        numbers::descend(weights, self.dtype, rate, epochs, quadratic)
     }
 }

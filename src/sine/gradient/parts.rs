@@ -17,11 +17,11 @@ const PART: usize = 1 << 14;
 pub(super) struct Parts<G>(Vec<G>);
 
 impl<G: Gradient + Send> Parts<G> {
-    /// The way that `over` makes, over `data`. A GPU has no use for parts and gets the whole.
+    /// What `gradient` makes of each part of `data`. A GPU has no use for parts and gets the whole.
     ///
     /// # Errors
-    /// Those of `over`.
-    pub(super) fn new(data: &Data, over: impl Fn(&Data) -> Result<G>) -> Result<Self> {
+    /// Those of `gradient`.
+    pub(super) fn new(data: &Data, gradient: impl Fn(&Data) -> Result<G>) -> Result<Self> {
         let points = data.x.elem_count();
         let most = match data.x.device().is_cpu() {
             true => PART,
@@ -30,7 +30,7 @@ impl<G: Gradient + Send> Parts<G> {
         let part = |start: usize| {
             let of = |t: &Tensor| t.narrow(0, start, most.min(points - start));
             let (x, y) = (of(&data.x)?, of(&data.y)?);
-            over(&Data { x, y })
+            gradient(&Data { x, y })
         };
         let parts = (0..points.max(1)).step_by(most).map(part);
         Ok(Self(parts.collect::<Result<_>>()?))

@@ -1,9 +1,10 @@
 //! The op on a CUDA device: `squared_error.cu`, compiled when it is first needed.
 //!
 //! Nothing here waits for the device. The kernel leaves the gradient and the next weights where the
-//! next launch finds them, so that a stretch of epochs is a row of launches, one an epoch.
+//! next launch finds them, so that a descent is a row of launches, one an epoch.
 
-use super::super::{Stretch, numbers};
+use super::super::{Descent, Gradient, check_dtype};
+use super::Fused;
 use crate::sine::Weights;
 use candle_core::backend::BackendStorage;
 use candle_core::cuda_backend::cudarc::driver::{
@@ -79,37 +80,74 @@ fn loss_and_grad_of<T: Real>(
     Ok((loss, Shape::from(()), grad))
 }
 
-/// [`Gradient::descend`](super::Gradient::descend) with one launch an epoch.
-pub(super) fn descend(
-    (x, y): (&Tensor, &Tensor),
-    weights: &Weights,
+/// A descent with one launch an epoch, whose weights stay on the device.
+pub(super) struct OnDevice {
+    fused: Fused,
+    weights: Weights,
+    y_pred_weights: Weights,
+}
+
+impl OnDevice {
+    /// # Errors
+    /// Weights of another dtype than the data.
+    pub(super) fn new(fused: Fused, weights: &Weights) -> Result<Self> {
+        check_dtype(weights, fused.x.dtype())?;
+        let (weights, y_pred_weights) = (weights.clone(), weights.clone());
+        Ok(Self {
+            fused,
+            weights,
+            y_pred_weights,
+        })
+    }
+}
+
+impl Descent for OnDevice {
+    fn descend(&mut self, learning_rate: f64, epochs: usize) -> Result<Tensor> {
+        let (x, y) = (&self.fused.x, &self.fused.y);
+        let (losses, steps) = launch_all(x, y, &self.weights.stack()?, learning_rate, epochs)?;
+        let after = |epoch: usize| Weights::unstack(&steps.get(epoch)?.narrow(0, 4, 4)?);
+        self.y_pred_weights = match epochs {
+            1 => self.weights.clone(),
+            _ => after(epochs - 2)?,
+        };
+        self.weights = after(epochs - 1)?;
+        Ok(losses)
+    }
+
+    fn loss(&mut self) -> Result<Tensor> {
+        Ok(self.fused.loss_and_grad(&self.weights)?.loss)
+    }
+
+    fn weights(&self) -> Result<Weights> {
+        Ok(self.weights.clone())
+    }
+
+    fn y_pred_weights(&self) -> Result<Weights> {
+        Ok(self.y_pred_weights.clone())
+    }
+}
+
+/// [`epochs_of`] of tensors.
+fn launch_all(
+    x: &Tensor,
+    y: &Tensor,
+    weights: &Tensor,
     rate: f64,
     epochs: usize,
-) -> Result<Stretch> {
-    numbers::check_dtype(weights, x.dtype())?;
-    let stacked = weights.stack()?;
-    if !(x.device().same_device(stacked.device()) && x.device().same_device(y.device())) {
+) -> Result<(Tensor, Tensor)> {
+    if !(x.device().same_device(weights.device()) && x.device().same_device(y.device())) {
         bail!("the weights, x and y must be on one device")
     }
-    let guards = [&stacked, x, y].map(Tensor::storage_and_layout);
+    let guards = [weights, x, y].map(Tensor::storage_and_layout);
     let [(w, w_layout), (x, x_layout), (y, y_layout)] = &guards;
     let (Storage::Cuda(w), Storage::Cuda(x), Storage::Cuda(y)) = (&**w, &**x, &**y) else {
         bail!("the weights, x and y must be on one CUDA device")
     };
     let (w, x, y) = ((w, *w_layout), (x, *x_layout), (y, *y_layout));
-    let (losses, steps) = match check(w, x, y)? {
-        DType::F32 => epochs_of::<f32>(w, x, y, rate, epochs)?,
-        _ => epochs_of::<f64>(w, x, y, rate, epochs)?,
-    };
-    let after = |epoch: usize| Weights::unstack(&steps.get(epoch)?.narrow(0, 4, 4)?);
-    Ok(Stretch {
-        losses,
-        y_pred_weights: match epochs {
-            1 => weights.clone(),
-            _ => after(epochs - 2)?,
-        },
-        weights: after(epochs - 1)?,
-    })
+    match check(w, x, y)? {
+        DType::F32 => epochs_of::<f32>(w, x, y, rate, epochs),
+        _ => epochs_of::<f64>(w, x, y, rate, epochs),
+    }
 }
 
 /// The losses, of shape `(epochs,)`, and what else each epoch left, of shape `(epochs, STEP)`.
@@ -121,7 +159,7 @@ fn epochs_of<T: Real>(
     epochs: usize,
 ) -> Result<(Tensor, Tensor)> {
     if epochs == 0 {
-        bail!("a stretch is of one epoch or more")
+        bail!("a descent is of one epoch or more")
     }
     let (device, rate) = (x.0.device(), T::from_f64(rate));
     let mut pass = Pass::<T>::new(x, y)?;

@@ -68,7 +68,7 @@ fn interruption(comparison: &Comparison) -> String {
 fn divergence(comparison: &Comparison) -> Option<String> {
     let (args, fit) = (comparison.args, &comparison.fit);
     let gone = |r: &&Rung| match r.choice {
-        Choice::Gradient(_) => diverged(&r.history, args.learning_rate, fit),
+        Choice::Gradient(_) => diverged(&r.history, args.learning_rate.0, fit),
         Choice::AdamW => not_finite(&r.history),
     };
     let gone: Vec<_> = comparison.rungs.iter().filter(gone).collect();
@@ -80,7 +80,7 @@ fn divergence(comparison: &Comparison) -> Option<String> {
     }
     let mut rates = vec![];
     if gone.iter().any(|r| r.choice != Choice::AdamW) {
-        rates.push(stability(args.learning_rate, fit));
+        rates.push(stability(args.learning_rate.0, fit));
     }
     if gone.iter().any(|r| r.choice == Choice::AdamW) {
         let rate = Choice::AdamW.learning_rate(args);
