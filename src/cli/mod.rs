@@ -6,6 +6,7 @@ mod check;
 mod compare;
 mod divergence;
 mod files;
+mod guide;
 mod interrupt;
 mod json;
 mod memory;
@@ -46,6 +47,9 @@ enum Command {
     /// Holds candle's own gradients against numerical derivatives, function by function
     #[command(after_help = AUDIT_EXIT_CODES)]
     Audit(audit::Args),
+    /// Writes the guide: the post and the Rust side by side, and candle training in the page
+    #[command(after_help = GUIDE_EXIT_CODES)]
+    Guide(guide::Args),
 }
 
 const EXIT_CODES: &str = "Exit status: 0 yes; 1 a negative answer (the loss diverged, gradients \
@@ -54,6 +58,8 @@ disagree or none could be certified, the audit differs from its record); 2 it co
 
 const AUDIT_EXIT_CODES: &str = "Exit status: 0 every verdict is as recorded; 1 the audit differs from \
 its record; 2 it could not be done; 130 ended by Ctrl-C, with nothing written.";
+
+const GUIDE_EXIT_CODES: &str = "Exit status: 0 the guide is written; 2 it could not be done.";
 
 /// What a command that could be carried out answers.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -95,6 +101,7 @@ fn dispatch(cli: &Cli) -> Result<Answer> {
         Some(Command::Check(args)) => check::run(args),
         Some(Command::Compare(args)) => compare::run(args),
         Some(Command::Audit(args)) => audit::run(args),
+        Some(Command::Guide(args)) => guide::run(args),
     }
 }
 

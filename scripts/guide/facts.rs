@@ -1,0 +1,297 @@
+//! Everything the guide's page shows that a program has to say: outputs, numbers, pictures. Prints it as
+//! JSON for make.py; `tests/guide.rs` holds the committed page against the same.
+
+mod programs;
+pub mod train;
+
+use anyhow::{Context, Result};
+use candle_core::{DType, Device, Tensor};
+use candle_sine::plot::{Figure, Format};
+use candle_sine::pytorch::manual_seed;
+use programs::Programs;
+pub use programs::{Edit, TUTORIAL, root};
+use std::collections::BTreeMap;
+use train::{Aim, Check, Data, Epoch, Function, Rung, Task, cubic, solve};
+
+/// Texts by name.
+pub type Facts = BTreeMap<String, String>;
+
+/// The point whose numbers the page follows through the chain rule.
+const POINT: usize = 750;
+
+#[allow(dead_code)]
+fn main() -> Result<()> {
+    println!("{}", serde_json::to_string_pretty(&facts()?)?);
+    Ok(())
+}
+
+pub fn facts() -> Result<Facts> {
+    let mut facts = Facts::new();
+    outputs(&mut facts)?;
+    let task = post(1e-6)?;
+    let (data, run) = (task.data()?, epochs(&task, 1001)?);
+    start(&mut facts, &data, &run)?;
+    one_point(&mut facts, &data, &run)?;
+    totals(&mut facts, &data, &run)?;
+    unsaid(&mut facts, &data, &run)?;
+    pictures(&mut facts, &data, &run)?;
+    Ok(facts)
+}
+
+/// The post's run, but for the learning rate.
+pub fn post(learning_rate: f64) -> Result<Task> {
+    let mut torch = manual_seed(4034316668, &Device::Cpu);
+    torch.randn(8)?;
+    let weights = torch.randn(4)?.to_dtype(DType::F64)?.to_vec1()?;
+    Ok(Task {
+        points: 1000,
+        function: Function::Sin,
+        dtype: DType::F32,
+        rung: Rung::Post,
+        learning_rate,
+        weights: weights.try_into().ok().context("four weights")?,
+    })
+}
+
+pub fn epochs(task: &Task, n: usize) -> Result<Vec<Epoch>> {
+    let mut descent = task.begin()?;
+    Ok((0..n).map(|_| descent.epoch()).collect::<Result<_, _>>()?)
+}
+
+/// What the programs print, as they are and edited.
+fn outputs(facts: &mut Facts) -> Result<()> {
+    let programs = Programs::build()?;
+    for name in TUTORIAL {
+        let printed = programs.output(name, &[])?;
+        facts.insert(format!("out.{name}"), printed);
+    }
+    let printed = programs.output("candle_sine", &["check"])?;
+    facts.insert("out.check".to_owned(), printed);
+    for edit in Edit::all()? {
+        let printed = programs.edited(&edit)?;
+        facts.insert(format!("edit.{}", edit.id), printed);
+    }
+    Ok(())
+}
+
+/// Inserts numbers with so many decimals.
+fn fixed(facts: &mut Facts, decimals: usize, numbers: &[(&str, f64)]) {
+    for (name, value) in numbers {
+        let text = format!("{value:.decimals$}");
+        // No minus before a zero.
+        let zero = text.parse::<f64>() == Ok(0.);
+        let text = text.replace('-', if zero { "" } else { "\u{2212}" });
+        facts.insert((*name).to_owned(), text);
+    }
+}
+
+const WEIGHTS: [&str; 4] = ["a", "b", "c", "d"];
+
+fn start(facts: &mut Facts, data: &Data, run: &[Epoch]) -> Result<()> {
+    let (x, y) = (data.x.to_vec1::<f32>()?, data.y.to_vec1::<f32>()?);
+    for i in [0, 1, 2, 997, 998, 999] {
+        let numbers = [(format!("x.{i}"), x[i]), (format!("y.{i}"), y[i])];
+        for (name, value) in numbers {
+            fixed(facts, 4, &[(&name, value.into())]);
+        }
+    }
+    for (i, name) in WEIGHTS.into_iter().enumerate() {
+        fixed(facts, 6, &[(name, run[0].weights[i])]);
+        fixed(facts, 6, &[(&format!("{name}.next"), run[1].weights[i])]);
+        fixed(facts, 6, &[(&format!("{name}.last"), run[999].weights[i])]);
+        fixed(facts, 2, &[(&format!("grad_{name}"), run[0].gradient[i])]);
+    }
+    facts.insert("a.exact".to_owned(), run[0].weights[0].to_string());
+    Ok(())
+}
+
+/// The chain rule at one point of the first epoch.
+fn one_point(facts: &mut Facts, data: &Data, run: &[Epoch]) -> Result<()> {
+    let at = |t: &Tensor| Ok::<_, candle_core::Error>(f64::from(t.get(POINT)?.to_scalar::<f32>()?));
+    let (x, y) = (at(&data.x)?, at(&data.y)?);
+    let y_pred = at(&prediction(data, run[0].weights)?)?;
+    let error = y_pred - y;
+    fixed(
+        facts,
+        4,
+        &[
+            ("point.x", x),
+            ("point.y", y),
+            ("point.y_pred", y_pred),
+            ("point.error", error),
+            ("point.square", error * error),
+            ("point.twice", 2. * error),
+            ("point.x3", x.powi(3)),
+            ("point.x2", x.powi(2)),
+            ("point.a", 2. * error * x.powi(3)),
+            ("point.b", 2. * error * x.powi(2)),
+            ("point.c", 2. * error * x),
+            ("point.d", 2. * error),
+        ],
+    );
+    facts.insert("point".to_owned(), (POINT + 1).to_string());
+    Ok(())
+}
+
+/// The sums over all points, and the same derivative from the loss alone.
+fn totals(facts: &mut Facts, data: &Data, run: &[Epoch]) -> Result<()> {
+    let loss = |step: f64| {
+        let mut weights = run[0].weights;
+        weights[0] += step;
+        let wide = Data {
+            x: data.x.to_dtype(DType::F64)?,
+            y: data.y.to_dtype(DType::F64)?,
+        };
+        let error = (prediction(&wide, weights)? - &wide.y)?;
+        Ok::<_, anyhow::Error>(error.sqr()?.sum_all()?.to_scalar::<f64>()?)
+    };
+    let check = Check::new(data, run[0].weights)?;
+    fixed(
+        facts,
+        3,
+        &[
+            ("loss.first", run[0].loss),
+            ("loss.plus", loss(1.)?),
+            ("loss.minus", loss(-1.)?),
+            ("step.a", 1e-6 * run[0].gradient[0]),
+        ],
+    );
+    let loss = run[0].loss;
+    facts.insert("loss.f64".to_owned(), loss.to_string());
+    facts.insert("loss.f32".to_owned(), (loss as f32).to_string());
+    for (i, name) in WEIGHTS.into_iter().enumerate() {
+        fixed(facts, 4, &[(&format!("numeric.{name}"), check.numeric[i])]);
+    }
+    let sum_all = run[0].gradient[0] - check.numeric[0];
+    fixed(facts, 3, &[("grad_a.rounding", sum_all.abs())]);
+    Ok(())
+}
+
+/// What the post does not say.
+fn unsaid(facts: &mut Facts, data: &Data, run: &[Epoch]) -> Result<()> {
+    let aim = Aim::new(data)?;
+    let quick = epochs(&post(6e-6)?, 1001)?;
+    fixed(
+        facts,
+        1,
+        &[("loss.last", run[1000].loss), ("loss.flat", aim.flat)],
+    );
+    fixed(
+        facts,
+        3,
+        &[("loss.best", aim.loss), ("loss.quick", quick[1000].loss)],
+    );
+    for (name, function) in ["sin", "cos", "step"].into_iter().zip(Function::ALL) {
+        let task = Task {
+            function,
+            ..post(1e-6)?
+        };
+        let best = Aim::new(&task.data()?)?.loss;
+        fixed(facts, 1, &[(&format!("best.{name}"), best)]);
+    }
+    facts.insert("limit".to_owned(), format!("{:.2e}", aim.limit));
+    let (low, high) = eigenvalues(data, &aim)?;
+    fixed(
+        facts,
+        0,
+        &[
+            ("eigen.low", low),
+            ("eigen.high", high),
+            ("eigen.ratio", high / low),
+        ],
+    );
+    fixed(facts, 0, &[("x5", std::f64::consts::PI.powi(5))]);
+    fixed(facts, 5, &[("shrink.slow", 1. - 2e-6 * low)]);
+    fixed(facts, 2, &[("shrink.fast", 1. - 2e-6 * high)]);
+    let slow = (1. - 2e-6 * low).powi(1000);
+    fixed(facts, 0, &[("shrink.percent", 100. * slow)]);
+    Ok(())
+}
+
+/// The least and the largest of XᵀX; the least by powers of its inverse.
+fn eigenvalues(data: &Data, aim: &Aim) -> Result<(f64, f64)> {
+    let x = data.x.to_dtype(DType::F64)?;
+    let columns = [x.powf(3.)?, x.powf(2.)?, x.clone(), x.ones_like()?];
+    let columns = Tensor::stack(&columns, 1)?;
+    let xtx = columns.t()?.matmul(&columns)?.to_vec2::<f64>()?;
+    let (mut v, mut length) = ([1., 2., 3., 4.], 1.);
+    for _ in 0..500 {
+        v = solve(&xtx, v);
+        length = v.iter().map(|v| v * v).sum::<f64>().sqrt();
+        v = v.map(|v| v / length);
+    }
+    Ok((1. / length, 1. / aim.limit))
+}
+
+fn prediction(data: &Data, weights: [f64; 4]) -> Result<Tensor> {
+    let dtype = data.x.dtype();
+    let tensor = |w: f64| Tensor::new(w, &Device::Cpu)?.to_dtype(dtype);
+    let [a, b, c, d] = weights;
+    let weights = [&tensor(a)?, &tensor(b)?, &tensor(c)?, &tensor(d)?];
+    Ok(cubic(&data.x, weights)?)
+}
+
+fn pictures(facts: &mut Facts, data: &Data, run: &[Epoch]) -> Result<()> {
+    let quick = epochs(&post(6e-6)?, 1000)?;
+    let curves = [
+        ("y_random", "y random", prediction(data, run[0].weights)?),
+        ("y_pred", "y pred", prediction(data, run[999].weights)?),
+        ("y_true", "y true", data.y.clone()),
+    ];
+    for (name, title, y) in &curves {
+        let mut plt = Figure::new();
+        plt.title(title);
+        plt.plot(&thin(&data.x)?, &thin(y)?)?;
+        insert(facts, name, &plt)?;
+    }
+    let mut plt = Figure::new();
+    plt.plot(&thin(&data.x)?, &thin(&data.y)?)?.label("y true");
+    for (name, run) in [("1e-6", run), ("6e-6", quick.as_slice())] {
+        let y = prediction(data, run[999].weights)?;
+        plt.plot(&thin(&data.x)?, &thin(&y)?)?.label(name).dashed();
+    }
+    plt.title("y pred after 1000 epochs");
+    plt.legend();
+    insert(facts, "unsaid", &plt)?;
+    let mut plt = Figure::new();
+    plt.title("loss");
+    plt.xlabel("epoch");
+    plt.semilogy();
+    for (name, run) in [("1e-6", run), ("6e-6", quick.as_slice())] {
+        let points = || (0..1000).step_by(5);
+        let epoch: Vec<f64> = points().map(|i| i as f64 + 1.).collect();
+        let loss: Vec<f64> = points().map(|i| run[i].loss).collect();
+        plt.plot(&epoch, &loss)?.label(name);
+    }
+    let ends = [1., 1000.];
+    let aim = Aim::new(data)?;
+    plt.plot(&ends, &[aim.flat; 2])?.label("y = 0").dashed();
+    plt.plot(&ends, &[aim.loss; 2])?
+        .label("best cubic")
+        .dashed();
+    plt.legend();
+    insert(facts, "loss", &plt)?;
+    let mut plt = Figure::new();
+    plt.plot(&thin(&data.x)?, &thin(&data.y)?)?.label("y true");
+    for epoch in [1, 200, 1000] {
+        let y = prediction(data, run[epoch - 1].weights)?;
+        plt.plot(&thin(&data.x)?, &thin(&y)?)?
+            .label(&format!("epoch {epoch}"));
+    }
+    plt.title("y pred");
+    plt.legend();
+    insert(facts, "epochs", &plt)
+}
+
+/// Every ninth point, the first and the last among them: a line looks the same.
+fn thin(t: &Tensor) -> Result<Tensor> {
+    let kept: Vec<u32> = (0..1000).step_by(9).collect();
+    let kept = Tensor::new(kept, &Device::Cpu)?;
+    Ok(t.index_select(&kept, 0)?)
+}
+
+fn insert(facts: &mut Facts, name: &str, plt: &Figure) -> Result<()> {
+    let svg = String::from_utf8(plt.render(Format::Svg)?)?;
+    facts.insert(format!("svg.{name}"), svg);
+    Ok(())
+}

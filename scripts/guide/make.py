@@ -1,0 +1,315 @@
+#!/usr/bin/env python3
+"""Writes the guide, assets/guide/index.html (Korean), en.html and candle.js: see scripts/guide.sh.
+
+    python3 -m pip install -r scripts/guide/requirements.txt
+    python3 scripts/guide/make.py FACTS.json POST.txt MODULE.wasm
+
+FACTS.json is what the example guide_facts prints, POST.txt what scripts/post.py prints.
+"""
+
+import base64
+import difflib
+import gzip
+import html
+import json
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import jinja2
+from latex2mathml.converter import convert
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+from pygments.lexers import PythonLexer, RustLexer
+from pygments.token import Comment, Keyword, Name, Number, Operator, String
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+OUT = ROOT / "assets/guide"
+
+# Names that the page marks on demand.
+NAMES = (
+    "x y a b c d y_rand learning_rate epoch y_pred loss grad_y_pred grad_a grad_b grad_c grad_d "
+    "torch plt device linspace randn sum sin weights by_hand grads"
+).split()
+RUNGS = ("post", "autograd", "optimizer", "custom_op", "normal")
+AGAINST = {"autograd": "post", "optimizer": "autograd", "custom_op": "optimizer", "normal": "post"}
+KINDS = (
+    (Comment, "c"),
+    (String, "s"),
+    (Number, "n"),
+    (Keyword, "k"),
+    (Operator.Word, "k"),
+)
+SOURCES = ("src/pytorch/linspace.rs", "src/pytorch/mod.rs", "src/pytorch/random.rs", "src/pytorch/sum.rs")
+SOURCES += ("scripts/guide/Cargo.toml", "scripts/guide/train.rs", "scripts/guide/wasm.rs")
+
+
+def read(path):
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+def fnv(data, state=0xCBF29CE484222325):
+    """FNV-1a, 64 bits, as in tests/guide.rs."""
+    for byte in data:
+        state = (state ^ byte) * 0x100000001B3 & (1 << 64) - 1
+    return state
+
+
+def fingerprint():
+    """Of all that the module is built from: our sources, and candle's versions in the lock file."""
+    state = fnv(b"")
+    for path in SOURCES:
+        state = fnv(read(path).encode(), state)
+    packages = tomllib.loads(read("Cargo.lock"))["package"]
+    for package in packages:
+        if package["name"].startswith("candle-") and "source" in package:
+            state = fnv(f"{package['name']} {package['version']}".encode(), state)
+    return f"{state:016x}"
+
+
+def span(kind, text):
+    text = html.escape(text, quote=False)
+    if kind in Name and text in NAMES:
+        return f"<i>{text}</i>"
+    for token, name in KINDS:
+        if kind in token:
+            return f'<span class="{name}">{text}</span>'
+    return text
+
+
+def paint(text, lexer):
+    """The lines of a program, highlighted."""
+    lines = [""]
+    for kind, value in lexer.get_tokens(text):
+        for i, part in enumerate(value.split("\n")):
+            if i:
+                lines.append("")
+            if part:
+                lines[-1] += span(kind, part)
+    return [Markup(line) for line in lines]
+
+
+class Source:
+    """A program, whose lines are taken one after the other."""
+
+    def __init__(self, path, lexer):
+        self.path = path
+        self.plain = read(path).splitlines()
+        self.painted = paint(read(path), lexer)
+        self.taken = set()
+
+    def take(self, beginning):
+        for i, line in enumerate(self.plain):
+            if i not in self.taken and line.strip().startswith(beginning) and self.is_code(i):
+                self.taken.add(i)
+                return {"number": i + 1, "html": self.indented(i), "path": self.path}
+        raise SystemExit(f"{self.path}: no line begins with {beginning!r}")
+
+    def indented(self, i):
+        """The line, indented as it is inside of its function."""
+        depth = len(self.plain[i]) - len(self.plain[i].lstrip())
+        if self.path.endswith(".rs") and depth:
+            depth -= 4
+        painted = self.painted[i]
+        return {"depth": depth, "code": Markup(painted.lstrip())}
+
+    def is_code(self, i):
+        line = self.plain[i].strip()
+        if self.path.endswith(".py"):
+            docstring_end = [k for k, text in enumerate(self.plain) if text == '"""'][0]
+            return i > docstring_end and line and not line.startswith("#")
+        return bool(line) and not line.startswith("//")
+
+    def left(self):
+        return [i + 1 for i in range(len(self.plain)) if i not in self.taken and self.is_code(i)]
+
+
+def pairs():
+    """The sections' pairs of lines."""
+    python, rust = Source("scripts/post.py", PythonLexer()), Source("src/tutorial/post.rs", RustLexer())
+    sections = {}
+    for section, content in tomllib.loads((HERE / "pairs.toml").read_text(encoding="utf-8")).items():
+        sections[section] = [
+            {
+                "why": pair.get("why"),
+                "python": [python.take(line) for line in pair.get("python", [])],
+                "rust": [rust.take(line) for line in pair.get("rust", [])],
+            }
+            for pair in content["pairs"]
+        ]
+    for source in (python, rust):
+        if source.left():
+            raise SystemExit(f"{source.path}: lines {source.left()} are in no pair")
+    return sections
+
+
+def diff(old, new):
+    """Lines of `new`, and those of `old` that are gone: (mark, old number, new number, index)."""
+    rows = []
+    matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
+    for kind, i1, i2, j1, j2 in matcher.get_opcodes():
+        if kind == "equal":
+            rows += [(" ", i1 + k, j1 + k) for k in range(i2 - i1)]
+        else:
+            rows += [("-", i, None) for i in range(i1, i2)]
+            rows += [("+", None, j) for j in range(j1, j2)]
+    return rows
+
+
+def painted_diff(old, new, context=None, grey=True):
+    """The rows of a diff, highlighted; with `context`, only so many unchanged lines around a change."""
+    before, after = paint(old, RustLexer()), paint(new, RustLexer())
+    rows = diff(old.splitlines(), new.splitlines())
+    changed = [k for k, row in enumerate(rows) if row[0] != " "]
+    near = lambda k: context is None or any(abs(k - c) <= context for c in changed)
+    shown = []
+    for k, (mark, i, j) in enumerate(rows):
+        if not near(k):
+            if shown and shown[-1]["mark"] != "…":
+                shown.append({"mark": "…", "number": "", "html": ""})
+            continue
+        # What did not change is grey.
+        code = old.splitlines()[i] if mark == " " and grey else before[i] if j is None else after[j]
+        shown.append({"mark": mark, "number": (i if j is None else j) + 1, "html": code})
+    return shown
+
+
+def ladder():
+    steps = []
+    for rung in RUNGS:
+        path = f"src/tutorial/{rung}.rs"
+        old = read(f"src/tutorial/{AGAINST[rung]}.rs") if rung in AGAINST else read(path)
+        rows = painted_diff(old, read(path), grey=rung in AGAINST)
+        steps.append(
+            {
+                "id": rung,
+                "path": path,
+                "against": f"{AGAINST[rung]}.rs" if rung in AGAINST else None,
+                "rows": rows,
+                "added": sum(row["mark"] == "+" for row in rows),
+                "removed": sum(row["mark"] == "-" for row in rows),
+            }
+        )
+    return steps
+
+
+def edits():
+    post = read("src/tutorial/post.rs")
+    found = []
+    for edit in json.loads((HERE / "edits.json").read_text(encoding="utf-8")):
+        text = post
+        for old, new in edit["changes"]:
+            text = text.replace(old, new)
+        found.append({"id": edit["id"], "rows": painted_diff(post, text, context=0)})
+    return found
+
+
+def picture(svg):
+    """An SVG of src/plot without its XML head, at the size that the page gives it."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r'<svg width="\d+" height="\d+"', "<svg", svg, count=1)
+    svg = re.sub(r"\s*\n\s*", "", svg)
+    svg = re.sub(r' (opacity="1"|font-family="[^"]*")', "", svg).replace(' "', '"')
+    return Markup(svg.strip())
+
+
+class Prose:
+    """A text file: [key], then Markdown with $formulas$ and {facts}."""
+
+    def __init__(self, path, facts):
+        self.facts = facts
+        self.texts = {}
+        parts = re.split(r"^\[([a-z0-9._-]+)\]\n", path.read_text(encoding="utf-8"), flags=re.M)
+        for key, text in zip(parts[1::2], parts[2::2]):
+            if key in self.texts:
+                raise SystemExit(f"{path}: [{key}] twice")
+            self.texts[key] = text.strip()
+        self.used = set()
+        self.markdown = MarkdownIt("commonmark", {"html": False})
+
+    def plain(self, key):
+        self.used.add(key)
+        return self.texts[key]
+
+    def inline(self, key):
+        return self.fill(self.markdown.renderInline(self.plain(key)))
+
+    def block(self, key):
+        return self.fill(self.markdown.render(self.plain(key)))
+
+    def fill(self, text):
+        # A number such as 1e-6 is not broken at its minus.
+        text = re.sub(r"(?<![\w.])\d[\d.]*e-\d+", r'<span class="whole">\g<0></span>', text)
+        text = re.sub(r"\$([^$]+)\$", lambda m: math(html.unescape(m[1])), text)
+        return Markup(re.sub(r"\{([a-z0-9_.]+)\}", lambda m: self.fact(m[1]), text))
+
+    def fact(self, name):
+        return Markup(f'<data data-fact="{name}">{html.escape(self.facts[name])}</data>')
+
+
+def math(latex, display="inline"):
+    return Markup(convert(latex, display=display))
+
+
+def table(facts, post_py):
+    """The ten losses of both programs."""
+    lines = lambda text: re.findall(r"^epoch : (\d+), loss : (.+)$", text, flags=re.M)
+    return [(e, p, r) for (e, p), (_, r) in zip(lines(post_py), lines(facts["out.post"]), strict=True)]
+
+
+def main():
+    facts_file, post_file, module = sys.argv[1:]
+    facts = json.loads(Path(facts_file).read_text(encoding="utf-8"))
+    post_py = Path(post_file).read_text(encoding="utf-8")
+    packed = gzip.compress(Path(module).read_bytes(), 9, mtime=0)
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    # One for both languages: lines are taken once.
+    shared = {
+        "pairs": pairs(),
+        "ladder": ladder(),
+        "edits": edits(),
+        "names": NAMES,
+        "facts": facts,
+        "table": table(facts, post_py),
+        "picture": picture,
+        "math": math,
+        "style": Markup((HERE / "style.css").read_text(encoding="utf-8")),
+        "script": Markup((HERE / "play.js").read_text(encoding="utf-8")),
+        "sources": SOURCES,
+        "fingerprint": fingerprint(),
+    }
+    texts = {name: Prose(HERE / f"{name}.md", facts) for name in ("ko", "en")}
+    if texts["ko"].texts.keys() != texts["en"].texts.keys():
+        raise SystemExit(f"ko.md, en.md: {texts['ko'].texts.keys() ^ texts['en'].texts.keys()}")
+    OUT.mkdir(parents=True, exist_ok=True)
+    for name, file in (("ko", "index.html"), ("en", "en.html")):
+        prose = texts[name]
+        words = {key[5:]: prose.plain(key) for key in prose.texts if key.startswith("play.")}
+        page = environment.get_template("page.html").render(
+            shared,
+            lang=name,
+            t=prose.inline,
+            p=prose.block,
+            word=prose.plain,
+            fact=prose.fact,
+            words=Markup(json.dumps(words, ensure_ascii=False).replace("<", "\\u003c")),
+        )
+        unused = prose.texts.keys() - prose.used
+        if unused:
+            raise SystemExit(f"{name}.md: unused: {sorted(unused)}")
+        (OUT / file).write_text(page, encoding="utf-8")
+        print(f"assets/guide/{file}: {len(page.encode())} bytes")
+    script = f"// candle, as the gzip of a WebAssembly module: scripts/guide.sh.\nwindow.GUIDE_CANDLE = \"{base64.b64encode(packed).decode()}\";\n"
+    (OUT / "candle.js").write_text(script, encoding="utf-8")
+    print(f"assets/guide/candle.js: {len(script)} bytes")
+
+
+main()

@@ -1,0 +1,416 @@
+//! The guide cannot drift: its code lines stand in the sources, its outputs, numbers and pictures are what
+//! the programs give now, and its WebAssembly was built from the sources that are here.
+//!
+//! When one of these fails, `scripts/guide.sh` makes the page again.
+
+#[path = "../scripts/guide/facts.rs"]
+mod facts;
+
+mod common;
+
+use common::{names, run};
+use facts::train::{Aim, Rung, Task};
+use facts::{Edit, Facts, TUTORIAL, root};
+use roxmltree::{Document, Node, ParsingOptions};
+use std::collections::BTreeSet;
+use std::fs::read_to_string;
+use std::sync::OnceLock;
+use tempfile::tempdir;
+
+const PAGES: [&str; 2] = ["index.html", "en.html"];
+
+fn read(path: &str) -> String {
+    read_to_string(root().join(path)).unwrap()
+}
+
+fn page(name: &str) -> String {
+    read(&format!("assets/guide/{name}"))
+}
+
+/// The page is written so that it is XML too.
+fn parse(text: &str) -> Document<'_> {
+    let options = ParsingOptions {
+        allow_dtd: true,
+        ..ParsingOptions::default()
+    };
+    Document::parse_with_options(text, options).unwrap()
+}
+
+fn text(node: Node) -> String {
+    let texts = node.descendants().filter(Node::is_text);
+    texts.filter_map(|n| n.text()).collect()
+}
+
+/// Elements with an attribute, and its value.
+fn with<'a>(document: &'a Document, attribute: &str) -> Vec<(&'a str, Node<'a, 'a>)> {
+    let all = document.descendants();
+    all.filter_map(|n| Some((n.attribute(attribute)?, n)))
+        .collect()
+}
+
+fn now() -> &'static Facts {
+    static FACTS: OnceLock<Facts> = OnceLock::new();
+    FACTS.get_or_init(|| facts::facts().unwrap())
+}
+
+#[test]
+fn code_lines_are_those_of_the_sources() {
+    for name in PAGES {
+        let page = page(name);
+        let document = parse(&page);
+        let mut shown = BTreeSet::new();
+        for (place, node) in with(&document, "data-line") {
+            let (file, number) = place.split_once(':').unwrap();
+            let number: usize = number.parse().unwrap();
+            let source = read(file);
+            let line = source.lines().nth(number - 1).unwrap();
+            assert_eq!(text(node), line.trim(), "{name}: {place}");
+            shown.insert((file.to_owned(), number));
+        }
+        let code = code_lines("scripts/post.py").chain(code_lines("src/tutorial/post.rs"));
+        assert_eq!(shown, code.collect(), "{name}");
+    }
+}
+
+/// All lines but empty ones, comments, and the text at the head.
+fn code_lines(file: &'static str) -> impl Iterator<Item = (String, usize)> {
+    let source = read(file);
+    let (comment, head) = match file.ends_with(".py") {
+        true => ("#", source.lines().position(|l| l == "\"\"\"").unwrap() + 1),
+        false => ("//", 0),
+    };
+    let lines = source.lines().enumerate().skip(head);
+    let code = |(_, line): &(usize, &str)| !line.is_empty() && !line.trim().starts_with(comment);
+    let numbers: Vec<_> = lines.filter(code).map(|(i, _)| i + 1).collect();
+    numbers.into_iter().map(move |n| (file.to_owned(), n))
+}
+
+#[test]
+fn outputs_and_numbers_are_what_the_programs_give() {
+    for name in PAGES {
+        let page = page(name);
+        let document = parse(&page);
+        let shown = with(&document, "data-fact");
+        for (fact, node) in &shown {
+            let now = &now()[*fact];
+            let shown = text(*node);
+            assert!(same(&shown, now), "{name}: {fact}\n{shown}\n---\n{now}");
+        }
+        let shown: BTreeSet<_> = shown.into_iter().map(|(fact, _)| fact).collect();
+        let long = |fact: &&String| fact.starts_with("out.") || fact.starts_with("edit.");
+        for fact in now().keys().filter(long) {
+            assert!(shown.contains(fact.as_str()), "{name}: {fact} is not shown");
+        }
+    }
+}
+
+#[test]
+fn the_table_is_the_posts_and_the_programs() {
+    let printed = &now()["out.post"];
+    let (table, gradients): (Vec<_>, Vec<_>) =
+        printed.lines().partition(|line| line.starts_with("epoch"));
+    for name in PAGES {
+        let page = page(name);
+        let document = parse(&page);
+        for program in ["data-python", "data-rust"] {
+            let cells = with(&document, program).into_iter();
+            let line = |(epoch, cell)| format!("epoch : {epoch}, loss : {}", text(cell));
+            let shown: Vec<_> = cells.map(line).collect();
+            assert_eq!(shown.len(), 10);
+            for (shown, printed) in shown.iter().zip(&table) {
+                assert!(same(shown, printed), "{name}: {shown}, {printed}");
+            }
+        }
+        let tail = with(&document, "data-tail");
+        let tail = tail.iter().map(|(_, node)| text(*node));
+        for tail in tail {
+            assert!(same(tail.trim(), &gradients.join("\n")), "{name}: {tail}");
+        }
+    }
+}
+
+/// Words are the same, and numbers to what another libm may change.
+fn same(shown: &str, now: &str) -> bool {
+    let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
+    let (shown, now) = (lines(shown), lines(now));
+    let line = |(shown, now): (&String, &String)| {
+        let words = |line: &str| {
+            line.split_whitespace()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        let (shown, now) = (words(shown), words(now));
+        shown.len() == now.len() && shown.iter().zip(&now).all(|(s, n)| same_word(s, n))
+    };
+    shown.len() == now.len() && shown.iter().zip(&now).all(line)
+}
+
+fn same_word(shown: &str, now: &str) -> bool {
+    let number = |word: &str| {
+        let word = word.trim_end_matches(',').replace('\u{2212}', "-");
+        word.parse::<f64>().ok().filter(|v| v.is_finite())
+    };
+    match (number(shown), number(now)) {
+        // A rounding error: its order of magnitude is what is shown.
+        (Some(s), Some(n)) if is_rounding(shown) => n.abs() <= 10. * s.abs().max(1e-15),
+        // What has grown a millionfold has grown its rounding too.
+        (Some(s), Some(n)) if s.abs() > 1e6 => (s - n).abs() <= 1e-2 * s.abs(),
+        (Some(s), Some(n)) => (s - n).abs() <= 5e-6 * s.abs().max(20.),
+        _ => shown == now,
+    }
+}
+
+/// `4.6e-3`, `1.2`: two digits, where a result has more.
+fn is_rounding(word: &str) -> bool {
+    let digits = word.split('e').next().unwrap_or(word);
+    digits.contains('.') && digits.bytes().filter(u8::is_ascii_digit).count() == 2
+}
+
+#[test]
+fn pictures_are_what_src_plot_draws() {
+    for name in PAGES {
+        let page = page(name);
+        let document = parse(&page);
+        let figures = with(&document, "data-svg");
+        assert_eq!(figures.len(), 6);
+        for (fact, figure) in figures {
+            let svg = parse(&now()[fact]);
+            let (shown, drawn) = (strokes(figure), strokes(svg.root_element()));
+            assert_eq!(shown.len(), drawn.len(), "{name}: {fact}");
+            for (s, d) in shown.iter().zip(&drawn) {
+                assert!(close(s, d), "{name}: {fact}: {s}, {d}");
+            }
+        }
+    }
+}
+
+/// Lines and texts of an SVG.
+fn strokes(svg: Node) -> Vec<String> {
+    let nodes = svg.descendants();
+    let stroke = |n: Node| match n.tag_name().name() {
+        "polyline" => n.attribute("points").map(str::to_owned),
+        "text" => Some(text(n).trim().to_owned()),
+        _ => None,
+    };
+    nodes.filter_map(stroke).collect()
+}
+
+/// The same words, and whole numbers within one: a tenth of a point.
+fn close(shown: &str, drawn: &str) -> bool {
+    let split = |s: &str| s.split([' ', ',']).map(str::to_owned).collect::<Vec<_>>();
+    let near = |(s, d): (&String, &String)| match (s.parse::<i64>(), d.parse::<i64>()) {
+        (Ok(s), Ok(d)) => s.abs_diff(d) <= 1,
+        _ => s == d,
+    };
+    let (shown, drawn) = (split(shown.trim()), split(drawn.trim()));
+    shown.len() == drawn.len() && shown.iter().zip(&drawn).all(near)
+}
+
+/// The rows of a diff: whether the line was there before, whether it is there now, its number, its text.
+fn rows(diff: Node) -> Vec<(bool, bool, usize, String)> {
+    let lines = diff.children().filter(|n| n.has_attribute("data-number"));
+    let row = |n: Node| {
+        let number = n.attribute("data-number").unwrap().parse().unwrap();
+        let tag = n.tag_name().name();
+        (tag != "ins", tag != "del", number, text(n))
+    };
+    lines.map(row).collect()
+}
+
+#[test]
+fn the_ladder_is_the_files() {
+    for name in PAGES {
+        let page = page(name);
+        let document = parse(&page);
+        let steps = with(&document, "data-rung");
+        let shown: Vec<_> = steps.iter().map(|(rung, _)| *rung).collect();
+        assert_eq!(shown, TUTORIAL);
+        for (rung, step) in steps {
+            let diff = step
+                .children()
+                .find(|n| n.has_attribute("data-new"))
+                .unwrap();
+            let rows = rows(diff);
+            let lines = |keep: fn(&&(bool, bool, usize, String)) -> bool| {
+                let lines = rows.iter().filter(keep).map(|row| row.3.clone() + "\n");
+                lines.collect::<String>()
+            };
+            let file = diff.attribute("data-new").unwrap();
+            assert_eq!(lines(|row| row.1), read(file), "{name}: {rung}");
+            if let Some(old) = diff.attribute("data-old").filter(|old| !old.is_empty()) {
+                let old = read(&format!("src/tutorial/{old}"));
+                assert_eq!(lines(|row| row.0), old, "{name}: {rung}");
+            }
+        }
+    }
+}
+
+/// The diff on the page, applied to post.rs, is the file whose output stands below it.
+#[test]
+fn the_edits_are_what_was_run() {
+    let post = read("src/tutorial/post.rs");
+    for name in PAGES {
+        let page = page(name);
+        let document = parse(&page);
+        let shown = with(&document, "data-edit");
+        let edits = Edit::all().unwrap();
+        assert_eq!(shown.len(), edits.len(), "{name}");
+        for ((id, article), edit) in shown.into_iter().zip(edits) {
+            assert_eq!(id, edit.id, "{name}");
+            let diff = article.children().find(|n| n.has_attribute("data-new"));
+            let rows = rows(diff.unwrap());
+            let gone = |i: &usize| rows.iter().any(|(_, new, n, _)| !new && *n == i + 1);
+            let kept = post.lines().enumerate().filter(|(i, _)| !gone(i));
+            let mut lines: Vec<_> = kept.map(|(_, line)| line.to_owned()).collect();
+            for (_, _, number, line) in rows.iter().filter(|(old, ..)| !old) {
+                lines.insert(number - 1, line.clone());
+            }
+            assert_eq!(lines.join("\n") + "\n", edit.apply().unwrap(), "{id}");
+            for (_, _, number, line) in rows.iter().filter(|(_, new, ..)| !new) {
+                assert_eq!(post.lines().nth(number - 1), Some(line.as_str()), "{id}");
+            }
+        }
+    }
+}
+
+/// What make.py's `fingerprint` computes.
+#[test]
+fn the_webassembly_is_built_from_these_sources() {
+    let sources = [
+        "src/pytorch/linspace.rs",
+        "src/pytorch/mod.rs",
+        "src/pytorch/random.rs",
+        "src/pytorch/sum.rs",
+        "scripts/guide/Cargo.toml",
+        "scripts/guide/train.rs",
+        "scripts/guide/wasm.rs",
+    ];
+    let mut hash = 0xcbf2_9ce4_8422_2325;
+    for source in sources {
+        hash = fnv(read(source).as_bytes(), hash);
+    }
+    let lock = read("Cargo.lock");
+    for package in lock
+        .split("[[package]]")
+        .filter(|p| p.contains("\nsource = "))
+    {
+        let field = |name: &str| package.split(&format!("\n{name} = \"")).nth(1);
+        let value = |name: &str| field(name).and_then(|v| v.split('"').next()).unwrap();
+        if value("name").starts_with("candle-") {
+            let package = format!("{} {}", value("name"), value("version"));
+            hash = fnv(package.as_bytes(), hash);
+        }
+    }
+    for name in PAGES {
+        let page = page(name);
+        let document = parse(&page);
+        let built = document.root_element().attribute("data-wasm-sources");
+        assert_eq!(built, Some(format!("{hash:016x}").as_str()), "{name}");
+        let shown: Vec<_> = sources.iter().filter(|s| page.contains(*s)).collect();
+        assert_eq!(shown.len(), sources.len(), "{name}");
+    }
+}
+
+/// FNV-1a.
+fn fnv(bytes: &[u8], start: u64) -> u64 {
+    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
+    bytes.iter().fold(start, step)
+}
+
+#[test]
+fn both_languages_have_the_same_blocks() {
+    let pages = PAGES.map(page);
+    let ids = pages.each_ref().map(|page| {
+        let document = parse(page);
+        let ids = with(&document, "id");
+        ids.into_iter()
+            .map(|(id, _)| id.to_owned())
+            .collect::<Vec<_>>()
+    });
+    assert_eq!(ids[0], ids[1]);
+    let once: BTreeSet<_> = ids[0].iter().collect();
+    assert_eq!(once.len(), ids[0].len(), "an id stands twice");
+    for page in &pages {
+        for (link, _) in with(&parse(page), "href") {
+            let inside = link.strip_prefix('#').filter(|id| !id.is_empty());
+            assert!(
+                inside.is_none_or(|id| ids[0].iter().any(|i| i == id)),
+                "{link}"
+            );
+        }
+    }
+}
+
+#[test]
+fn all_of_it_is_under_a_megabyte() {
+    let size = |file: &str| read(&format!("assets/guide/{file}")).len();
+    let total = size("index.html") + size("en.html") + size("candle.js");
+    assert!(total < 1_000_000, "{total}");
+}
+
+/// What trains in the page against the files that the page shows.
+#[test]
+fn each_rung_prints_what_its_file_prints() {
+    let post = facts::post(1e-6).unwrap();
+    for (rung, name) in Rung::ALL.into_iter().zip(TUTORIAL) {
+        let epochs = facts::epochs(&Task { rung, ..post }, 1000).unwrap();
+        let line = |i: usize| format!("epoch : {}, loss : {}", i + 1, epochs[i].loss);
+        let lines: Vec<_> = (0..1000).step_by(100).map(line).collect();
+        let printed = now()[&format!("out.{name}")].lines();
+        let printed: Vec<_> = printed.filter(|l| l.starts_with("epoch :")).collect();
+        assert_eq!(lines, printed, "{name}");
+    }
+}
+
+/// The limit and the best loss of the page against those of the command, and the claim of `unsaid`.
+#[test]
+fn the_aim_is_that_of_train() {
+    let post = facts::post(1e-6).unwrap();
+    let aim = Aim::new(&post.data().unwrap()).unwrap();
+    let dir = tempdir().unwrap();
+    let (code, stdout, stderr) = run(dir.path(), &["train", "--epochs", "1", "--json", "-"]);
+    assert_eq!(code, 0, "{stderr}");
+    let json: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    for (key, ours) in [("baseline_loss", aim.flat), ("optimum_loss", aim.loss)] {
+        let theirs = json[key].as_f64().unwrap();
+        assert!((ours / theirs - 1.).abs() < 1e-6, "{key}: {ours} {theirs}");
+    }
+    let epochs = facts::epochs(&post, 1000).unwrap();
+    assert!(epochs.windows(2).all(|pair| pair[1].loss < pair[0].loss));
+    for (factor, falls) in [(0.999, true), (1.001, false)] {
+        let task = facts::post(factor * aim.limit).unwrap();
+        let epochs = facts::epochs(&task, 20_000).unwrap();
+        assert_eq!(epochs[19_999].loss < epochs[0].loss, falls);
+    }
+}
+
+#[test]
+fn the_command_writes_the_guide() {
+    let dir = tempdir().unwrap();
+    let (code, stdout, stderr) = run(dir.path(), &["guide"]);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    assert!(
+        stdout.starts_with("wrote out/guide/index.html, "),
+        "{stdout}"
+    );
+    let written = dir.path().join("out/guide");
+    assert_eq!(names(&written), ["candle.js", "en.html", "index.html"]);
+    for file in names(&written) {
+        let written = read_to_string(written.join(&file)).unwrap();
+        assert_eq!(written, page(&file));
+    }
+    std::fs::write(dir.path().join("file"), "").unwrap();
+    for (args, line) in [
+        (
+            ["guide", "--out", "file"],
+            "error: --out file: file is not a directory\n",
+        ),
+        (
+            ["guide", "--out", "file/x"],
+            "error: --out file/x: file is not a directory\n",
+        ),
+    ] {
+        let (code, stdout, stderr) = run(dir.path(), &args);
+        assert_eq!((code, stdout.as_str(), stderr.as_str()), (2, "", line));
+    }
+}
