@@ -58,36 +58,26 @@
 //! first check installs a hook in front of the program's own, silent on a thread that is inside a
 //! check and otherwise handing on. Under `panic = "abort"` such a panic ends the program.
 
-mod analytic;
+mod autograd;
 mod check;
 mod compare;
 mod control;
-mod display;
-mod exec;
-mod fast;
-mod full;
-mod joint;
-mod linear;
+mod judge;
 pub mod numeric;
 mod options;
-mod oracle;
-mod panics;
 mod probes;
-mod probing;
 mod report;
-mod rng;
-mod three;
-mod verdict;
-mod views;
+mod run;
+mod support;
 
 use candle_core::{Result, Tensor};
 
 pub use control::negative_control;
+pub use judge::verdict::Verdict;
 pub use options::{Mode, Options};
 pub use report::{Dissent, Entry, InputReport, ManualReport, Outcome, Probe, ProbeReport, Report};
-pub use verdict::Verdict;
 
-use exec::{Exec, Parallel, Serial};
+use support::exec::{Exec, Parallel, Serial};
 
 /// Checks the gradient that candle's backward pass gives for `f` at `inputs`.
 ///
@@ -123,7 +113,7 @@ pub fn gradcheck<F>(f: F, inputs: &[Tensor], options: &Options) -> Result<Report
 where
     F: Fn(&[Tensor]) -> Result<Tensor>,
 {
-    check::run(&Serial::new(f), None, inputs, options)
+    run::run(&Serial::new(f), None, inputs, options)
 }
 
 /// [`gradcheck`] on all cores: the same algorithm and the same report, with `f` called from rayon's
@@ -151,8 +141,8 @@ where
     F: Fn(&[Tensor]) -> Result<Tensor> + Sync,
 {
     match on_cpu(inputs) {
-        true => check::run(&Parallel::new(f), None, inputs, options),
-        false => check::run(&Serial::new(f), None, inputs, options),
+        true => run::run(&Parallel::new(f), None, inputs, options),
+        false => run::run(&Serial::new(f), None, inputs, options),
     }
 }
 
@@ -252,5 +242,5 @@ where
     let manual = |inputs: &[Tensor], grad: &Tensor| -> Result<Vec<Option<Tensor>>> {
         Ok(manual(inputs, grad)?.into_iter().map(Into::into).collect())
     };
-    check::run(exec, Some(&manual), inputs, options)
+    run::run(exec, Some(&manual), inputs, options)
 }

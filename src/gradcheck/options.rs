@@ -1,6 +1,8 @@
-//! What a caller may set, and the tolerances of each dtype.
+//! What a caller may set.
 
 use candle_core::{DType, Result, bail};
+
+use super::judge::tolerance::Tolerance;
 
 /// How much of the Jacobian to compare.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -174,47 +176,4 @@ impl Options {
             ..defaults
         }
     }
-}
-
-/// The tolerances of one dtype, with its unit round-off u = 2^-p, p the bits of its significand.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Tolerance {
-    pub(crate) rtol: f64,
-    pub(crate) atol: f64,
-    pub(crate) kappa: f64,
-    pub(crate) unit: f64,
-    pub(crate) double: bool,
-}
-
-impl Tolerance {
-    /// rtol is about 8u for the 16-bit floats; wide dtypes can afford to be far from u.
-    fn of(dtype: DType) -> Self {
-        let (rtol, atol) = match dtype {
-            DType::F64 => (1e-8, 1e-10),
-            DType::F32 => (1e-4, 1e-6),
-            DType::F16 => (4e-3, 1e-4),
-            DType::BF16 => (3e-2, 1e-3),
-            _ => (0.25, 1e-2),
-        };
-        Self {
-            rtol,
-            atol,
-            kappa: 4.,
-            unit: unit_roundoff(dtype),
-            double: dtype == DType::F64,
-        }
-    }
-}
-
-/// u = 2^-p, p the bits of the significand, the hidden one included.
-pub(crate) fn unit_roundoff(dtype: DType) -> f64 {
-    let bits = match dtype {
-        DType::F64 => 53,
-        DType::F32 => 24,
-        DType::F16 => 11,
-        DType::BF16 => 8,
-        DType::F8E4M3 => 4,
-        _ => 3,
-    };
-    2f64.powi(-bits)
 }

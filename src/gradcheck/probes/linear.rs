@@ -3,11 +3,13 @@
 
 use candle_core::Result;
 
-use super::analytic::Failure;
-use super::exec::Exec;
-use super::probes::{Found, Plain, Subject, compared, failed, furthest_apart, or_zeros, spread};
-use super::report::{Outcome, Probe};
-use super::verdict::Verdict;
+use super::held::{Found, compared, failed, furthest_apart};
+use super::plain::{Plain, Subject, spread};
+use crate::gradcheck::autograd::graph::Failure;
+use crate::gradcheck::judge::verdict::Verdict;
+use crate::gradcheck::report::{Outcome, Probe};
+use crate::gradcheck::support::exec::Exec;
+use crate::gradcheck::support::values::or_zeros;
 
 type Gradient = std::result::Result<Vec<f64>, Failure>;
 

@@ -1,30 +1,20 @@
-//! candle's side: vector-Jacobian products by its own backward pass.
+//! One graph of f, and vector-Jacobian products through it.
 
 use std::sync::OnceLock;
 
 use candle_core::{Result, Tensor, Var};
 use rayon::prelude::*;
 
-use super::exec::Exec;
-use super::oracle::{tensor, to_f64};
-use super::panics::catch;
-use super::verdict::Verdict;
+use crate::gradcheck::judge::verdict::Verdict;
+use crate::gradcheck::support::exec::Exec;
+use crate::gradcheck::support::panics::catch;
+use crate::gradcheck::support::values::{first_line, tensor, to_f64, unit_vector};
 
 /// Why there is no gradient to compare.
 #[derive(Clone, Debug)]
 pub(crate) struct Failure {
     pub(crate) verdict: Verdict,
     pub(crate) message: String,
-}
-
-/// The first line of an error: candle appends a backtrace when RUST_BACKTRACE is set.
-pub(crate) fn first_line(error: &candle_core::Error) -> String {
-    error
-        .to_string()
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .to_string()
 }
 
 /// vᵀJ for each checked input; None where no gradient flowed.
@@ -81,11 +71,7 @@ impl Graph {
     /// Every row of the Jacobian, one backward pass an output element. f itself is not called.
     pub(crate) fn rows(&self) -> std::result::Result<Vec<Products>, Failure> {
         let outputs = self.y.elem_count();
-        self.each(outputs, |i| {
-            let mut v = vec![0.; outputs];
-            v[i] = 1.;
-            self.vjp(&v)
-        })
+        self.each(outputs, |i| self.vjp(&unit_vector(outputs, i)))
     }
 
     /// `pass` for 0..n, on all cores; on a GPU, whose work is ordered on one thread alone, on this.

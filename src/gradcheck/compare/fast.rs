@@ -10,34 +10,19 @@
 
 use candle_core::Result;
 
-use super::analytic::{Failure, Graph, Products};
-use super::compare::{CERTAIN, Pair, ROUNDING};
-use super::exec::Exec;
-use super::full::{self, Rows, Target, Worst};
-use super::joint::{enough, projected_noise};
-use super::numeric::{self, Grid, Point};
-use super::oracle::Oracle;
-use super::rng::SplitMix64;
-use super::verdict::Verdict;
-
-/// One round's output signs and the gradients they give.
-pub(crate) struct Round {
-    pub(crate) v: Vec<f64>,
-    pub(crate) products: Products,
-}
-
-/// The rounds, one backward pass each.
-pub(crate) fn rounds(
-    graph: &Graph,
-    count: usize,
-    seed: u64,
-) -> std::result::Result<Vec<Round>, Failure> {
-    graph.each(count, |r| {
-        let v = SplitMix64::new(seed, 2 * r as u64 + 1).uneven_signs(graph.y.elem_count());
-        let products = graph.vjp(&v)?;
-        Ok(Round { v, products })
-    })
-}
+use super::full::{self, Rows, Target};
+use super::projection::{Round, enough, projected_noise};
+use super::tally::Worst;
+use crate::gradcheck::autograd::graph::{Graph, Products};
+use crate::gradcheck::judge::law::{CERTAIN, Pair, ROUNDING};
+use crate::gradcheck::judge::verdict::Verdict;
+use crate::gradcheck::numeric::function::Oracle;
+use crate::gradcheck::numeric::grid::{Grid, scales};
+use crate::gradcheck::numeric::line::{Column, Point};
+use crate::gradcheck::numeric::steps::search;
+use crate::gradcheck::support::exec::Exec;
+use crate::gradcheck::support::rng::SplitMix64;
+use crate::gradcheck::support::values::{dot, unit_vector};
 
 /// What the projections of one input say.
 pub(crate) struct Projected {
@@ -106,15 +91,6 @@ pub(crate) struct Fast<'a> {
     pub(crate) largest: f64,
 }
 
-/// The largest finite element of any round's gradient of one input.
-pub(crate) fn largest(rounds: &[Round], slot: usize) -> f64 {
-    let all = rounds
-        .iter()
-        .flat_map(|round| round.products[slot].iter().flatten());
-    all.filter(|g| g.is_finite())
-        .fold(0f64, |m, g| m.max(g.abs()))
-}
-
 impl Fast<'_> {
     /// Every round; the first that disagrees is followed to an entry.
     pub(crate) fn check(&self, exec: &impl Exec, rounds: &[Round]) -> Result<Projected> {
@@ -179,10 +155,10 @@ impl Fast<'_> {
     }
 
     /// The derivative of vᵀf along u.
-    fn directional(&self, exec: &impl Exec, u: &[f64], v: &[f64]) -> Result<numeric::Column> {
+    fn directional(&self, exec: &impl Exec, u: &[f64], v: &[f64]) -> Result<Column> {
         let k = self.target.input;
         let size = self.oracle.size(k);
-        let scales = numeric::scales(0., size.typical, 0.);
+        let scales = scales(0., size.typical, 0.);
         let grid = Grid::new(size.typical, &scales, self.oracle.unit);
         let p0 = [dot(&self.oracle.f0, v)];
         let noise = [projected_noise(self.oracle, self.target.noise, v, p0[0])];
@@ -194,7 +170,7 @@ impl Fast<'_> {
             Ok(Point { t: point.t, y })
         };
         let enough = enough(noise[0], &grid);
-        numeric::search(&mut projected, &p0, &noise, &grid, &|_, _, e| e <= enough)
+        search(&mut projected, &p0, &noise, &grid, &|_, _, e| e <= enough)
     }
 
     /// The derivative of vᵀf by input element j, with no gradient claimed yet.
@@ -395,27 +371,4 @@ fn halves(range: &std::ops::Range<usize>) -> [std::ops::Range<usize>; 2] {
 fn masked(signs: &[f64], keep: &std::ops::Range<usize>) -> Vec<f64> {
     let kept = |(i, s): (usize, &f64)| if keep.contains(&i) { *s } else { 0. };
     signs.iter().enumerate().map(kept).collect()
-}
-
-fn unit_vector(n: usize, i: usize) -> Vec<f64> {
-    let mut v = vec![0.; n];
-    v[i] = 1.;
-    v
-}
-
-/// Σ aᵢbᵢ with the rounding of each addition carried along (Neumaier 1974), so that the sum adds no
-/// error of its own to vᵀf.
-pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
-    let (mut sum, mut carry) = (0f64, 0f64);
-    for (a, b) in a.iter().zip(b) {
-        let term = a * b;
-        let next = sum + term;
-        carry += if sum.abs() >= term.abs() {
-            (sum - next) + term
-        } else {
-            (term - next) + sum
-        };
-        sum = next;
-    }
-    sum + carry
 }

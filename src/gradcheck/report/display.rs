@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use super::options::Mode;
-use super::report::{Dissent, Entry, InputReport, ManualReport, Outcome, ProbeReport, Report};
-use super::verdict::Verdict;
+use super::data::{Dissent, Entry, InputReport, ManualReport, Outcome, ProbeReport, Report};
+use crate::gradcheck::judge::verdict::Verdict;
+use crate::gradcheck::options::Mode;
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -4,12 +4,16 @@
 
 use candle_core::Result;
 
-use super::analytic::Products;
-use super::compare::{Judge, Pair};
-use super::exec::Exec;
-use super::numeric::{self, Column, Grid, Point, Slopes};
-use super::oracle::{Oracle, Size};
-use super::verdict::Verdict;
+use super::tally::{Tally, Worst};
+use crate::gradcheck::autograd::graph::Products;
+use crate::gradcheck::judge::law::{Judge, Pair};
+use crate::gradcheck::judge::verdict::Verdict;
+use crate::gradcheck::numeric::function::{Oracle, Size};
+use crate::gradcheck::numeric::grid::Grid;
+use crate::gradcheck::numeric::kink::{Slopes, slopes};
+use crate::gradcheck::numeric::line::{Column, Point};
+use crate::gradcheck::numeric::steps::{best_start, search, second_opinion};
+use crate::gradcheck::support::exec::Exec;
 
 /// Columns compared together, so that reading a column of row-major rows uses whole cache lines.
 const BLOCK: usize = 8;
@@ -51,82 +55,6 @@ pub(crate) struct Compared {
     pub(crate) tallies: Vec<Tally>,
     /// vᵀJ by numbers, with bounds.
     pub(crate) products: Vec<(f64, f64)>,
-}
-
-/// Verdicts counted, and the worst entry.
-#[derive(Clone, Default)]
-pub(crate) struct Tally {
-    pub(crate) counts: [usize; 10],
-    pub(crate) certified: usize,
-    pub(crate) max_rel_err: f64,
-    pub(crate) max_abs_err: f64,
-    pub(crate) worst: Option<Worst>,
-    /// Entries whose numeric derivative is surely not zero.
-    pub(crate) moving: usize,
-    /// Entries whose gradient is not zero.
-    pub(crate) nonzero: usize,
-    /// The largest finite gradient.
-    pub(crate) largest: f64,
-}
-
-/// An entry by the flat indices of its output and input elements.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Worst {
-    pub(crate) verdict: Verdict,
-    pub(crate) excess: f64,
-    pub(crate) output: usize,
-    pub(crate) input: usize,
-    pub(crate) pair: Pair,
-}
-
-impl Tally {
-    pub(crate) fn add(&mut self, judge: &Judge, worst: Worst) {
-        let pair = &worst.pair;
-        self.counts[worst.verdict as usize] += 1;
-        self.certified += usize::from(worst.verdict == Verdict::Pass);
-        self.moving += usize::from(judge.surely_moves(pair));
-        self.nonzero += usize::from(pair.analytic != 0.);
-        if pair.analytic.is_finite() {
-            self.largest = self.largest.max(pair.analytic.abs());
-        }
-        let apart = (pair.analytic - pair.numeric).abs();
-        if apart.is_finite() {
-            self.max_abs_err = self.max_abs_err.max(apart);
-        }
-        if pair.numeric.abs() > 1e3 * pair.bound || pair.analytic.abs() > 1e3 * pair.bound {
-            let rel_err = super::report::rel_err(pair.analytic, pair.numeric);
-            self.max_rel_err = self.max_rel_err.max(rel_err);
-        }
-        self.keep(worst);
-    }
-
-    /// The verdicts that were given, mildest first.
-    pub(crate) fn verdicts(&self) -> Vec<(Verdict, usize)> {
-        let all = Verdict::ALL.iter().map(|&v| (v, self.counts[v as usize]));
-        all.filter(|(_, count)| *count > 0).collect()
-    }
-
-    fn keep(&mut self, worst: Worst) {
-        let rank = |w: &Worst| (w.verdict, w.excess);
-        if self.worst.is_none_or(|held| rank(&worst) > rank(&held)) {
-            self.worst = Some(worst);
-        }
-    }
-
-    fn merge(&mut self, other: &Self) {
-        for (count, more) in self.counts.iter_mut().zip(other.counts) {
-            *count += more;
-        }
-        self.certified += other.certified;
-        self.moving += other.moving;
-        self.nonzero += other.nonzero;
-        self.largest = self.largest.max(other.largest);
-        self.max_rel_err = self.max_rel_err.max(other.max_rel_err);
-        self.max_abs_err = self.max_abs_err.max(other.max_abs_err);
-        if let Some(worst) = other.worst {
-            self.keep(worst);
-        }
-    }
 }
 
 /// Compares every entry of one input's Jacobian with each of the `gradients`.
@@ -182,7 +110,7 @@ fn start<E: Exec>(exec: &E, oracle: &Oracle, target: &Target) -> Result<Option<i
         let scales = oracle.scales(target.input, j, size);
         let grid = Grid::new(values[j].abs(), &scales, oracle.unit);
         let mut line = oracle.along(exec, target.input, j);
-        numeric::best_start(&mut line, &oracle.f0, target.noise, &grid)
+        best_start(&mut line, &oracle.f0, target.noise, &grid)
     });
     let steps: Result<Vec<i32>> = tried.into_iter().collect();
     Ok(steps?.into_iter().max())
@@ -284,7 +212,7 @@ impl<E: Exec> Block<'_, E> {
         let mut grid = Grid::new(oracle.values(target.input)[j].abs(), &scales, oracle.unit);
         grid.start = self.start.unwrap_or(grid.start);
         let mut line = self.line(j);
-        let column = numeric::search(&mut line, self.f0, self.noise, &grid, &|i, n, e| {
+        let column = search(&mut line, self.f0, self.noise, &grid, &|i, n, e| {
             claims
                 .iter()
                 .all(|claim| target.judge.sharp(&self.pair(claim, i, n, e, scales[0])))
@@ -377,7 +305,7 @@ impl<E: Exec> Doubts<'_, '_, E> {
         if self.second.is_none() {
             let (f0, noise) = (self.block.f0, self.block.noise);
             let mut line = self.block.line(self.j);
-            self.second = Some(numeric::second_opinion(&mut line, f0, noise, &self.grid)?);
+            self.second = Some(second_opinion(&mut line, f0, noise, &self.grid)?);
         }
         let Some(second) = &self.second else {
             return Ok(());
@@ -391,12 +319,7 @@ impl<E: Exec> Doubts<'_, '_, E> {
         if self.slopes.is_none() {
             let mut line = self.block.line(self.j);
             let resolution = self.block.target.judge.tolerance.unit;
-            self.slopes = Some(numeric::slopes(
-                &mut line,
-                self.block.f0,
-                &self.grid,
-                resolution,
-            )?);
+            self.slopes = Some(slopes(&mut line, self.block.f0, &self.grid, resolution)?);
         }
         let noise = self.block.noise[i];
         Ok((self.slopes.as_ref()).is_some_and(|slopes| slopes.kink(i, noise, slope)))

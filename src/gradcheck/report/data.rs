@@ -1,8 +1,10 @@
 //! What a check found, as data.
 
-use super::options::Mode;
-use super::verdict::Verdict;
 use candle_core::DType;
+
+use crate::gradcheck::judge::verdict::Verdict;
+use crate::gradcheck::options::Mode;
+use crate::gradcheck::support::values::rel_err;
 
 /// Everything one check found. `Display` prints it as a table; with the `serde` feature it
 /// serializes, NaN and infinite numbers as JSON's `null`.
@@ -62,7 +64,7 @@ pub struct InputReport {
     /// Fast mode: the smallest error of a single entry that this run could have seen.
     pub smallest_visible: Option<f64>,
     /// A hand-written gradient against the same numbers, from
-    /// [`gradcheck_with`](super::gradcheck_with).
+    /// [`gradcheck_with`](crate::gradcheck::gradcheck_with).
     pub manual: Option<ManualReport>,
     /// What the backward pass said when it failed, that no gradient is right here, and the like.
     pub notes: Vec<String>,
@@ -91,14 +93,6 @@ impl Entry {
     /// |analytic - numeric| / max(|analytic|, |numeric|), or 0 where both are 0.
     pub fn rel_err(&self) -> f64 {
         rel_err(self.analytic, self.numeric)
-    }
-}
-
-pub(crate) fn rel_err(a: f64, n: f64) -> f64 {
-    if a == n {
-        0.
-    } else {
-        (a - n).abs() / a.abs().max(n.abs())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Two derivatives and a bound, to a verdict.
 
-use super::options::Tolerance;
+use super::tolerance::Tolerance;
 use super::verdict::Verdict;
 
 /// One entry of the Jacobian, and what its size is measured against.

@@ -2,24 +2,26 @@
 
 use candle_core::{DType, Result, Tensor};
 
-use super::analytic::{Baseline, Graph};
-use super::check::Check;
-use super::exec::Exec;
-use super::full::Compared;
-use super::probes::{self, Plain, Subject};
-use super::report::{Outcome, ProbeReport, Report};
-use super::verdict::Verdict;
+use super::plain::{Plain, Subject};
+use crate::gradcheck::autograd::graph::{Baseline, Graph};
+use crate::gradcheck::check::Check;
+use crate::gradcheck::compare::full::Compared;
+use crate::gradcheck::judge::verdict::Verdict;
+use crate::gradcheck::options::Options;
+use crate::gradcheck::report::{Outcome, Probe, ProbeReport, Report};
+use crate::gradcheck::support::exec::Exec;
+use crate::gradcheck::support::values::unit_roundoff;
 
 impl<E: Exec> Check<'_, E> {
     /// The probes of one input, once its plain gradient has been judged.
-    pub(super) fn probe(
+    pub(crate) fn probe(
         &self,
         slot: usize,
         noise: &[f64],
         compared: Option<&Compared>,
         report: &mut Report,
     ) -> Result<()> {
-        if probes::chosen(self.options).is_empty() {
+        if chosen(self.options).is_empty() {
             return Ok(());
         }
         let severed = report.inputs[slot].verdict == Verdict::Severed;
@@ -125,7 +127,7 @@ fn inside(thrice: &[f64], plain: &[(f64, f64)], dtype: DType) -> f64 {
         apart = apart.max((g3 / 3. - g).abs());
         largest = largest.max(g.abs());
     }
-    let unit = super::options::unit_roundoff(dtype);
+    let unit = unit_roundoff(dtype);
     // More than that is a backward pass that is not linear, and another probe's business.
     if apart <= unit.sqrt() * largest {
         apart / unit
@@ -142,4 +144,52 @@ struct Probing<'a> {
     numeric: Option<&'a [(f64, f64)]>,
     /// The largest entry of the Jacobian.
     largest: f64,
+}
+
+impl<E: Exec> Plain<'_, E> {
+    /// Runs the probes that are on, for one input.
+    fn probe(&self, subject: &Subject, options: &Options) -> Result<Vec<ProbeReport>> {
+        let mut reports = Vec::new();
+        for probe in chosen(options) {
+            if probe == Probe::AllTransposed && !self.others_transpose(subject) {
+                continue;
+            }
+            let outcome = self.outcome(probe, subject)?;
+            reports.push(ProbeReport {
+                probe,
+                input: subject.input,
+                outcome,
+            });
+        }
+        Ok(reports)
+    }
+
+    fn outcome(&self, probe: Probe, subject: &Subject) -> Result<Outcome> {
+        match probe {
+            Probe::BackwardTwice | Probe::Scaled | Probe::Added | Probe::Zero => {
+                self.again(probe, subject)
+            }
+            Probe::FThenX | Probe::XThenF | Probe::Twice => self.fan_out(probe, subject),
+            _ => self.layout(probe, subject),
+        }
+    }
+}
+
+/// The probes that are on.
+fn chosen(options: &Options) -> Vec<Probe> {
+    let mut probes = Vec::new();
+    if options.fan_out {
+        probes.extend([Probe::FThenX, Probe::XThenF, Probe::Twice]);
+    }
+    if options.layouts {
+        probes.extend([Probe::Transposed, Probe::Narrowed, Probe::Offset]);
+        probes.extend([Probe::Expanded, Probe::AllTransposed, Probe::NonLeaf]);
+    }
+    if options.determinism {
+        probes.push(Probe::BackwardTwice);
+    }
+    if options.linearity {
+        probes.extend([Probe::Scaled, Probe::Added, Probe::Zero]);
+    }
+    probes
 }

@@ -2,14 +2,17 @@
 
 use std::sync::OnceLock;
 
-use candle_core::{DType, Device, Result, Tensor, bail};
+use candle_core::{DType, Result, Tensor, bail};
 
-use super::analytic::first_line;
-
-use super::exec::Exec;
-use super::numeric::{self, Point, SAMPLES};
-use super::options::unit_roundoff;
-use super::rng::SplitMix64;
+use super::grid;
+use super::line::Point;
+use super::noise::{self, SAMPLES};
+use crate::gradcheck::support::exec::Exec;
+use crate::gradcheck::support::panics::catch;
+use crate::gradcheck::support::rng::SplitMix64;
+use crate::gradcheck::support::values::{
+    first_line, round_to, same_shape, tensor, to_f64, unit_roundoff,
+};
 
 /// f at fixed inputs, in the precision its derivative is taken in.
 pub(crate) struct Oracle {
@@ -77,7 +80,7 @@ impl Oracle {
 
     /// None if f panics at these inputs.
     fn at(exec: &impl Exec, inputs: Vec<Tensor>, dims: &[usize]) -> Option<Result<Self>> {
-        let y = super::panics::catch(|| exec.call(&inputs)).ok()?;
+        let y = catch(|| exec.call(&inputs)).ok()?;
         Some(Self::with_output(inputs, dims, y))
     }
 
@@ -173,7 +176,7 @@ impl Oracle {
 
     /// The scales of element j of input k.
     pub(crate) fn scales(&self, k: usize, j: usize, size: Size) -> Vec<f64> {
-        numeric::scales(self.values[k][j], size.typical, size.largest)
+        grid::scales(self.values[k][j], size.typical, size.largest)
     }
 
     /// Whether all of f's values are single-precision numbers and the largest scatters like one.
@@ -208,13 +211,13 @@ impl Oracle {
             .map(|&k| SplitMix64::new(seed, 1000 + k as u64).signs(self.values[k].len()))
             .collect();
         let largest: Vec<f64> = inputs.iter().map(|&k| self.size(k).largest).collect();
-        numeric::noise(&self.f0, self.unit, |closer| {
+        noise::noise(&self.f0, self.unit, |closer| {
             let values = exec.map(SAMPLES, |exec, sample| {
                 let moved =
                     (inputs.iter().zip(&signs).zip(&largest)).map(|((&k, signs), &largest)| {
                         (
                             k,
-                            self.sampled(k, signs, largest, numeric::offset(sample) * closer),
+                            self.sampled(k, signs, largest, noise::offset(sample) * closer),
                         )
                     });
                 let moved: Vec<_> = moved.collect();
@@ -227,7 +230,7 @@ impl Oracle {
 
     /// Input k some sampling steps from where it is.
     fn sampled(&self, k: usize, signs: &[f64], largest: f64, n: f64) -> Vec<f64> {
-        let step = numeric::sampling_step(numeric::power_of_two(largest), self.unit);
+        let step = noise::sampling_step(grid::power_of_two(largest), self.unit);
         // An element near zero may sit at the edge of a domain: leave it.
         let moved = |(&x, sign): (&f64, &f64)| match x.abs() > 64. * step {
             true => x + n * step * sign,
@@ -244,17 +247,6 @@ pub(crate) struct Size {
     pub(crate) largest: f64,
 }
 
-/// An error if f changed its output's shape.
-pub(crate) fn same_shape(dims: &[usize], y: &Tensor) -> Result<()> {
-    if y.dims() != dims {
-        bail!(
-            "gradcheck: f returned shape {dims:?} at first and {:?} on a later call",
-            y.dims()
-        )
-    }
-    Ok(())
-}
-
 fn at_dtype(t: &Tensor, dtype: DType) -> Result<Tensor> {
     let t = t.detach();
     if t.dtype().is_float() {
@@ -269,37 +261,5 @@ fn float_values(t: &Tensor) -> Result<Vec<f64>> {
         to_f64(t)
     } else {
         Ok(Vec::new())
-    }
-}
-
-/// All elements in order.
-pub(crate) fn to_f64(t: &Tensor) -> Result<Vec<f64>> {
-    t.detach().to_dtype(DType::F64)?.flatten_all()?.to_vec1()
-}
-
-/// A tensor of these values.
-pub(crate) fn tensor(
-    values: &[f64],
-    dims: &[usize],
-    dtype: DType,
-    device: &Device,
-) -> Result<Tensor> {
-    if dtype == DType::F64 {
-        return Tensor::from_slice(values, dims, device);
-    }
-    Tensor::from_slice(values, dims, &Device::Cpu)?
-        .to_dtype(dtype)?
-        .to_device(device)
-}
-
-/// x as the dtype holds it.
-fn round_to(dtype: DType, x: f64) -> Result<f64> {
-    match dtype {
-        DType::F64 => Ok(x),
-        DType::F32 => Ok(f64::from(x as f32)),
-        _ => Tensor::new(x, &Device::Cpu)?
-            .to_dtype(dtype)?
-            .to_dtype(DType::F64)?
-            .to_scalar(),
     }
 }

@@ -2,15 +2,16 @@
 
 use candle_core::{DType, Result, Tensor, bail};
 
-use super::analytic::Products;
-use super::compare::Pair;
-use super::exec::Exec;
-use super::fast::{Fast, Round};
-use super::full::{Compared, Worst};
-use super::oracle::{tensor, to_f64};
-use super::probes::unravel;
-use super::report::{Dissent, Entry, InputReport, ManualReport};
-use super::verdict::Verdict;
+use super::fast::Fast;
+use super::full::Compared;
+use super::projection::Round;
+use super::tally::Worst;
+use crate::gradcheck::autograd::graph::Products;
+use crate::gradcheck::judge::law::Pair;
+use crate::gradcheck::judge::verdict::Verdict;
+use crate::gradcheck::report::{Dissent, Entry, InputReport, ManualReport};
+use crate::gradcheck::support::exec::Exec;
+use crate::gradcheck::support::values::{or_zeros, tensor, to_f64, unit_vector, unravel};
 
 /// The gradient of every input, from the inputs and the output's gradient.
 pub(crate) type Manual<'a> = &'a dyn Fn(&[Tensor], &Tensor) -> Result<Vec<Option<Tensor>>>;
@@ -24,8 +25,7 @@ pub(crate) fn rows(
 ) -> Result<Vec<Products>> {
     (0..y.elem_count())
         .map(|i| {
-            let mut v = vec![0.; y.elem_count()];
-            v[i] = 1.;
+            let v = unit_vector(y.elem_count(), i);
             product(manual, inputs, checked, y, &v)
         })
         .collect()
@@ -130,7 +130,7 @@ pub(crate) fn projected<E: Exec>(
 ) -> Result<()> {
     let slot = fast.target.slot;
     let n = report.shape.iter().product();
-    let dense = |p: &Products| p[slot].clone().unwrap_or_else(|| vec![0.; n]);
+    let dense = |p: &Products| or_zeros(p[slot].clone(), n);
     let (autograd, by_hand) = (dense(&round.products), dense(by_hand));
     let apart = |j: &usize| (autograd[*j] - by_hand[*j]).abs();
     let row = autograd.iter().fold(0f64, |m, g| m.max(g.abs()));

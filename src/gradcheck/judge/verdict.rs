@@ -4,7 +4,7 @@ use std::fmt;
 
 /// What a check concludes about one entry, one input, one probe, or the whole function.
 ///
-/// Ordered from the mildest to the worst; [`Report::verdict`](super::Report::verdict) is the
+/// Ordered from the mildest to the worst; [`Report::verdict`](crate::gradcheck::Report::verdict) is the
 /// worst one found. Only [`Pass`](Verdict::Pass) is a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]

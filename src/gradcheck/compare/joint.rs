@@ -5,12 +5,15 @@
 
 use candle_core::Result;
 
-use super::compare::{Judge, ROUNDING};
-use super::exec::Exec;
-use super::fast::{Round, dot, largest};
-use super::numeric::{self, Grid, Point};
-use super::oracle::Oracle;
-use super::rng::SplitMix64;
+use super::projection::{Round, enough, largest, projected_noise};
+use crate::gradcheck::judge::law::{Judge, ROUNDING};
+use crate::gradcheck::numeric::function::Oracle;
+use crate::gradcheck::numeric::grid::{Grid, power_of_two};
+use crate::gradcheck::numeric::line::Point;
+use crate::gradcheck::numeric::steps::search;
+use crate::gradcheck::support::exec::Exec;
+use crate::gradcheck::support::rng::SplitMix64;
+use crate::gradcheck::support::values::dot;
 
 /// One input's part in the direction.
 pub(crate) struct Part {
@@ -32,7 +35,7 @@ impl Part {
         rounds: &[Round],
     ) -> Option<Self> {
         let typical = oracle.size(input).typical;
-        let scale = numeric::power_of_two(if typical > 0. { typical } else { 1. });
+        let scale = power_of_two(if typical > 0. { typical } else { 1. });
         let gradients = rounds.iter().map(|round| round.products[slot].as_ref());
         let finite = |g: Option<&Vec<f64>>| g.is_some_and(|g| g.iter().all(|g| g.is_finite()));
         let largest = largest(rounds, slot);
@@ -120,7 +123,7 @@ fn total(
     let least = parts.iter().map(|p| p.judge.tolerance.rtol * p.reach());
     let least = least.fold(f64::INFINITY, f64::min);
     let enough = enough(noise[0], &grid).max(least / 32.);
-    let column = numeric::search(&mut line, &p0, &noise, &grid, &|_, _, e| e <= enough)?;
+    let column = search(&mut line, &p0, &noise, &grid, &|_, _, e| e <= enough)?;
 
     let (mut analytic, mut squares) = (0., 0.);
     let (mut kappa, mut unit) = (1f64, 0f64);
@@ -135,16 +138,4 @@ fn total(
         apart: (analytic - column.value[0]).abs(),
         threshold: kappa * column.bound[0] + ROUNDING * unit * squares.sqrt(),
     })
-}
-
-/// vᵀf's own rounding, from that of every output: independent errors add in quadrature.
-pub(crate) fn projected_noise(oracle: &Oracle, noise: &[f64], v: &[f64], p0: f64) -> f64 {
-    let weighted = noise.iter().zip(v).map(|(e, v)| (e * v).powi(2));
-    weighted.sum::<f64>().sqrt().max(oracle.unit * p0.abs())
-}
-
-/// A bound that the first steps reach where f is smooth on them.
-pub(crate) fn enough(noise: f64, grid: &Grid) -> f64 {
-    let scale = grid.scales.first().copied().unwrap_or(1.);
-    8. * noise * 2f64.powi(grid.first()) / scale
 }

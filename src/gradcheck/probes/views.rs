@@ -6,7 +6,8 @@
 
 use candle_core::{Result, Tensor, Var};
 
-use super::report::Probe;
+use crate::gradcheck::report::Probe;
+use crate::gradcheck::support::values::to_f64;
 
 /// A variable, the view of it that f is given, and the way back for expectations.
 pub(crate) struct View {
@@ -118,5 +119,5 @@ pub(crate) fn pull_back(view: &View, probe: Probe, gradient: &[f64]) -> Result<V
         Probe::Offset => gradient.pad_with_zeros(0, 2, 1)?,
         _ => gradient.affine(2., 0.)?,
     };
-    super::oracle::to_f64(&on_var)
+    to_f64(&on_var)
 }
