@@ -63,6 +63,7 @@ mod check;
 mod compare;
 mod control;
 mod judge;
+mod model;
 pub mod numeric;
 mod options;
 mod probes;
@@ -74,6 +75,10 @@ use candle_core::{Result, Tensor};
 
 pub use control::negative_control;
 pub use judge::verdict::Verdict;
+#[cfg(feature = "nn")]
+#[cfg_attr(docsrs, doc(cfg(feature = "nn")))]
+pub use model::model;
+pub use model::{Cut, Mark, ModelReport, ParameterReport, Segment, Suspect, mark, vars};
 pub use options::{Mode, Options};
 pub use report::{Dissent, Entry, InputReport, ManualReport, Outcome, Probe, ProbeReport, Report};
 

@@ -39,6 +39,7 @@ pub struct Options {
     pub(crate) determinism: bool,
     pub(crate) linearity: bool,
     pub(crate) rounds: usize,
+    pub(crate) buffers: Vec<String>,
 }
 
 impl Default for Options {
@@ -56,6 +57,7 @@ impl Default for Options {
             determinism: true,
             linearity: true,
             rounds: 3,
+            buffers: Vec::new(),
         }
     }
 }
@@ -138,6 +140,13 @@ impl Options {
     /// Random projections an input in fast mode. By default 3.
     pub fn rounds(mut self, rounds: usize) -> Self {
         self.rounds = rounds;
+        self
+    }
+
+    /// Of a model, the variables that are no parameters, by name: listed apart and judged by nobody.
+    /// BatchNorm's `running_mean` and `running_var` are always among them.
+    pub fn buffers<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.buffers = names.into_iter().map(Into::into).collect();
         self
     }
 

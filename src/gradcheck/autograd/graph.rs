@@ -17,6 +17,20 @@ pub(crate) struct Failure {
     pub(crate) message: String,
 }
 
+impl Failure {
+    /// The backward pass gave an error.
+    pub(crate) fn unsupported(message: String) -> Self {
+        let verdict = Verdict::Unsupported;
+        Self { verdict, message }
+    }
+
+    /// The backward pass panicked.
+    pub(crate) fn panicked(message: String) -> Self {
+        let verdict = Verdict::Panicked;
+        Self { verdict, message }
+    }
+}
+
 /// vᵀJ for each checked input; None where no gradient flowed.
 pub(crate) type Products = Vec<Option<Vec<f64>>>;
 
@@ -106,14 +120,8 @@ pub(crate) fn products(
     });
     match gradients {
         Ok(Ok(products)) => Ok(products),
-        Ok(Err(error)) => Err(Failure {
-            verdict: Verdict::Unsupported,
-            message: first_line(&error),
-        }),
-        Err(message) => Err(Failure {
-            verdict: Verdict::Panicked,
-            message,
-        }),
+        Ok(Err(error)) => Err(Failure::unsupported(first_line(&error))),
+        Err(message) => Err(Failure::panicked(message)),
     }
 }
 

@@ -9,6 +9,7 @@ pub(crate) mod fast;
 pub(crate) mod full;
 pub(crate) mod joint;
 mod projection;
+pub(crate) mod segment;
 pub(crate) mod tally;
 
 pub(crate) use projection::{Round, largest, rounds};

@@ -18,6 +18,11 @@ impl SplitMix64 {
         z ^ (z >> 31)
     }
 
+    /// Uniform from 0 to 1.
+    pub(crate) fn unit(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
     /// n draws from {-1, 1}.
     pub(crate) fn signs(&mut self, n: usize) -> Vec<f64> {
         (0..n)
