@@ -107,7 +107,9 @@ pub struct Numbers(u64);
 impl Numbers {
     pub fn new(seed: u64) -> Self {
         let mut numbers = Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x1234_5678_9abc_def1);
-        (0..8).for_each(|_| drop(numbers.next()));
+        (0..8).for_each(|_| {
+            numbers.next();
+        });
         numbers
     }
 

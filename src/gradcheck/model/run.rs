@@ -25,16 +25,19 @@ use crate::gradcheck::support::rng::SplitMix64;
 /// twice as far off as what could hide.
 const RESOLVED: f64 = 0.25;
 
-/// Each parameter moves the loss by this share of it in a joint segment, and by five times as much
-/// alone.
-const JOINT: f64 = 0.004;
-const ALONE: f64 = 0.02;
+/// Each parameter moves the loss by this share of it in a joint segment, and by four times as much
+/// alone. The shorter, the fewer kinks on the way; the longer, the clearer beside f's rounding.
+const JOINT: f64 = 5e-4;
+const ALONE: f64 = 2e-3;
 
 /// A change of the loss stands out where it is this many times its scatter.
 const CLEAR: f64 = 40.;
 
-/// The largest step, in root mean squares of the parameter.
+/// The largest step, in root mean squares of the parameter, or of all where that is not enough.
 const FARTHEST: f64 = 0.5;
+
+/// A loss that moves by less than this share of itself is flat.
+const FLAT: f64 = 1e-5;
 
 /// Step of what has no gradient to say how far to go.
 const BLIND: f64 = 0.3;
@@ -325,8 +328,9 @@ impl<'a> Run<'a> {
         for aligned in [true, false] {
             let mut moves = Vec::with_capacity(which.len());
             for &t in which {
-                let target = JOINT * self.report.loss.abs();
-                moves.push(self.move_of(t, gradients[t].as_ref(), target, aligned)?);
+                let target = (JOINT * self.report.loss.abs()).max(CLEAR * self.scatter);
+                let limits = (target, FARTHEST * self.parameters.sizes[t]);
+                moves.push(self.move_of(t, gradients[t].as_ref(), limits, aligned)?);
             }
             let Ok(Some(evidence)) = self.walk(&moves)? else {
                 return Ok(which.to_vec());
@@ -362,7 +366,7 @@ impl<'a> Run<'a> {
         &mut self,
         t: usize,
         gradient: Option<&Tensor>,
-        target: f64,
+        (target, farthest): (f64, f64),
         aligned: bool,
     ) -> Result<Move> {
         let n = self.parameters.vars[t].elem_count();
@@ -372,10 +376,10 @@ impl<'a> Run<'a> {
         };
         let flip = self.rng.unit() < 0.5;
         let minus = signs(n, gradient, bias, &mut self.rng, flip)?;
-        let steps = target / (bias * self.plain[t].sum);
+        let step = target / (bias * self.plain[t].sum);
         Ok(Move {
             var: t,
-            step: steps.min(FARTHEST * self.parameters.sizes[t]),
+            step: step.min(farthest),
             minus,
             only: self.plain[t].speaking.clone(),
         })
@@ -383,13 +387,13 @@ impl<'a> Run<'a> {
 
     /// One parameter by itself, at steps that suit it.
     fn alone(&mut self, t: usize, gradient: Option<&Tensor>) -> Result<()> {
-        let loss = self.report.loss.abs();
-        let mut target = (ALONE * loss).max(CLEAR * self.scatter);
+        let size = self.parameters.sizes[t];
+        let mut target = (ALONE * self.report.loss.abs()).max(CLEAR * self.scatter);
+        let mut farthest = FARTHEST * size;
         let mut against = 0;
-        let mut flat = None;
         for attempt in 0..6 {
-            let m = self.move_of(t, gradient, target, attempt % 2 == 0)?;
-            let farthest = m.step >= FARTHEST * self.parameters.sizes[t];
+            let m = self.move_of(t, gradient, (target, farthest), attempt % 2 == 0)?;
+            let at_end = m.step >= farthest;
             let evidence = match self.walk(std::slice::from_ref(&m))? {
                 Ok(Some(evidence)) => evidence,
                 _ => {
@@ -411,29 +415,30 @@ impl<'a> Run<'a> {
                 self.pass(t, resolution);
                 return Ok(());
             }
-            let blunt = 2. * evidence.scatter.powi(2) > 0.5 * evidence.error.powi(2);
-            if farthest && blunt {
-                flat = Some(evidence);
-                break;
+            if at_end && farthest >= FARTHEST * self.parameters.typical {
+                if against == 0 && self.is_flat(&evidence) {
+                    self.report.parameters[t].verdict = Verdict::Pass;
+                }
+                return Ok(());
             }
-            target = match blunt {
-                true => (4. * target).max(CLEAR * evidence.scatter),
-                false => target / 4.,
-            };
-        }
-        if let Some(evidence) = flat.filter(|_| against == 0) {
-            self.flat(t, &evidence);
+            let blunt = 2. * evidence.scatter.powi(2) > 0.5 * evidence.error.powi(2);
+            if at_end {
+                farthest = FARTHEST * self.parameters.typical;
+            } else if blunt {
+                target = (4. * target).max(CLEAR * evidence.scatter);
+            } else {
+                target /= 8.;
+            }
         }
         Ok(())
     }
 
-    /// The loss does not move with it as far as can be seen, and its gradient says so too.
-    fn flat(&mut self, t: usize, evidence: &Evidence) {
+    /// Neither the loss nor autograd's account of it moves, though the parameter moves by its own
+    /// size, and by that of the others.
+    fn is_flat(&self, evidence: &Evidence) -> bool {
+        let loss = self.report.loss.abs();
         let visible = self.kappa() * evidence.error;
-        let still = evidence.apart.abs().max(evidence.size) <= visible;
-        if still && visible <= 1e-3 * self.report.loss.abs() {
-            self.report.parameters[t].verdict = Verdict::Pass;
-        }
+        evidence.range.max(evidence.size) <= visible + FLAT * loss && visible <= 1e-3 * loss
     }
 
     /// Where the graph ends, if something is severed or wrong.
