@@ -27,8 +27,8 @@ const RESOLVED: f64 = 0.25;
 
 /// Each parameter moves the loss by this share of it in a joint segment, and by four times as much
 /// alone. The shorter, the fewer kinks on the way; the longer, the clearer beside f's rounding.
-const JOINT: f64 = 5e-4;
-const ALONE: f64 = 2e-3;
+const JOINT: f64 = 1e-4;
+const ALONE: f64 = 4e-4;
 
 /// A change of the loss stands out where it is this many times its scatter.
 const CLEAR: f64 = 40.;
@@ -359,9 +359,10 @@ impl<'a> Run<'a> {
         p.resolution = Some(resolution);
     }
 
-    /// A move of parameter t that changes the loss by about `target`. Aligned: three quarters of the
-    /// signs are the gradient's; else so many that the gradient shows against chance, so that a
-    /// branch that the gradient misses shows too.
+    /// A move of parameter t that changes the loss by about `target`: the signs of its gradient in so
+    /// many elements that it shows against chance (16 standard deviations of a random choice where
+    /// it is aligned, at most three quarters of the elements), else in so few (4) that a branch which
+    /// the gradient misses shows too.
     fn move_of(
         &mut self,
         t: usize,
@@ -371,7 +372,7 @@ impl<'a> Run<'a> {
     ) -> Result<Move> {
         let n = self.parameters.vars[t].elem_count();
         let bias = match aligned {
-            true => 0.5,
+            true => (16. / (n as f64).sqrt()).min(0.5),
             false => (4. / (n as f64).sqrt()).min(0.5),
         };
         let flip = self.rng.unit() < 0.5;
