@@ -73,6 +73,7 @@ impl<E: Exec> Check<'_, E> {
             max_abs_err: 0.,
             evaluations: 0,
             smallest_visible: None,
+            resolution: None,
             manual: None,
             notes: Vec::new(),
         }
@@ -91,7 +92,12 @@ impl<E: Exec> Check<'_, E> {
         }
     }
 
-    pub(crate) fn target<'t>(&'t self, slot: usize, noise: &'t [f64]) -> Target<'t> {
+    pub(crate) fn target<'t>(
+        &'t self,
+        slot: usize,
+        noise: &'t [f64],
+        constant: &'t [bool],
+    ) -> Target<'t> {
         let input = self.checked[slot];
         Target {
             input,
@@ -100,6 +106,7 @@ impl<E: Exec> Check<'_, E> {
             noise,
             single: self.oracle.is_single(noise),
             weights: &self.weights,
+            constant,
         }
     }
 

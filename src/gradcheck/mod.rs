@@ -69,6 +69,7 @@ mod options;
 mod probes;
 mod report;
 mod run;
+mod second;
 mod support;
 
 use candle_core::{Result, Tensor};

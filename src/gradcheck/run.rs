@@ -15,7 +15,9 @@ use super::judge::verdict::Verdict;
 use super::numeric::function::Oracle;
 use super::options::{Mode, Options};
 use super::report::{Entry, InputReport, Report};
+use super::second::look_again;
 use super::support::exec::Exec;
+use super::support::panics::catch;
 use super::support::rng::SplitMix64;
 use super::support::values::{same_shape, to_f64, unit_roundoff};
 
@@ -37,6 +39,14 @@ pub(crate) fn run<E: Exec>(
     }
     let y = to_f64(&graph.y)?;
     let wandering = options.determinism && wanders(exec, &graph, &y, inputs)?;
+    if ignores(exec, &graph, &y, inputs)? {
+        bail!(
+            "gradcheck: f ignores its inputs: its value is the same to the last bit when they move, \
+             and its graph does not lead to them, so nothing was checked. Does f call a model that it \
+             captures? Then build the model inside f from the tensors that f is given \
+             (VarBuilder::from_tensors), or check it with gradcheck::model or gradcheck::vars"
+        )
+    }
     let oracle = Oracle::new(exec, inputs, &graph.y, options.widen)?;
     let weights = SplitMix64::new(options.seed, 0).weights(y.len());
     let narrow = checked.iter().any(|&k| inputs[k].dtype() != DType::F64);
@@ -120,6 +130,30 @@ fn wanders<E: Exec>(exec: &E, graph: &Graph, y: &[f64], inputs: &[Tensor]) -> Re
     }))
 }
 
+/// Whether f has nothing to do with any input that is checked: no graph leads to one, and the value
+/// stays as it is when all of them move.
+fn ignores<E: Exec>(exec: &E, graph: &Graph, y: &[f64], inputs: &[Tensor]) -> Result<bool> {
+    let nodes = graph.y.sorted_nodes();
+    if (graph.vars.iter()).any(|var| nodes.iter().any(|node| node.id() == var.id())) {
+        return Ok(false);
+    }
+    for factor in [1.5, -0.75] {
+        let moved = inputs.iter().map(|t| match t.dtype().is_float() {
+            true => t.detach().contiguous()?.affine(factor, factor / 3.),
+            false => Ok(t.detach()),
+        });
+        let moved = moved.collect::<Result<Vec<_>>>()?;
+        let Ok(Ok(again)) = catch(|| exec.call(&moved)) else {
+            return Ok(false);
+        };
+        let same = |(a, b): (&f64, &f64)| a.to_bits() == b.to_bits();
+        if again.dims() != graph.y.dims() || !y.iter().zip(&to_f64(&again)?).all(same) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 impl<E: Exec> Check<'_, E> {
     fn nondeterministic(&self, report: &mut Report) {
         for input in &mut report.inputs {
@@ -133,7 +167,8 @@ impl<E: Exec> Check<'_, E> {
     fn notes(&self, report: &mut Report) -> Result<()> {
         if let Some(reason) = &self.oracle.not_wide {
             report.notes.push(format!(
-                "the numeric derivative is in {}, since f does not run in f64: {reason}",
+                "the numeric derivative is in {}, since f does not run in f64: {reason}. Where f holds \
+                 data of its own, x.to_dtype(t[0].dtype())? lets it, and the check is then sharper",
                 self.oracle.dtype.as_str()
             ));
         }
@@ -164,9 +199,13 @@ impl<E: Exec> Check<'_, E> {
             return Ok(());
         }
         match report.mode {
-            Mode::Fast => self.fast(&slots, manual, report),
-            _ => self.full(&slots, manual, report),
+            Mode::Fast => self.fast(&slots, manual, report)?,
+            _ => self.full(&slots, manual, report)?,
         }
+        for (slot, input) in report.inputs.iter_mut().enumerate() {
+            look_again(self, slot, input)?;
+        }
+        Ok(())
     }
 
     fn full(&self, slots: &[usize], manual: Option<Manual>, report: &mut Report) -> Result<()> {
@@ -194,7 +233,12 @@ impl<E: Exec> Check<'_, E> {
             gradients.extend(by_hand.as_deref().map(|rows| Rows { rows, wide: None }));
             let before = self.exec.calls();
             let noise = self.noise(&[slot]);
-            let target = self.target(slot, &noise);
+            let zero = |row: &Products| row[slot].iter().flatten().all(|g| *g == 0.);
+            let constant = match rows.iter().any(zero) {
+                true => self.oracle.constant(self.exec, self.checked[slot]),
+                false => Vec::new(),
+            };
+            let target = self.target(slot, &noise, &constant);
             let compared = full::compare(self.exec, &self.oracle, &target, &gradients)?;
             report.inputs[slot].evaluations = self.exec.calls() - before;
             self.fill(slot, &compared.tallies[0], &mut report.inputs[slot]);
@@ -274,7 +318,12 @@ impl<E: Exec> Check<'_, E> {
                 Some(joint) => (joint.noise.clone(), joint.projected[slot].take()),
                 None => (self.noise(&[slot]), None),
             };
-            let target = self.target(slot, &noise);
+            let zero = |round: &Round| round.products[slot].iter().flatten().all(|g| *g == 0.);
+            let constant = match rounds.iter().all(zero) {
+                true => self.oracle.constant(self.exec, self.checked[slot]),
+                false => vec![false],
+            };
+            let target = self.target(slot, &noise, &constant);
             let fast = Fast {
                 oracle: &self.oracle,
                 graph: &self.graph,

@@ -140,7 +140,7 @@ pub(crate) fn projected<E: Exec>(
     let from_numbers = fast.off(exec, &round.v, &by_hand)?;
     for j in from_autograd.into_iter().chain(from_numbers) {
         let mut pair = fast.element(exec, j, &round.v)?;
-        (pair.row, pair.analytic) = (row, by_hand[j]);
+        (pair.row, pair.peers, pair.analytic) = (row, row, by_hand[j]);
         let verdict = judge.verdict(&pair);
         if worst.is_none_or(|(held, ..)| verdict > held) {
             worst = Some((verdict, j, pair));

@@ -182,6 +182,8 @@ impl Fast<'_> {
             numeric: column.value[0],
             bound: column.bound[0],
             row: 0.,
+            peers: 0.,
+            ignored: false,
             natural: self.natural(),
             own: self.natural(),
             single: false,
@@ -205,8 +207,10 @@ impl Fast<'_> {
         let flat = made_of.max(self.largest) <= 1e-6 * natural
             && total.bound <= 1e-3 * rtol * natural
             && tolerance.kappa * total.bound <= tolerance.atol;
-        let still = total.numeric == 0. && made_of == 0.;
-        flat || total.bound == 0.
+        // Of a gradient that is missing, only an f that does not move at all says anything.
+        let constant = self.target.constant.iter().all(|constant| *constant);
+        let still = total.numeric == 0. && made_of == 0. && constant;
+        flat || (total.bound == 0. && (made_of > 0. || constant))
             || (still && total.bound <= rtol * natural)
             || tolerance.kappa * total.bound <= CERTAIN * rtol * made_of.max(self.largest)
     }

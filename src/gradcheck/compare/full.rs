@@ -18,6 +18,10 @@ use crate::gradcheck::support::exec::Exec;
 /// Columns compared together, so that reading a column of row-major rows uses whole cache lines.
 const BLOCK: usize = 8;
 
+/// Elements of one input that differ by more than this factor are not measured by each other's
+/// gradients.
+const PEERS: f64 = 1048576.;
+
 /// Gradients to hold against one input's numeric Jacobian: autograd's, and perhaps more.
 pub(crate) struct Rows<'a> {
     /// Output by output, the gradients of the checked inputs.
@@ -27,6 +31,16 @@ pub(crate) struct Rows<'a> {
 }
 
 impl Rows<'_> {
+    /// The largest finite magnitude of each row among some of its elements.
+    fn peers(&self, slot: usize, among: impl Fn(usize) -> bool) -> Vec<f64> {
+        let row = |products: &Products| {
+            let values = products[slot].iter().flatten().enumerate();
+            let peers = values.filter(|(k, a)| among(*k) && a.is_finite());
+            peers.fold(0f64, |m, (_, a)| m.max(a.abs()))
+        };
+        self.rows.iter().map(row).collect()
+    }
+
     /// The largest finite magnitude of each row.
     fn sizes(&self, slot: usize) -> Vec<f64> {
         let row = |products: &Products| {
@@ -45,6 +59,8 @@ pub(crate) struct Target<'a> {
     pub(crate) noise: &'a [f64],
     /// f's values are single-precision numbers, and scatter like them.
     pub(crate) single: bool,
+    /// The outputs that stay as they are, to the last bit, when the whole input moves far.
+    pub(crate) constant: &'a [bool],
     /// The output weights of the probes, to accumulate vᵀJ numerically.
     pub(crate) weights: &'a [f64],
 }
@@ -161,6 +177,9 @@ struct Claim<'a> {
     analytic: &'a [f64],
     wide: Option<&'a [f64]>,
     rows: &'a [f64],
+    /// The largest gradients of each row among elements no larger than a million of this one; None
+    /// where that is all of them.
+    peers: Option<&'a [f64]>,
 }
 
 impl<E: Exec> Block<'_, E> {
@@ -180,16 +199,35 @@ impl<E: Exec> Block<'_, E> {
         };
         for (c, j) in columns.enumerate() {
             let here = c * outputs..(c + 1) * outputs;
-            let claims: Vec<Claim> = (gathered.iter().zip(self.rows))
-                .map(|((analytic, wide), rows)| Claim {
+            let peers: Option<Vec<Vec<f64>>> = self.is_small(j).then(|| {
+                let of = |g: &Rows| g.peers(self.target.slot, self.peers_of(j));
+                self.gradients.iter().map(of).collect()
+            });
+            let claims: Vec<Claim> = (gathered.iter().zip(self.rows).enumerate())
+                .map(|(g, ((analytic, wide), rows))| Claim {
                     analytic: &analytic[here.clone()],
                     wide: wide.as_ref().map(|w| &w[here.clone()]),
                     rows,
+                    peers: peers.as_ref().map(|peers| &peers[g][..]),
                 })
                 .collect();
             self.column(j, &claims, &mut all)?;
         }
         Ok(all)
+    }
+
+    /// Whether element j is so much smaller than others that their gradients say nothing of how sharp
+    /// its own must be known.
+    fn is_small(&self, j: usize) -> bool {
+        let x = self.oracle.values(self.target.input)[j].abs();
+        x > 0. && x * PEERS < self.size.largest
+    }
+
+    /// The elements that are no larger than [`PEERS`] times element j.
+    fn peers_of(&self, j: usize) -> impl Fn(usize) -> bool {
+        let values = self.oracle.values(self.target.input);
+        let most = PEERS * values[j].abs();
+        move |k| values[k].abs() <= most
     }
 
     /// The block's entries, column by column.
@@ -249,12 +287,15 @@ impl<E: Exec> Block<'_, E> {
 
     fn pair(&self, claim: &Claim, i: usize, numeric: f64, bound: f64, scale: f64) -> Pair {
         let made_of = self.f0[i].abs().max(self.noise[i] / self.oracle.unit);
+        let output = self.only.unwrap_or(i);
         Pair {
             analytic: claim.analytic[i],
             wide: claim.wide.map(|w| w[i]),
             numeric,
             bound,
             row: claim.rows[i],
+            peers: claim.peers.map_or(claim.rows[i], |peers| peers[i]),
+            ignored: self.target.constant.get(output).copied().unwrap_or(false),
             natural: made_of / self.size.largest.max(scale),
             own: made_of / scale,
             single: self.target.single,
@@ -281,9 +322,15 @@ impl<E: Exec> Doubts<'_, '_, E> {
             self.sharpen(i)?;
             pair = self.pair(claim, i);
             verdict = judge.verdict(&pair);
-            if verdict != Verdict::Pass && self.kink(i, pair.analytic)? {
-                verdict = Verdict::Kink;
-            }
+        }
+        let looks_bent = verdict != Verdict::Pass || self.column.kinked[i];
+        let numbers = pair.analytic.is_finite() && pair.numeric.is_finite();
+        if looks_bent && numbers && self.kink(i, pair.analytic)? {
+            verdict = Verdict::Kink;
+        }
+        let x = self.block.oracle.values(self.block.target.input)[self.j];
+        if verdict == Verdict::NonFinite && pair.analytic.is_finite() && !x.is_finite() {
+            verdict = Verdict::Inconclusive; // there is nothing to differentiate by
         }
         Ok(Worst {
             verdict,

@@ -4,6 +4,7 @@
 //! every entry, [`fast`] projections of one input, [`joint`] of all inputs at once, and [`by_hand`]
 //! holds a hand-written gradient against the same numbers.
 
+pub(crate) mod alone;
 pub(crate) mod by_hand;
 pub(crate) mod fast;
 pub(crate) mod full;

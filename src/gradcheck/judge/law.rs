@@ -16,6 +16,10 @@ pub(crate) struct Pair {
     /// S: the largest gradient of the same output with respect to the same input. Rounding inside a
     /// backward pass is of the order of u·S, whatever the entry's own size.
     pub(crate) row: f64,
+    /// The same among elements of x that are not larger by far: what a bound is small against.
+    pub(crate) peers: f64,
+    /// f does not move with the whole input, to the last bit.
+    pub(crate) ignored: bool,
     /// G = max(|f|, ε/u) / |x|: the slope of a function as large as f, or as the terms that cancel
     /// in it, on the scale of the whole input.
     pub(crate) natural: f64,
@@ -131,7 +135,7 @@ impl Judge {
     pub(crate) fn certain(&self, p: &Pair) -> bool {
         self.numeric_share(p) <= (CERTAIN * self.tolerance.rtol).min(MOST) * p.size()
             || self.flat(p)
-            || p.bound <= self.rowwise() * p.row
+            || (p.bound <= self.rowwise() * p.peers && self.resolves(p))
             || self.both_zero(p, self.tolerance.rtol)
     }
 
@@ -139,6 +143,12 @@ impl Judge {
     pub(crate) fn sharp(&self, p: &Pair) -> bool {
         let tight = (1e-3 * self.tolerance.rtol).max(64. * self.unit);
         p.bound <= tight * p.size().max(p.row) || self.both_zero(p, tight)
+    }
+
+    /// Whether what may separate the two is small beside the peers, where there are larger entries
+    /// whose rounding it is measured by.
+    fn resolves(&self, p: &Pair) -> bool {
+        p.peers >= p.row || self.agreement(p) <= MOST * p.size().max(p.peers)
     }
 
     /// The share of the row's largest entry below which a bound hides nothing that matters.
@@ -155,7 +165,7 @@ impl Judge {
         p.numeric.abs() <= self.numeric_share(p)
             && p.analytic.abs() <= 64. * self.tolerance.unit * p.natural
             && p.bound <= share * if still { p.own } else { p.natural }
-            && (still || p.bound <= self.tolerance.atol)
+            && ((still && (p.row > 0. || p.ignored)) || p.bound <= self.tolerance.atol)
     }
 
     /// f is flat beside its own size (a saturated tanh), so that few digits of its slope can be known,

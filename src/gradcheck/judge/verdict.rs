@@ -73,6 +73,15 @@ impl Verdict {
         !matches!(self, Self::Pass | Self::Kink | Self::Inconclusive)
     }
 
+    /// From the mildest to what is to be repaired first: a cut comes before what is wrong because of
+    /// it.
+    pub(crate) const fn rank(self) -> usize {
+        match self {
+            Self::Severed => Self::Wrong as usize + 1,
+            verdict => verdict as usize,
+        }
+    }
+
     /// What it means, in a line.
     pub(crate) const fn meaning(self) -> &'static str {
         match self {

@@ -88,7 +88,7 @@ impl ModelReport {
     /// The worst verdict, where a cut comes before what follows from it: severed before wrong.
     pub fn verdict(&self) -> Verdict {
         let all = self.parameters.iter().map(|p| p.verdict);
-        all.max_by_key(|v| rank(*v)).unwrap_or(Verdict::Pass)
+        all.max_by_key(|v| v.rank()).unwrap_or(Verdict::Pass)
     }
 
     /// Whether every parameter passed.
@@ -118,11 +118,6 @@ impl ModelReport {
     pub fn with(&self, verdict: Verdict) -> impl Iterator<Item = &ParameterReport> {
         self.parameters.iter().filter(move |p| p.verdict == verdict)
     }
-}
-
-/// Cause before consequence.
-fn rank(verdict: Verdict) -> (bool, Verdict) {
-    (verdict == Verdict::Severed, verdict)
 }
 
 impl ParameterReport {
@@ -203,7 +198,7 @@ impl ModelReport {
     /// The worst first; what is said of several parameters on one line.
     fn write_folded(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut verdicts: Vec<Verdict> = self.parameters.iter().map(|p| p.verdict).collect();
-        verdicts.sort_by_key(|v| std::cmp::Reverse(rank(*v)));
+        verdicts.sort_by_key(|v| std::cmp::Reverse(v.rank()));
         verdicts.dedup();
         for verdict in verdicts {
             let of: Vec<&ParameterReport> = self.with(verdict).collect();

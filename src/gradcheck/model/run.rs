@@ -14,6 +14,7 @@ use super::parameters::Parameters;
 use super::report::{ModelReport, ParameterReport, Segment};
 use super::suspects::SUSPECTS;
 use crate::gradcheck::autograd::graph::Failure;
+use crate::gradcheck::compare::alone::{Alone, CLEAR, FARTHEST, One, RESOLVED, STAIRS};
 use crate::gradcheck::compare::segment::{Bits, Move, PASSES, Pass, Walker, chunks, signs};
 use crate::gradcheck::judge::law::ROUNDING;
 use crate::gradcheck::judge::segment::Evidence;
@@ -21,32 +22,10 @@ use crate::gradcheck::judge::verdict::Verdict;
 use crate::gradcheck::options::Options;
 use crate::gradcheck::support::rng::SplitMix64;
 
-/// A pass resolves a gradient that is wrong by a quarter as a whole: a halved or doubled one is then
-/// twice as far off as what could hide.
-const RESOLVED: f64 = 0.25;
-
 /// In a joint segment each parameter moves the loss by the first of these shares of it; where that
 /// settles too little, by the second. The shorter, the fewer kinks on the way; the longer, the clearer
 /// beside f's rounding, and a staircase (a cast to a narrower dtype inside f) averages out.
 const JOINT: [f64; 2] = [1e-4, 1e-2];
-
-/// A parameter alone begins with this share,
-const ALONE: f64 = 4e-4;
-
-/// goes on to steps so many times as long where a segment contradicts,
-const LONGER: f64 = 16.;
-
-/// and is not wrong before a segment of at least this share of the loss says so.
-const LONG: f64 = 0.05;
-
-/// A change of the loss stands out where it is this many times its scatter.
-const CLEAR: f64 = 40.;
-
-/// The largest step, in root mean squares of the parameter, or of all where that is not enough.
-const FARTHEST: f64 = 0.5;
-
-/// A loss that moves by less than this share of itself is flat.
-const FLAT: f64 = 1e-5;
 
 /// Step of what has no gradient to say how far to go.
 const BLIND: f64 = 0.3;
@@ -361,7 +340,10 @@ impl<'a> Run<'a> {
             let mut moves = Vec::with_capacity(which.len());
             for &t in which {
                 let limits = (target, FARTHEST * self.parameters.sizes[t]);
-                moves.push(self.move_of(t, gradients[t].as_ref(), limits, aligned)?);
+                let mut rng = self.rng.clone();
+                let one = self.one(t, gradients[t].as_ref());
+                moves.push(one.toward(&self.parameters.vars[t], limits, aligned, &mut rng)?);
+                self.rng = rng;
             }
             let Ok(Some(evidence)) = self.walk(&moves)? else {
                 return Ok(None);
@@ -382,101 +364,39 @@ impl<'a> Run<'a> {
         p.resolution = Some(resolution);
     }
 
-    /// A move of parameter t that changes the loss by about `target`: the signs of its gradient in so
-    /// many elements that it shows against chance (16 standard deviations of a random choice where
-    /// it is aligned, at most three quarters of the elements), else in so few (4) that a branch which
-    /// the gradient misses shows too.
-    fn move_of(
-        &mut self,
-        t: usize,
-        gradient: Option<&Tensor>,
-        (target, farthest): (f64, f64),
-        aligned: bool,
-    ) -> Result<Move> {
-        let n = self.parameters.vars[t].elem_count();
-        let bias = match aligned {
-            true => (16. / (n as f64).sqrt()).min(0.5),
-            false => (4. / (n as f64).sqrt()).min(0.5),
-        };
-        let flip = self.rng.unit() < 0.5;
-        let minus = signs(n, gradient, bias, &mut self.rng, flip)?;
-        let step = target / (bias * self.plain[t].sum);
-        Ok(Move {
-            var: t,
-            step: step.min(farthest),
-            minus,
-            only: self.plain[t].speaking.clone(),
-        })
-    }
-
     /// One parameter by itself, at steps that suit it.
     fn alone(&mut self, t: usize, gradient: Option<&Tensor>) -> Result<()> {
-        let (loss, size) = (self.report.loss.abs(), self.parameters.sizes[t]);
-        let mut target = (ALONE * loss).max(CLEAR * self.scatter);
-        let mut farthest = FARTHEST * size;
-        // The smallest relative error by which a segment contradicts, and how many do.
-        let (mut off, mut against) = (f64::INFINITY, 0);
-        for attempt in 0..7 {
-            let m = self.move_of(t, gradient, (target, farthest), attempt % 2 == 0)?;
-            let at_end = m.step >= farthest;
-            let Ok(Some(evidence)) = self.walk(std::slice::from_ref(&m))? else {
-                target /= 8.;
-                continue;
-            };
-            if evidence.contradicts(self.kappa(), self.rtol(t)) {
-                against += 1;
-                off = off.min(evidence.apart.abs() / evidence.size);
-                self.report.parameters[t].worst = Some(segment(&evidence));
-                if against > 1 && (at_end || target >= LONG * loss) {
-                    self.report.parameters[t].verdict = Verdict::Wrong;
-                    return Ok(());
-                }
-                target *= LONGER;
-                continue;
-            }
-            let resolution = evidence.resolution(0, self.kappa());
-            if resolution <= RESOLVED.min(off) {
-                if against > 0 {
-                    self.stairs(t);
-                }
-                self.pass(t, resolution);
-                return Ok(());
-            }
-            if at_end && farthest >= FARTHEST * self.parameters.typical {
-                if against == 0 && self.is_flat(&evidence) {
-                    self.report.parameters[t].verdict = Verdict::Pass;
-                }
-                return Ok(());
-            }
-            let blunt = 2. * evidence.scatter.powi(2) > 0.5 * evidence.error.powi(2);
-            if at_end {
-                farthest = FARTHEST * self.parameters.typical;
-            } else if blunt || against > 0 {
-                target = (4. * target).max(CLEAR * evidence.scatter);
-            } else {
-                target /= 8.;
-            }
+        let alone = Alone {
+            walker: &self.walker,
+            origin: &self.parameters.origin,
+            loss: self.report.loss.abs(),
+            scatter: self.scatter,
+            typical: self.parameters.typical,
+            kappa: self.kappa(),
+        };
+        let mut rng = self.rng.clone();
+        let opinion = alone.settle(&self.one(t, gradient), self.rtol(t), &mut rng)?;
+        self.rng = rng;
+        self.report.passes += opinion.passes;
+        let p = &mut self.report.parameters[t];
+        p.verdict = opinion.verdict;
+        p.resolution = opinion.resolution;
+        if opinion.verdict != Verdict::Pass {
+            p.worst = opinion.against.as_ref().map(segment);
+        } else if opinion.against.is_some() {
+            p.notes.push(STAIRS.to_string());
         }
         Ok(())
     }
 
-    /// Short segments contradicted, a long one agrees.
-    fn stairs(&mut self, t: usize) {
-        let p = &mut self.report.parameters[t];
-        p.worst = None;
-        p.notes.push(
-            "over short distances the loss is a staircase or has a kink, so that differences of it \
-             say nothing: a cast to a narrower dtype inside f does that"
-                .into(),
-        );
-    }
-
-    /// Neither the loss nor autograd's account of it moves, though the parameter moves by its own
-    /// size, and by that of the others.
-    fn is_flat(&self, evidence: &Evidence) -> bool {
-        let loss = self.report.loss.abs();
-        let visible = self.kappa() * evidence.error;
-        evidence.range.max(evidence.size) <= visible + FLAT * loss && visible <= 1e-3 * loss
+    fn one<'g>(&'g self, t: usize, gradient: Option<&'g Tensor>) -> One<'g> {
+        One {
+            var: t,
+            gradient,
+            sum: self.plain[t].sum,
+            size: self.parameters.sizes[t],
+            only: self.plain[t].speaking.as_ref(),
+        }
     }
 
     /// Where the graph ends, if something is severed or wrong.

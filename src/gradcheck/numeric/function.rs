@@ -188,6 +188,26 @@ impl Oracle {
         scatters && self.f0.iter().all(|f| *f == f64::from(*f as f32))
     }
 
+    /// Which outputs stay as they are, to the last bit, when all of input k moves: by its own size, by
+    /// that of the largest input, and by 1.
+    pub(crate) fn constant(&self, exec: &impl Exec, k: usize) -> Vec<bool> {
+        let largest = (0..self.values.len()).map(|k| self.size(k).largest);
+        let largest = largest.fold(0f64, f64::max);
+        let mut constant = vec![true; self.f0.len()];
+        for (n, scale) in [self.size(k).typical, largest, 1.].into_iter().enumerate() {
+            let signs =
+                SplitMix64::new(n as u64, 2000 + k as u64).uneven_signs(self.values[k].len());
+            let moved = self.values[k].iter().zip(signs).map(|(x, s)| x + scale * s);
+            // An error is NaN: that f notices is enough.
+            let y = self.call(exec, &[(k, moved.collect())]);
+            let y = y.unwrap_or_else(|_| vec![f64::NAN; self.f0.len()]);
+            for ((constant, y), f0) in constant.iter_mut().zip(y).zip(&self.f0) {
+                *constant &= y.to_bits() == f0.to_bits();
+            }
+        }
+        constant
+    }
+
     /// Root mean square and largest magnitude of input k.
     pub(crate) fn size(&self, k: usize) -> Size {
         let values = &self.values[k];

@@ -15,6 +15,8 @@ pub(crate) struct Column {
     pub(crate) value: Vec<f64>,
     pub(crate) bound: Vec<f64>,
     pub(crate) evaluations: usize,
+    /// Where f(x+h) + f(x-h) - 2f(x) halves with h, as at a kink: it quarters where f is smooth.
+    pub(crate) kinked: Vec<bool>,
 }
 
 impl Column {
@@ -24,6 +26,7 @@ impl Column {
             value: vec![f64::NAN; outputs],
             bound: vec![f64::INFINITY; outputs],
             evaluations: 0,
+            kinked: vec![false; outputs],
         }
     }
 
@@ -32,6 +35,9 @@ impl Column {
     /// varies see a flat function and say so with confidence.
     pub(crate) fn absorb(&mut self, other: &Self) {
         self.evaluations += other.evaluations;
+        for (kinked, other) in self.kinked.iter_mut().zip(&other.kinked) {
+            *kinked |= other;
+        }
         for i in 0..self.value.len() {
             let apart = (self.value[i] - other.value[i]).abs();
             let first = self.bound[i] == f64::INFINITY;

@@ -146,6 +146,7 @@ impl<'a, D: Fn(usize, f64, f64) -> bool> Descent<'a, D> {
                 best.value[i] = value;
                 best.bound[i] = bound;
             }
+            best.kinked[i] |= self.halves(bend, (p - m).abs(), i);
             rounding &= error <= round + argument || self.is_done(i, best);
             self.outputs[i] = Before { row, bend, round };
         }
@@ -166,6 +167,13 @@ impl<'a, D: Fn(usize, f64, f64) -> bool> Descent<'a, D> {
     /// x ± h is larger than at x by |f''|h.
     fn argument(&self, bend: f64, width: f64) -> f64 {
         16. * self.unit * self.x * bend.abs() / (width * width)
+    }
+
+    /// Whether the one-sided slopes stay apart by as much as at the level before.
+    fn halves(&self, bend: f64, change: f64, i: usize) -> bool {
+        let ratio = (bend / self.outputs[i].bend).abs();
+        let clear = bend.abs() > 64. * self.noise[i] && bend.abs() > 1e-3 * change;
+        self.levels > 0 && clear && (0.48..0.52).contains(&ratio)
     }
 
     /// f(x+h) + f(x-h) - 2f(x) falls as h² where the steps resolve f, as h at a kink. Where it does

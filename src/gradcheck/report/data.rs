@@ -63,6 +63,9 @@ pub struct InputReport {
     pub evaluations: usize,
     /// Fast mode: the smallest error of a single entry that this run could have seen.
     pub smallest_visible: Option<f64>,
+    /// Where segments settled the verdict: the relative error of the gradient as a whole that would
+    /// have shown.
+    pub resolution: Option<f64>,
     /// A hand-written gradient against the same numbers, from
     /// [`gradcheck_with`](crate::gradcheck::gradcheck_with).
     pub manual: Option<ManualReport>,
@@ -275,11 +278,13 @@ impl Report {
         self.verdict() == Verdict::Pass
     }
 
-    /// The worst verdict of all.
+    /// The worst verdict of all, where a cause comes before its consequences: `severed` before
+    /// `wrong`.
     pub fn verdict(&self) -> Verdict {
         let inputs = self.inputs.iter().map(InputReport::overall);
         let probes = self.probes.iter().filter_map(|p| p.outcome.verdict());
-        inputs.chain(probes).max().unwrap_or(Verdict::Pass)
+        let all = inputs.chain(probes);
+        all.max_by_key(|v| v.rank()).unwrap_or(Verdict::Pass)
     }
 
     /// For tests: does nothing if the check passed.

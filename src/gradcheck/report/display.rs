@@ -92,6 +92,13 @@ impl fmt::Display for InputReport {
                 self.certified, self.entries
             )?,
         }
+        if let Some(resolution) = self.resolution {
+            writeln!(
+                f,
+                "  settled by the gradient theorem along segments: a gradient wrong by {resolution:.1e} \
+                 of itself as a whole would have shown"
+            )?;
+        }
         if let Some(worst) = &self.worst {
             write_entry(f, worst, "autograd")?;
         }

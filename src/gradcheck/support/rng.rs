@@ -1,6 +1,7 @@
 //! Random signs, the same on every machine.
 
 /// SplitMix64 (Steele, Lea and Flood 2014): a counter stepped by the golden ratio, then mixed.
+#[derive(Clone)]
 pub(crate) struct SplitMix64(u64);
 
 impl SplitMix64 {

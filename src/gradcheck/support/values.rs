@@ -127,3 +127,11 @@ pub(crate) fn rounded(values: Vec<f64>, dtype: DType) -> Result<Vec<f64>> {
         }
     }
 }
+
+/// The place of an element in row-major order, from its index.
+pub(crate) fn ravel(index: &[usize], dims: &[usize]) -> usize {
+    index
+        .iter()
+        .zip(dims)
+        .fold(0, |flat, (i, dim)| flat * dim + i)
+}
