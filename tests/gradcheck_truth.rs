@@ -90,9 +90,9 @@ impl CustomOp1 for Times {
 
 #[test]
 fn wrong_relu_networks_with_captured_f32_data_are_wrong() -> Result<()> {
-    for seed in 1..=20 {
+    for seed in 1..=3 {
         let (parameters, x) = relu_mlp(seed)?;
-        for k in [2., 0.5, -1., 0.8] {
+        for k in [2., 0.5, -1.] {
             let f = |t: &[Tensor]| {
                 let mut t = t.to_vec();
                 t[2] = t[2].contiguous()?.apply_op1(Times(k))?;
@@ -134,7 +134,7 @@ fn a_cast_to_a_narrower_dtype_inside_is_no_fault() -> Result<()> {
         (DType::BF16, DType::F64),
         (DType::F16, DType::F64),
     ] {
-        for seed in 0..5 {
+        for seed in 0..3 {
             let x = random(seed, &[16, 8], 1.7, own)?;
             let a = random(seed + 100, &[8, 16], 0.5, own)?;
             let b = random(seed + 200, &[16, 4], 0.5, own)?;
@@ -160,8 +160,8 @@ fn a_cast_to_a_narrower_dtype_inside_is_no_fault() -> Result<()> {
             );
         }
     }
-    println!("casts inside: {undecided} of 40 undecided");
-    assert!(undecided <= 4);
+    println!("casts inside: {undecided} of 24 undecided");
+    assert!(undecided <= 2);
     Ok(())
 }
 

@@ -59,6 +59,7 @@
 //! check and otherwise handing on. Under `panic = "abort"` such a panic ends the program.
 
 mod autograd;
+mod builder;
 mod check;
 mod compare;
 mod control;
@@ -74,16 +75,17 @@ mod support;
 
 use candle_core::{Result, Tensor};
 
+pub use builder::Gradcheck;
 pub use control::negative_control;
 pub use judge::verdict::Verdict;
+#[cfg(all(test, feature = "cli"))]
+pub(crate) use model::SUSPECTS;
 #[cfg(feature = "nn")]
 #[cfg_attr(docsrs, doc(cfg(feature = "nn")))]
 pub use model::model;
 pub use model::{Cut, Mark, ModelReport, ParameterReport, Segment, Suspect, mark, vars};
 pub use options::{Mode, Options};
 pub use report::{Dissent, Entry, InputReport, ManualReport, Outcome, Probe, ProbeReport, Report};
-
-use support::exec::{Exec, Parallel, Serial};
 
 /// Checks the gradient that candle's backward pass gives for `f` at `inputs`.
 ///
@@ -119,7 +121,7 @@ pub fn gradcheck<F>(f: F, inputs: &[Tensor], options: &Options) -> Result<Report
 where
     F: Fn(&[Tensor]) -> Result<Tensor>,
 {
-    run::run(&Serial::new(f), None, inputs, options)
+    Gradcheck::of(f).options(options.clone()).run(inputs)
 }
 
 /// [`gradcheck`] on all cores: the same algorithm and the same report, with `f` called from rayon's
@@ -146,16 +148,7 @@ pub fn par_gradcheck<F>(f: F, inputs: &[Tensor], options: &Options) -> Result<Re
 where
     F: Fn(&[Tensor]) -> Result<Tensor> + Sync,
 {
-    match on_cpu(inputs) {
-        true => run::run(&Parallel::new(f), None, inputs, options),
-        false => run::run(&Serial::new(f), None, inputs, options),
-    }
-}
-
-/// On a GPU there is nothing to share: candle gives each thread a stream of its own there (candle-core
-/// 0.11.1, `CudaDevice::new`), and nothing orders one thread's work after another's.
-fn on_cpu(inputs: &[Tensor]) -> bool {
-    inputs.iter().all(|t| t.device().is_cpu())
+    Gradcheck::of(f).options(options.clone()).par_run(inputs)
 }
 
 /// A hand-written gradient, autograd and numbers, three ways in one table.
@@ -197,7 +190,8 @@ where
     M: Fn(&[Tensor], &Tensor) -> Result<Vec<G>>,
     G: Into<Option<Tensor>>,
 {
-    three_ways(&Serial::new(f), manual, inputs, options)
+    let check = Gradcheck::of(f).by_hand(manual);
+    check.options(options.clone()).run(inputs)
 }
 
 /// [`gradcheck_with`] on all cores; `manual` is still called from this thread.
@@ -229,24 +223,6 @@ where
     M: Fn(&[Tensor], &Tensor) -> Result<Vec<G>>,
     G: Into<Option<Tensor>>,
 {
-    match on_cpu(inputs) {
-        true => three_ways(&Parallel::new(f), manual, inputs, options),
-        false => three_ways(&Serial::new(f), manual, inputs, options),
-    }
-}
-
-fn three_ways<M, G>(
-    exec: &impl Exec,
-    manual: M,
-    inputs: &[Tensor],
-    options: &Options,
-) -> Result<Report>
-where
-    M: Fn(&[Tensor], &Tensor) -> Result<Vec<G>>,
-    G: Into<Option<Tensor>>,
-{
-    let manual = |inputs: &[Tensor], grad: &Tensor| -> Result<Vec<Option<Tensor>>> {
-        Ok(manual(inputs, grad)?.into_iter().map(Into::into).collect())
-    };
-    run::run(exec, Some(&manual), inputs, options)
+    let check = Gradcheck::of(f).by_hand(manual);
+    check.options(options.clone()).par_run(inputs)
 }

@@ -16,7 +16,7 @@ use super::support::exec::Exec;
 use super::support::rng::SplitMix64;
 use super::support::values::{ravel, to_f64, unit_roundoff, unit_vector};
 
-/// Looks again at one input whose verdict is `wrong`, `imprecise` or `inconclusive`.
+/// Looks again at one input whose verdict is `wrong`; where f does not run in f64, also `inconclusive` or `kink`.
 pub(crate) fn look_again<E: Exec>(
     check: &Check<E>,
     slot: usize,
@@ -25,7 +25,8 @@ pub(crate) fn look_again<E: Exec>(
     let double = check.oracle.unit <= 2f64.powi(-53);
     let again = match report.verdict {
         Verdict::Wrong => true,
-        Verdict::Inconclusive => !double,
+        // Where steps are large, a kink is as likely inside the step as at the point.
+        Verdict::Inconclusive | Verdict::Kink => !double,
         _ => false,
     };
     let finite = |e: &Entry| e.analytic.is_finite() && e.numeric.is_finite();
@@ -49,6 +50,9 @@ pub(crate) fn look_again<E: Exec>(
         report.verdict = Verdict::Inconclusive;
     }
     let whole = input.whole()?;
+    if report.verdict == Verdict::Kink && whole.verdict != Verdict::Pass {
+        return Ok(());
+    }
     report.verdict = whole.verdict;
     report.resolution = whole.resolution;
     if let Some(worst) = &mut report.worst {
