@@ -71,6 +71,7 @@ mod probes;
 mod report;
 mod run;
 mod second;
+mod second_order;
 mod support;
 
 use candle_core::{Result, Tensor};
@@ -86,6 +87,7 @@ pub use model::model;
 pub use model::{Cut, Mark, ModelReport, ParameterReport, Segment, Suspect, mark, vars};
 pub use options::{Mode, Options};
 pub use report::{Dissent, Entry, InputReport, ManualReport, Outcome, Probe, ProbeReport, Report};
+pub use second_order::gradgradcheck;
 
 /// Checks the gradient that candle's backward pass gives for `f` at `inputs`.
 ///

@@ -14,7 +14,7 @@ use super::judge::verdict::Verdict;
 use super::report::{Entry, InputReport};
 use super::support::exec::Exec;
 use super::support::rng::SplitMix64;
-use super::support::values::{ravel, to_f64, unit_roundoff, unit_vector};
+use super::support::values::{ravel, tensor, to_f64, unit_roundoff, unit_vector};
 
 /// Looks again at one input whose verdict is `wrong`; where f does not run in f64, also `inconclusive` or `kink`.
 pub(crate) fn look_again<E: Exec>(
@@ -34,6 +34,9 @@ pub(crate) fn look_again<E: Exec>(
         return Ok(());
     };
     let input = Input::new(check, slot)?;
+    if report.verdict == Verdict::Kink && input.bends(&worst)? {
+        return Ok(());
+    }
     if report.verdict == Verdict::Wrong {
         let entry = input.entry(&worst)?;
         let refuted = entry.verdict == Verdict::Pass
@@ -75,7 +78,7 @@ impl<'a, E: Exec> Input<'a, E> {
         let input = check.checked[slot];
         let mut arguments: Vec<Tensor> = check.inputs.iter().map(Tensor::detach).collect();
         let origin = arguments[input].contiguous()?;
-        let var = Var::from_tensor(&origin)?;
+        let var = Var::from_tensor(&origin.copy()?)?;
         arguments[input] = var.as_tensor().clone();
         Ok(Self {
             check,
@@ -94,6 +97,43 @@ impl<'a, E: Exec> Input<'a, E> {
         only.set(element);
         let size = self.check.oracle.values(self.input)[element].abs();
         self.opinion(&unit_vector(self.check.y.len(), output), Some(&only), size)
+    }
+
+    /// Whether autograd's own gradient of the worst entry changes within a few units in the last place:
+    /// whether the kink is where the input is.
+    fn bends(&self, worst: &Entry) -> Result<bool> {
+        let output = ravel(&worst.output, self.check.graph.y.dims());
+        let element = ravel(&worst.input, self.vars[0].dims());
+        let f = || self.check.exec.call(&self.arguments);
+        let weights = unit_vector(self.check.y.len(), output);
+        let walker = Walker {
+            vars: &self.vars,
+            f: &f,
+            weights: &weights,
+        };
+        let (var, origin) = (&self.vars[0], &self.origin[0]);
+        let x = to_f64(origin)?;
+        let own = if x[element] == 0. {
+            1.
+        } else {
+            x[element].abs()
+        };
+        let mut beside = Vec::with_capacity(2);
+        for side in [-16., 16.] {
+            let mut x = x.clone();
+            x[element] += side * unit_roundoff(var.dtype()) * own;
+            var.set(&tensor(&x, var.dims(), var.dtype(), var.device())?)?;
+            if let Ok(pass) = walker.pass()?
+                && let Some(gradient) = &pass.gradients[0]
+            {
+                beside.push(to_f64(gradient)?[element]);
+            }
+        }
+        var.set(origin)?;
+        let [left, right] = beside[..] else {
+            return Ok(false);
+        };
+        Ok((left - right).abs() > 0.01 * left.abs().max(right.abs()))
     }
 
     /// All elements, of the outputs together.

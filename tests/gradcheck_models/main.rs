@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used)] // a test that cannot go on should stop
 
 mod nets;
+#[path = "../audit/one_thread.rs"]
+mod one_thread;
 
 use std::collections::BTreeMap;
 
@@ -96,6 +98,7 @@ fn row(kind: Kind, fault: Fault, way: Way) -> Result<Row> {
 
 #[test]
 fn whole_models() -> Result<()> {
+    one_thread::one_thread_an_op();
     let (mut accused, mut escaped, mut unnamed) = (Vec::new(), Vec::new(), Vec::new());
     let (mut right, mut undecided, mut faulty, mut unsure) = (0, 0, 0, 0);
     println!("| model | given as | gradient | verdicts | named | passes | sees |");
