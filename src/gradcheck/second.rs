@@ -16,6 +16,9 @@ use super::support::exec::Exec;
 use super::support::rng::SplitMix64;
 use super::support::values::{ravel, tensor, to_f64, unit_roundoff, unit_vector};
 
+/// Values that scatter by more than this share of themselves were computed in less than f64.
+const COARSE: f64 = 9.094947017729282e-13; // 2^-40
+
 /// Looks again at one input whose verdict is `wrong`; where f does not run in f64, also `inconclusive` or `kink`.
 pub(crate) fn look_again<E: Exec>(
     check: &Check<E>,
@@ -39,12 +42,15 @@ pub(crate) fn look_again<E: Exec>(
     }
     if report.verdict == Verdict::Wrong {
         let entry = input.entry(&worst)?;
+        let largest = check.y.iter().fold(0f64, |m, y| m.max(y.abs()));
         let refuted = entry.verdict == Verdict::Pass
             && entry.resolution.is_some_and(|r| 2. * r < worst.rel_err());
         match (refuted, entry.verdict) {
             (true, _) => {}
-            // A step's word alone, where the step is large.
+            // A step's word alone, where the step is large,
             (false, Verdict::Inconclusive | Verdict::Pass) if !double => {}
+            // or where f's values are coarser than f64's by far.
+            (false, Verdict::Inconclusive) if entry.scatter > COARSE * largest => {}
             _ => return Ok(()),
         }
         report

@@ -87,6 +87,8 @@ pub(crate) struct Opinion {
     pub(crate) resolution: Option<f64>,
     /// The last segment that contradicted.
     pub(crate) against: Option<Evidence>,
+    /// How far one value of f scatters, as the last segment saw it.
+    pub(crate) scatter: f64,
     /// Forward and backward passes.
     pub(crate) passes: usize,
 }
@@ -98,6 +100,7 @@ impl Opinion {
             verdict: Verdict::Inconclusive,
             resolution: None,
             against: None,
+            scatter: 0.,
             passes: 0,
         }
     }
@@ -133,6 +136,7 @@ impl Alone<'_> {
                 target /= 8.;
                 continue;
             };
+            opinion.scatter = evidence.scatter;
             if evidence.contradicts(self.kappa, rtol) {
                 against += 1;
                 off = off.min(evidence.apart.abs() / evidence.size);
