@@ -50,7 +50,7 @@ pub(crate) fn look_again<E: Exec>(
             // A step's word alone, where the step is large,
             (false, Verdict::Inconclusive | Verdict::Pass) if !double => {}
             // or where f's values are coarser than f64's by far.
-            (false, Verdict::Inconclusive) if entry.scatter > COARSE * largest => {}
+            (false, Verdict::Inconclusive | Verdict::Pass) if entry.scatter > COARSE * largest => {}
             _ => return Ok(()),
         }
         report
