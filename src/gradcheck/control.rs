@@ -2,9 +2,10 @@
 
 use candle_core::{CpuStorage, CustomOp1, DType, Device, Layout, Result, Shape, Tensor, bail};
 
-use super::exec::Serial;
+use super::judge::verdict::Verdict;
 use super::options::{Mode, Options};
-use super::verdict::Verdict;
+use super::run::run;
+use super::support::exec::Serial;
 
 /// x³ with 3x² for its gradient, or a corrupted one.
 struct Cube {
@@ -91,7 +92,7 @@ pub fn negative_control() -> Result<()> {
             let f = |t: &[Tensor]| t[0].apply_op1(Cube { fault });
             let options = Options::default().mode(mode).probes(false);
             let inputs = std::slice::from_ref(&x);
-            let verdict = super::check::run(&Serial::new(f), None, inputs, &options)?.verdict();
+            let verdict = run(&Serial::new(f), None, inputs, &options)?.verdict();
             if !verdicts.contains(&verdict) {
                 bail!(
                     "gradcheck's negative control failed: {fault:?} in {mode:?} mode gave {verdict}"

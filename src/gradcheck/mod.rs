@@ -58,36 +58,36 @@
 //! first check installs a hook in front of the program's own, silent on a thread that is inside a
 //! check and otherwise handing on. Under `panic = "abort"` such a panic ends the program.
 
-mod analytic;
+mod autograd;
+mod builder;
 mod check;
 mod compare;
 mod control;
-mod display;
-mod exec;
-mod fast;
-mod full;
-mod joint;
-mod linear;
+mod judge;
+mod model;
 pub mod numeric;
 mod options;
-mod oracle;
-mod panics;
 mod probes;
-mod probing;
 mod report;
-mod rng;
-mod three;
-mod verdict;
-mod views;
+mod run;
+mod second;
+mod second_order;
+mod support;
 
 use candle_core::{Result, Tensor};
 
+pub use builder::Gradcheck;
 pub use control::negative_control;
+pub use judge::verdict::Verdict;
+#[cfg(all(test, feature = "cli"))]
+pub(crate) use model::SUSPECTS;
+#[cfg(feature = "nn")]
+#[cfg_attr(docsrs, doc(cfg(feature = "nn")))]
+pub use model::model;
+pub use model::{Cut, Mark, ModelReport, ParameterReport, Segment, Suspect, mark, vars};
 pub use options::{Mode, Options};
 pub use report::{Dissent, Entry, InputReport, ManualReport, Outcome, Probe, ProbeReport, Report};
-pub use verdict::Verdict;
-
-use exec::{Exec, Parallel, Serial};
+pub use second_order::gradgradcheck;
 
 /// Checks the gradient that candle's backward pass gives for `f` at `inputs`.
 ///
@@ -123,7 +123,7 @@ pub fn gradcheck<F>(f: F, inputs: &[Tensor], options: &Options) -> Result<Report
 where
     F: Fn(&[Tensor]) -> Result<Tensor>,
 {
-    check::run(&Serial::new(f), None, inputs, options)
+    Gradcheck::of(f).options(options.clone()).run(inputs)
 }
 
 /// [`gradcheck`] on all cores: the same algorithm and the same report, with `f` called from rayon's
@@ -150,16 +150,7 @@ pub fn par_gradcheck<F>(f: F, inputs: &[Tensor], options: &Options) -> Result<Re
 where
     F: Fn(&[Tensor]) -> Result<Tensor> + Sync,
 {
-    match on_cpu(inputs) {
-        true => check::run(&Parallel::new(f), None, inputs, options),
-        false => check::run(&Serial::new(f), None, inputs, options),
-    }
-}
-
-/// On a GPU there is nothing to share: candle gives each thread a stream of its own there (candle-core
-/// 0.11.1, `CudaDevice::new`), and nothing orders one thread's work after another's.
-fn on_cpu(inputs: &[Tensor]) -> bool {
-    inputs.iter().all(|t| t.device().is_cpu())
+    Gradcheck::of(f).options(options.clone()).par_run(inputs)
 }
 
 /// A hand-written gradient, autograd and numbers, three ways in one table.
@@ -201,7 +192,8 @@ where
     M: Fn(&[Tensor], &Tensor) -> Result<Vec<G>>,
     G: Into<Option<Tensor>>,
 {
-    three_ways(&Serial::new(f), manual, inputs, options)
+    let check = Gradcheck::of(f).by_hand(manual);
+    check.options(options.clone()).run(inputs)
 }
 
 /// [`gradcheck_with`] on all cores; `manual` is still called from this thread.
@@ -233,24 +225,6 @@ where
     M: Fn(&[Tensor], &Tensor) -> Result<Vec<G>>,
     G: Into<Option<Tensor>>,
 {
-    match on_cpu(inputs) {
-        true => three_ways(&Parallel::new(f), manual, inputs, options),
-        false => three_ways(&Serial::new(f), manual, inputs, options),
-    }
-}
-
-fn three_ways<M, G>(
-    exec: &impl Exec,
-    manual: M,
-    inputs: &[Tensor],
-    options: &Options,
-) -> Result<Report>
-where
-    M: Fn(&[Tensor], &Tensor) -> Result<Vec<G>>,
-    G: Into<Option<Tensor>>,
-{
-    let manual = |inputs: &[Tensor], grad: &Tensor| -> Result<Vec<Option<Tensor>>> {
-        Ok(manual(inputs, grad)?.into_iter().map(Into::into).collect())
-    };
-    check::run(exec, Some(&manual), inputs, options)
+    let check = Gradcheck::of(f).by_hand(manual);
+    check.options(options.clone()).par_run(inputs)
 }

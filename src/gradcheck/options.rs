@@ -1,6 +1,8 @@
-//! What a caller may set, and the tolerances of each dtype.
+//! What a caller may set.
 
 use candle_core::{DType, Result, bail};
+
+use super::judge::tolerance::Tolerance;
 
 /// How much of the Jacobian to compare.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -37,6 +39,7 @@ pub struct Options {
     pub(crate) determinism: bool,
     pub(crate) linearity: bool,
     pub(crate) rounds: usize,
+    pub(crate) buffers: Vec<String>,
 }
 
 impl Default for Options {
@@ -54,6 +57,7 @@ impl Default for Options {
             determinism: true,
             linearity: true,
             rounds: 3,
+            buffers: Vec::new(),
         }
     }
 }
@@ -139,6 +143,13 @@ impl Options {
         self
     }
 
+    /// Of a model, the variables that are no parameters, by name: listed apart and judged by nobody.
+    /// BatchNorm's `running_mean` and `running_var` are always among them.
+    pub fn buffers<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.buffers = names.into_iter().map(Into::into).collect();
+        self
+    }
+
     /// Every probe on or off at once.
     pub fn probes(self, on: bool) -> Self {
         self.fan_out(on).layouts(on).determinism(on).linearity(on)
@@ -174,47 +185,4 @@ impl Options {
             ..defaults
         }
     }
-}
-
-/// The tolerances of one dtype, with its unit round-off u = 2^-p, p the bits of its significand.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Tolerance {
-    pub(crate) rtol: f64,
-    pub(crate) atol: f64,
-    pub(crate) kappa: f64,
-    pub(crate) unit: f64,
-    pub(crate) double: bool,
-}
-
-impl Tolerance {
-    /// rtol is about 8u for the 16-bit floats; wide dtypes can afford to be far from u.
-    fn of(dtype: DType) -> Self {
-        let (rtol, atol) = match dtype {
-            DType::F64 => (1e-8, 1e-10),
-            DType::F32 => (1e-4, 1e-6),
-            DType::F16 => (4e-3, 1e-4),
-            DType::BF16 => (3e-2, 1e-3),
-            _ => (0.25, 1e-2),
-        };
-        Self {
-            rtol,
-            atol,
-            kappa: 4.,
-            unit: unit_roundoff(dtype),
-            double: dtype == DType::F64,
-        }
-    }
-}
-
-/// u = 2^-p, p the bits of the significand, the hidden one included.
-pub(crate) fn unit_roundoff(dtype: DType) -> f64 {
-    let bits = match dtype {
-        DType::F64 => 53,
-        DType::F32 => 24,
-        DType::F16 => 11,
-        DType::BF16 => 8,
-        DType::F8E4M3 => 4,
-        _ => 3,
-    };
-    2f64.powi(-bits)
 }

@@ -1,0 +1,137 @@
+//! One graph of f, and vector-Jacobian products through it.
+
+use std::sync::OnceLock;
+
+use candle_core::{Result, Tensor, Var};
+use rayon::prelude::*;
+
+use crate::gradcheck::judge::verdict::Verdict;
+use crate::gradcheck::support::exec::Exec;
+use crate::gradcheck::support::panics::catch;
+use crate::gradcheck::support::values::{first_line, tensor, to_f64, unit_vector};
+
+/// Why there is no gradient to compare.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    pub(crate) verdict: Verdict,
+    pub(crate) message: String,
+}
+
+impl Failure {
+    /// The backward pass gave an error.
+    pub(crate) fn unsupported(message: String) -> Self {
+        let verdict = Verdict::Unsupported;
+        Self { verdict, message }
+    }
+
+    /// The backward pass panicked.
+    pub(crate) fn panicked(message: String) -> Self {
+        let verdict = Verdict::Panicked;
+        Self { verdict, message }
+    }
+}
+
+/// vᵀJ for each checked input; None where no gradient flowed.
+pub(crate) type Products = Vec<Option<Vec<f64>>>;
+
+/// f at variables, ready for backward passes.
+pub(crate) struct Graph {
+    pub(crate) vars: Vec<Var>,
+    pub(crate) y: Tensor,
+    baseline: OnceLock<Option<Baseline>>,
+}
+
+/// The probes' weights v: vᵀJ, and (3v)ᵀJ where its backward pass does not fail.
+pub(crate) struct Baseline {
+    pub(crate) products: Products,
+    pub(crate) thrice: Option<Products>,
+}
+
+impl Graph {
+    /// Makes variables of the `checked` inputs and calls f.
+    pub(crate) fn new(exec: &impl Exec, inputs: &[Tensor], checked: &[usize]) -> Result<Self> {
+        let mut arguments: Vec<Tensor> = inputs.iter().map(Tensor::detach).collect();
+        let mut vars = Vec::with_capacity(checked.len());
+        for &k in checked {
+            let var = Var::from_tensor(&arguments[k])?;
+            arguments[k] = var.as_tensor().clone();
+            vars.push(var);
+        }
+        let y = exec.call(&arguments)?;
+        Ok(Self {
+            vars,
+            y,
+            baseline: OnceLock::new(),
+        })
+    }
+
+    /// vᵀJ: candle's backward seeds ones, so the gradient of (v * y).sum_all() is taken
+    /// (candle-core 0.11.1, `backprop.rs`, `Tensor::backward`).
+    pub(crate) fn vjp(&self, v: &[f64]) -> std::result::Result<Products, Failure> {
+        products(&self.vars, || seeded(&self.y, v))
+    }
+
+    /// What every probe starts from, found once; None where the backward pass fails.
+    pub(crate) fn baseline(&self, weights: &[f64]) -> Option<&Baseline> {
+        let find = || {
+            let products = self.vjp(weights).ok()?;
+            let thrice: Vec<f64> = weights.iter().map(|w| 3. * w).collect();
+            let thrice = self.vjp(&thrice).ok();
+            Some(Baseline { products, thrice })
+        };
+        self.baseline.get_or_init(find).as_ref()
+    }
+
+    /// Every row of the Jacobian, one backward pass an output element. f itself is not called.
+    pub(crate) fn rows(&self) -> std::result::Result<Vec<Products>, Failure> {
+        let outputs = self.y.elem_count();
+        self.each(outputs, |i| self.vjp(&unit_vector(outputs, i)))
+    }
+
+    /// `pass` for 0..n, on all cores; on a GPU, whose work is ordered on one thread alone, on this.
+    pub(crate) fn each<T: Send>(
+        &self,
+        n: usize,
+        pass: impl Fn(usize) -> std::result::Result<T, Failure> + Sync,
+    ) -> std::result::Result<Vec<T>, Failure> {
+        match self.y.device().is_cpu() {
+            true => (0..n).into_par_iter().map(&pass).collect(),
+            false => (0..n).map(&pass).collect(),
+        }
+    }
+}
+
+/// (v * y).sum_all()
+pub(crate) fn seeded(y: &Tensor, v: &[f64]) -> Result<Tensor> {
+    let v = tensor(v, y.dims(), y.dtype(), y.device())?;
+    (v * y)?.sum_all()
+}
+
+/// The gradients of a scalar; what goes wrong on the way is a finding, not an error.
+pub(crate) fn products(
+    vars: &[Var],
+    scalar: impl FnOnce() -> Result<Tensor>,
+) -> std::result::Result<Products, Failure> {
+    let gradients = catch(|| {
+        let grads = scalar()?.backward()?;
+        vars.iter()
+            .map(|var| grads.get(var).map(|grad| values(var, grad)).transpose())
+            .collect::<Result<Products>>()
+    });
+    match gradients {
+        Ok(Ok(products)) => Ok(products),
+        Ok(Err(error)) => Err(Failure::unsupported(first_line(&error))),
+        Err(message) => Err(Failure::panicked(message)),
+    }
+}
+
+fn values(var: &Var, grad: &Tensor) -> Result<Vec<f64>> {
+    if grad.dims() != var.dims() {
+        candle_core::bail!(
+            "the gradient has shape {:?}, its variable {:?}",
+            grad.dims(),
+            var.dims()
+        )
+    }
+    to_f64(grad)
+}

@@ -1,0 +1,182 @@
+//! One variable by itself along segments of several lengths, until they agree on its gradient.
+//!
+//! In go a walker and the gradient of a plain backward pass; out comes an [`Opinion`]. A segment that
+//! contradicts is followed by a longer one, since over short distances a staircase (values that were
+//! cast to a narrower dtype inside f) or a kink contradicts every right gradient. Only where a long
+//! one contradicts too is the gradient wrong; where it agrees more sharply than the short ones
+//! disagreed, it is right.
+
+use candle_core::{Result, Tensor, Var};
+
+use super::segment::{Bits, Move, PASSES, Walker, signs};
+use crate::gradcheck::judge::segment::Evidence;
+use crate::gradcheck::judge::verdict::Verdict;
+use crate::gradcheck::support::rng::SplitMix64;
+
+/// A pass resolves a gradient that is wrong by a quarter as a whole: a halved or doubled one is then
+/// twice as far off as what could hide.
+pub(crate) const RESOLVED: f64 = 0.25;
+
+/// The first segment changes f by this share of it,
+const SHORT: f64 = 4e-4;
+
+/// one that contradicts is followed by one so many times as long,
+const LONGER: f64 = 16.;
+
+/// and the gradient is not wrong before a segment of at least this share says so.
+const LONG: f64 = 0.05;
+
+/// A change of f stands out where it is this many times its scatter.
+pub(crate) const CLEAR: f64 = 40.;
+
+/// The largest step, in root mean squares of the variable, or of all where that is not enough.
+pub(crate) const FARTHEST: f64 = 0.5;
+
+/// An f that moves by less than this share of itself is flat.
+const FLAT: f64 = 1e-5;
+
+/// Said where short segments contradict and a long one agrees.
+pub(crate) const STAIRS: &str = "over short distances f is a staircase or has a kink, so that \
+     differences of it say nothing: a cast to a narrower dtype inside f does that";
+
+/// One variable, and the gradient of a plain backward pass.
+pub(crate) struct One<'a> {
+    pub(crate) var: usize,
+    pub(crate) gradient: Option<&'a Tensor>,
+    /// Σ|g| over the elements that move.
+    pub(crate) sum: f64,
+    /// Its root mean square.
+    pub(crate) size: f64,
+    /// The elements to move, where it is not all of them.
+    pub(crate) only: Option<&'a Bits>,
+}
+
+impl One<'_> {
+    /// A move that changes f by about `target`, by steps of at most `farthest`: the signs of its
+    /// gradient in so many elements that it shows against chance (16 standard deviations of a random
+    /// choice where it is aligned, at most three quarters of the elements), else in so few (4) that a
+    /// branch which the gradient misses shows too.
+    pub(crate) fn toward(
+        &self,
+        var: &Var,
+        (target, farthest): (f64, f64),
+        aligned: bool,
+        rng: &mut SplitMix64,
+    ) -> Result<Move> {
+        let n = var.elem_count();
+        let moved = self.only.map_or(n, Bits::count) as f64;
+        let deviations = if aligned { 16. } else { 4. };
+        let bias = (deviations / moved.sqrt()).min(0.5);
+        let flip = rng.unit() < 0.5;
+        let minus = signs(n, self.gradient, bias, rng, flip)?;
+        let step = target / (bias * self.sum);
+        Ok(Move {
+            var: self.var,
+            step: step.min(farthest),
+            minus,
+            only: self.only.cloned(),
+        })
+    }
+}
+
+/// What segments say of one variable's gradient.
+pub(crate) struct Opinion {
+    /// Pass, wrong, or inconclusive.
+    pub(crate) verdict: Verdict,
+    /// The relative error of the gradient that would have shown; None where f is flat.
+    pub(crate) resolution: Option<f64>,
+    /// The last segment that contradicted.
+    pub(crate) against: Option<Evidence>,
+    /// How far one value of f scatters, as the last segment saw it.
+    pub(crate) scatter: f64,
+    /// Forward and backward passes.
+    pub(crate) passes: usize,
+}
+
+impl Opinion {
+    /// Nothing is known.
+    pub(crate) fn none() -> Self {
+        Self {
+            verdict: Verdict::Inconclusive,
+            resolution: None,
+            against: None,
+            scatter: 0.,
+            passes: 0,
+        }
+    }
+}
+
+/// What does not change from segment to segment.
+pub(crate) struct Alone<'a> {
+    pub(crate) walker: &'a Walker<'a>,
+    pub(crate) origin: &'a [Tensor],
+    /// |f|
+    pub(crate) loss: f64,
+    /// How far one value of f scatters, as far as it is known.
+    pub(crate) scatter: f64,
+    /// The root mean square of all variables.
+    pub(crate) typical: f64,
+    pub(crate) kappa: f64,
+}
+
+impl Alone<'_> {
+    pub(crate) fn settle(&self, one: &One, rtol: f64, rng: &mut SplitMix64) -> Result<Opinion> {
+        let mut opinion = Opinion::none();
+        let mut target = (SHORT * self.loss).max(CLEAR * self.scatter);
+        let mut farthest = FARTHEST * one.size;
+        // The smallest relative error by which a segment contradicts, and how many do.
+        let (mut off, mut against) = (f64::INFINITY, 0);
+        for attempt in 0..7 {
+            let var = &self.walker.vars[one.var];
+            let m = one.toward(var, (target, farthest), attempt % 2 == 0, rng)?;
+            let at_end = m.step >= farthest;
+            opinion.passes += PASSES;
+            let Ok(Some(evidence)) = self.walker.walk(self.origin, std::slice::from_ref(&m))?
+            else {
+                target /= 8.;
+                continue;
+            };
+            opinion.scatter = evidence.scatter;
+            if evidence.contradicts(self.kappa, rtol) {
+                against += 1;
+                off = off.min(evidence.apart.abs() / evidence.size);
+                opinion.against = Some(evidence);
+                if against > 1 && (at_end || target >= LONG * self.loss) {
+                    opinion.verdict = Verdict::Wrong;
+                    break;
+                }
+                target *= LONGER;
+                continue;
+            }
+            let resolution = evidence.resolution(0, self.kappa);
+            if resolution <= RESOLVED.min(off) {
+                opinion.verdict = Verdict::Pass;
+                opinion.resolution = Some(resolution);
+                break;
+            }
+            if at_end && farthest >= FARTHEST * self.typical {
+                if against == 0 && self.is_flat(&evidence) {
+                    opinion.verdict = Verdict::Pass;
+                }
+                break;
+            }
+            let blunt = 2. * evidence.scatter.powi(2) > 0.5 * evidence.error.powi(2);
+            if at_end {
+                farthest = FARTHEST * self.typical;
+            } else if blunt || against > 0 {
+                target = (4. * target).max(CLEAR * evidence.scatter);
+            } else {
+                target /= 8.;
+            }
+        }
+        Ok(opinion)
+    }
+
+    /// Neither f nor autograd's account of it moves, though the variable moves by its own size, and by
+    /// that of the others.
+    fn is_flat(&self, evidence: &Evidence) -> bool {
+        let visible = self.kappa * evidence.error;
+        let moves = evidence.range.max(evidence.size);
+        moves <= visible + FLAT * self.loss && visible <= 1e-3 * self.loss
+    }
+}

@@ -1,0 +1,397 @@
+//! Every entry of the Jacobian: rows by backward passes, columns by numeric derivatives.
+//!
+//! The rows are kept (8 bytes an entry); the columns are compared as they come and dropped.
+
+use candle_core::Result;
+
+use super::tally::{Tally, Worst};
+use crate::gradcheck::autograd::graph::Products;
+use crate::gradcheck::judge::law::{Judge, Pair};
+use crate::gradcheck::judge::verdict::Verdict;
+use crate::gradcheck::numeric::function::{Oracle, Size};
+use crate::gradcheck::numeric::grid::Grid;
+use crate::gradcheck::numeric::kink::{Slopes, slopes};
+use crate::gradcheck::numeric::line::{Column, Point};
+use crate::gradcheck::numeric::steps::{best_start, search, second_opinion};
+use crate::gradcheck::support::exec::Exec;
+
+/// Columns compared together, so that reading a column of row-major rows uses whole cache lines.
+const BLOCK: usize = 8;
+
+/// Elements of one input that differ by more than this factor are not measured by each other's
+/// gradients.
+const PEERS: f64 = 1048576.;
+
+/// Gradients to hold against one input's numeric Jacobian: autograd's, and perhaps more.
+pub(crate) struct Rows<'a> {
+    /// Output by output, the gradients of the checked inputs.
+    pub(crate) rows: &'a [Products],
+    /// The same in f64, where the dtype is narrower and the backward runs in it.
+    pub(crate) wide: Option<&'a [Products]>,
+}
+
+impl Rows<'_> {
+    /// The largest finite magnitude of each row among some of its elements.
+    fn peers(&self, slot: usize, among: impl Fn(usize) -> bool) -> Vec<f64> {
+        let row = |products: &Products| {
+            let values = products[slot].iter().flatten().enumerate();
+            let peers = values.filter(|(k, a)| among(*k) && a.is_finite());
+            peers.fold(0f64, |m, (_, a)| m.max(a.abs()))
+        };
+        self.rows.iter().map(row).collect()
+    }
+
+    /// The largest finite magnitude of each row.
+    fn sizes(&self, slot: usize) -> Vec<f64> {
+        let row = |products: &Products| {
+            let finite = products[slot].iter().flatten().filter(|a| a.is_finite());
+            finite.fold(0f64, |m, a| m.max(a.abs()))
+        };
+        self.rows.iter().map(row).collect()
+    }
+}
+
+/// What is compared: one input, its place among those checked, its tolerances.
+pub(crate) struct Target<'a> {
+    pub(crate) input: usize,
+    pub(crate) slot: usize,
+    pub(crate) judge: Judge,
+    pub(crate) noise: &'a [f64],
+    /// f's values are single-precision numbers, and scatter like them.
+    pub(crate) single: bool,
+    /// The outputs that stay as they are, to the last bit, when the whole input moves far.
+    pub(crate) constant: &'a [bool],
+    /// The output weights of the probes, to accumulate vᵀJ numerically.
+    pub(crate) weights: &'a [f64],
+}
+
+/// The comparison of one input's whole Jacobian, for each of several gradients.
+pub(crate) struct Compared {
+    /// One for each of the gradients compared.
+    pub(crate) tallies: Vec<Tally>,
+    /// vᵀJ by numbers, with bounds.
+    pub(crate) products: Vec<(f64, f64)>,
+}
+
+/// Compares every entry of one input's Jacobian with each of the `gradients`.
+pub(crate) fn compare<E: Exec>(
+    exec: &E,
+    oracle: &Oracle,
+    target: &Target,
+    gradients: &[Rows],
+) -> Result<Compared> {
+    let inputs = oracle.values(target.input).len();
+    let size = oracle.size(target.input);
+    let rows: Vec<Vec<f64>> = gradients.iter().map(|g| g.sizes(target.slot)).collect();
+    let start = start(exec, oracle, target)?;
+    let blocks = exec.map(inputs.div_ceil(BLOCK), |exec, b| {
+        let block = Block {
+            oracle,
+            exec,
+            target,
+            gradients,
+            rows: &rows,
+            size,
+            f0: &oracle.f0,
+            noise: target.noise,
+            start,
+            only: None,
+        };
+        block.compare(b * BLOCK..inputs.min((b + 1) * BLOCK))
+    });
+    let mut all = Compared {
+        tallies: vec![Tally::default(); gradients.len()],
+        products: Vec::with_capacity(inputs),
+    };
+    for block in blocks {
+        let block = block?;
+        all.products.extend(block.products);
+        for (tally, more) in all.tallies.iter_mut().zip(&block.tallies) {
+            tally.merge(more);
+        }
+    }
+    Ok(all)
+}
+
+/// A trial takes some twenty evaluations, and saves a few in each of the other columns.
+const COLUMNS_A_TRIAL: usize = 32;
+
+/// The first step that suits each of up to three columns, None where there are too few of them.
+fn start<E: Exec>(exec: &E, oracle: &Oracle, target: &Target) -> Result<Option<i32>> {
+    let values = oracle.values(target.input);
+    let trials = (values.len() / COLUMNS_A_TRIAL).min(3);
+    let size = oracle.size(target.input);
+    let tried = exec.map(trials, |exec, c| {
+        let j = (2 * c + 1) * values.len() / (2 * trials);
+        let scales = oracle.scales(target.input, j, size);
+        let grid = Grid::new(values[j].abs(), &scales, oracle.unit);
+        let mut line = oracle.along(exec, target.input, j);
+        best_start(&mut line, &oracle.f0, target.noise, &grid)
+    });
+    let steps: Result<Vec<i32>> = tried.into_iter().collect();
+    Ok(steps?.into_iter().max())
+}
+
+/// Compares entry (`output`, `input`) alone; `row` is the gradient of that output.
+pub(crate) fn entry(
+    exec: &impl Exec,
+    oracle: &Oracle,
+    target: &Target,
+    row: &Rows,
+    output: usize,
+    input: usize,
+) -> Result<Tally> {
+    let block = Block {
+        oracle,
+        exec,
+        target,
+        gradients: std::slice::from_ref(row),
+        rows: &[row.sizes(target.slot)],
+        size: oracle.size(target.input),
+        f0: &oracle.f0[output..=output],
+        noise: &target.noise[output..=output],
+        start: None,
+        only: Some(output),
+    };
+    let mut compared = block.compare(input..input + 1)?;
+    Ok(compared.tallies.swap_remove(0))
+}
+
+struct Block<'a, E> {
+    oracle: &'a Oracle,
+    exec: &'a E,
+    target: &'a Target<'a>,
+    gradients: &'a [Rows<'a>],
+    rows: &'a [Vec<f64>],
+    size: Size,
+    f0: &'a [f64],
+    noise: &'a [f64],
+    /// Where other columns' steps began best.
+    start: Option<i32>,
+    /// The one output to look at, where it is not all of them.
+    only: Option<usize>,
+}
+
+/// One gradient's values in one column.
+struct Claim<'a> {
+    analytic: &'a [f64],
+    wide: Option<&'a [f64]>,
+    rows: &'a [f64],
+    /// The largest gradients of each row among elements no larger than a million of this one; None
+    /// where that is all of them.
+    peers: Option<&'a [f64]>,
+}
+
+impl<E: Exec> Block<'_, E> {
+    fn compare(&self, columns: std::ops::Range<usize>) -> Result<Compared> {
+        let gathered: Vec<_> = (self.gradients.iter())
+            .map(|g| {
+                (
+                    self.gather(g.rows, &columns),
+                    g.wide.map(|w| self.gather(w, &columns)),
+                )
+            })
+            .collect();
+        let outputs = self.f0.len();
+        let mut all = Compared {
+            tallies: vec![Tally::default(); self.gradients.len()],
+            products: Vec::with_capacity(columns.len()),
+        };
+        for (c, j) in columns.enumerate() {
+            let here = c * outputs..(c + 1) * outputs;
+            let peers: Option<Vec<Vec<f64>>> = self.is_small(j).then(|| {
+                let of = |g: &Rows| g.peers(self.target.slot, self.peers_of(j));
+                self.gradients.iter().map(of).collect()
+            });
+            let claims: Vec<Claim> = (gathered.iter().zip(self.rows).enumerate())
+                .map(|(g, ((analytic, wide), rows))| Claim {
+                    analytic: &analytic[here.clone()],
+                    wide: wide.as_ref().map(|w| &w[here.clone()]),
+                    rows,
+                    peers: peers.as_ref().map(|peers| &peers[g][..]),
+                })
+                .collect();
+            self.column(j, &claims, &mut all)?;
+        }
+        Ok(all)
+    }
+
+    /// Whether element j is so much smaller than others that their gradients say nothing of how sharp
+    /// its own must be known.
+    fn is_small(&self, j: usize) -> bool {
+        let x = self.oracle.values(self.target.input)[j].abs();
+        x > 0. && x * PEERS < self.size.largest
+    }
+
+    /// The elements that are no larger than [`PEERS`] times element j.
+    fn peers_of(&self, j: usize) -> impl Fn(usize) -> bool {
+        let values = self.oracle.values(self.target.input);
+        let most = PEERS * values[j].abs();
+        move |k| values[k].abs() <= most
+    }
+
+    /// The block's entries, column by column.
+    fn gather(&self, rows: &[Products], columns: &std::ops::Range<usize>) -> Vec<f64> {
+        let mut block = vec![0.; columns.len() * rows.len()];
+        for (i, products) in rows.iter().enumerate() {
+            let Some(row) = &products[self.target.slot] else {
+                continue;
+            };
+            for (c, value) in row[columns.clone()].iter().enumerate() {
+                block[c * rows.len() + i] = *value;
+            }
+        }
+        block
+    }
+
+    fn column(&self, j: usize, claims: &[Claim], all: &mut Compared) -> Result<()> {
+        let (target, oracle) = (self.target, self.oracle);
+        let scales = oracle.scales(target.input, j, self.size);
+        let mut grid = Grid::new(oracle.values(target.input)[j].abs(), &scales, oracle.unit);
+        grid.start = self.start.unwrap_or(grid.start);
+        let mut line = self.line(j);
+        let column = search(&mut line, self.f0, self.noise, &grid, &|i, n, e| {
+            claims
+                .iter()
+                .all(|claim| target.judge.sharp(&self.pair(claim, i, n, e, scales[0])))
+        })?;
+        let mut doubts = Doubts {
+            block: self,
+            column,
+            grid,
+            j,
+            second: None,
+            slopes: None,
+        };
+        for (claim, tally) in claims.iter().zip(&mut all.tallies) {
+            for i in 0..self.f0.len() {
+                tally.add(&target.judge, doubts.settle(claim, i)?);
+            }
+        }
+        all.products.push(doubts.product());
+        Ok(())
+    }
+
+    /// f along element j, every output or the one looked at.
+    fn line(&self, j: usize) -> impl FnMut(f64) -> Result<Point> {
+        let mut line = self.oracle.along(self.exec, self.target.input, j);
+        let only = self.only;
+        move |t| {
+            let mut point = line(t)?;
+            if let Some(output) = only {
+                point.y = vec![point.y[output]];
+            }
+            Ok(point)
+        }
+    }
+
+    fn pair(&self, claim: &Claim, i: usize, numeric: f64, bound: f64, scale: f64) -> Pair {
+        let made_of = self.f0[i].abs().max(self.noise[i] / self.oracle.unit);
+        let output = self.only.unwrap_or(i);
+        Pair {
+            analytic: claim.analytic[i],
+            wide: claim.wide.map(|w| w[i]),
+            numeric,
+            bound,
+            row: claim.rows[i],
+            peers: claim.peers.map_or(claim.rows[i], |peers| peers[i]),
+            ignored: self.target.constant.get(output).copied().unwrap_or(false),
+            natural: made_of / self.size.largest.max(scale),
+            own: made_of / scale,
+            single: self.target.single,
+        }
+    }
+}
+
+/// One column's entries, looked at again before any is accused.
+struct Doubts<'a, 'b, E> {
+    block: &'a Block<'b, E>,
+    column: Column,
+    grid: Grid<'a>,
+    j: usize,
+    second: Option<Column>,
+    slopes: Option<Slopes>,
+}
+
+impl<E: Exec> Doubts<'_, '_, E> {
+    fn settle(&mut self, claim: &Claim, i: usize) -> Result<Worst> {
+        let judge = &self.block.target.judge;
+        let mut pair = self.pair(claim, i);
+        let mut verdict = judge.verdict(&pair);
+        if verdict != Verdict::Pass && pair.analytic.is_finite() && pair.numeric.is_finite() {
+            self.sharpen(i)?;
+            pair = self.pair(claim, i);
+            verdict = judge.verdict(&pair);
+        }
+        let looks_bent = verdict != Verdict::Pass || self.column.kinked[i];
+        let numbers = pair.analytic.is_finite() && pair.numeric.is_finite();
+        if looks_bent && numbers && self.kink(i, pair.analytic)? {
+            verdict = Verdict::Kink;
+        }
+        let x = self.block.oracle.values(self.block.target.input)[self.j];
+        if verdict == Verdict::NonFinite && pair.analytic.is_finite() && !x.is_finite() {
+            verdict = Verdict::Inconclusive; // there is nothing to differentiate by
+        }
+        Ok(Worst {
+            verdict,
+            excess: judge.excess(&pair),
+            output: self.block.only.unwrap_or(i),
+            input: self.j,
+            pair,
+        })
+    }
+
+    fn pair(&self, claim: &Claim, i: usize) -> Pair {
+        let (n, e) = (self.column.value[i], self.column.bound[i]);
+        self.block.pair(claim, i, n, e, self.grid.scales[0])
+    }
+
+    /// Holds the numeric value against one from other steps: the better of the two where they agree,
+    /// a bound as wide as their difference where they do not.
+    fn sharpen(&mut self, i: usize) -> Result<()> {
+        if self.second.is_none() {
+            let (f0, noise) = (self.block.f0, self.block.noise);
+            let mut line = self.block.line(self.j);
+            self.second = Some(second_opinion(&mut line, f0, noise, &self.grid)?);
+        }
+        let Some(second) = &self.second else {
+            return Ok(());
+        };
+        let kappa = self.block.target.judge.tolerance.kappa;
+        reconcile(&mut self.column, second, i, kappa);
+        Ok(())
+    }
+
+    fn kink(&mut self, i: usize, slope: f64) -> Result<bool> {
+        if self.slopes.is_none() {
+            let mut line = self.block.line(self.j);
+            let resolution = self.block.target.judge.tolerance.unit;
+            self.slopes = Some(slopes(&mut line, self.block.f0, &self.grid, resolution)?);
+        }
+        let noise = self.block.noise[i];
+        Ok((self.slopes.as_ref()).is_some_and(|slopes| slopes.kink(i, noise, slope)))
+    }
+
+    /// This column's share of vᵀJ.
+    fn product(&self) -> (f64, f64) {
+        let weights = self.block.target.weights.iter();
+        weights
+            .zip(self.column.value.iter().zip(&self.column.bound))
+            .fold((0., 0.), |(sum, bound), (w, (n, e))| {
+                (sum + w * n, bound + w.abs() * e)
+            })
+    }
+}
+
+/// Merges a second estimate of output i into the first.
+pub(crate) fn reconcile(first: &mut Column, second: &Column, i: usize, kappa: f64) {
+    let apart = (first.value[i] - second.value[i]).abs();
+    let allowed = kappa * (first.bound[i] + second.bound[i]);
+    if second.bound[i] < first.bound[i] {
+        first.value[i] = second.value[i];
+        first.bound[i] = second.bound[i];
+    }
+    if apart > allowed {
+        first.bound[i] = first.bound[i].max(apart);
+    }
+}

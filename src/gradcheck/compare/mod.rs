@@ -1,0 +1,16 @@
+//! The Jacobian by both roads, held against each other.
+//!
+//! In go a graph, the function as numbers and a judge; out come tallies of verdicts. [`full`] takes
+//! every entry, [`fast`] projections of one input, [`joint`] of all inputs at once, and [`by_hand`]
+//! holds a hand-written gradient against the same numbers.
+
+pub(crate) mod alone;
+pub(crate) mod by_hand;
+pub(crate) mod fast;
+pub(crate) mod full;
+pub(crate) mod joint;
+mod projection;
+pub(crate) mod segment;
+pub(crate) mod tally;
+
+pub(crate) use projection::{Round, largest, rounds};

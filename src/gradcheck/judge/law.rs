@@ -1,0 +1,202 @@
+//! Two derivatives and a bound, to a verdict.
+
+use super::tolerance::Tolerance;
+use super::verdict::Verdict;
+
+/// One entry of the Jacobian, and what its size is measured against.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pair {
+    /// autograd's value in the function's own dtype.
+    pub(crate) analytic: f64,
+    /// autograd's value in f64 at the same point, where the function runs in it.
+    pub(crate) wide: Option<f64>,
+    pub(crate) numeric: f64,
+    /// The bound on the numeric value's error.
+    pub(crate) bound: f64,
+    /// S: the largest gradient of the same output with respect to the same input. Rounding inside a
+    /// backward pass is of the order of u·S, whatever the entry's own size.
+    pub(crate) row: f64,
+    /// The same among elements of x that are not larger by far: what a bound is small against.
+    pub(crate) peers: f64,
+    /// f does not move with the whole input, to the last bit.
+    pub(crate) ignored: bool,
+    /// G = max(|f|, ε/u) / |x|: the slope of a function as large as f, or as the terms that cancel
+    /// in it, on the scale of the whole input.
+    pub(crate) natural: f64,
+    /// The same on the scale of this element, which may be far smaller.
+    pub(crate) own: f64,
+    /// f's values are single-precision numbers, and scatter like them.
+    pub(crate) single: bool,
+}
+
+impl Pair {
+    fn size(&self) -> f64 {
+        self.analytic.abs().max(self.numeric.abs())
+    }
+
+    fn difference(&self) -> f64 {
+        (self.analytic - self.numeric).abs()
+    }
+}
+
+/// The tolerances of one input, and the precision of the numeric derivative.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Judge {
+    pub(crate) tolerance: Tolerance,
+    /// u of the dtype the numeric derivative was taken in.
+    pub(crate) unit: f64,
+}
+
+/// How many units of round-off of the row's largest entry a backward pass may be off by: as many as
+/// the 16-bit floats' rtol allows of the entry itself.
+pub(crate) const ROUNDING: f64 = 8.;
+
+/// A pass leaves room for an error of at most this many rtol of an entry: 1e-6 of it in f64, 1e-2 in
+/// f32.
+pub(crate) const CERTAIN: f64 = 100.;
+
+/// And for no more than this share of it, whatever the dtype: 16-bit floats have few digits.
+const MOST: f64 = 0.25;
+
+/// Rounding in a narrow dtype does not change a gradient by more than this share.
+const GROSS: f64 = 0.1;
+
+/// Single precision: a hundred units in the last place of an f32.
+const SINGLE: f64 = 1e-5;
+
+impl Judge {
+    /// The verdict on one entry.
+    pub(crate) fn verdict(&self, p: &Pair) -> Verdict {
+        if !p.numeric.is_finite() || !p.analytic.is_finite() {
+            return Verdict::NonFinite;
+        }
+        let certain = self.certain(p);
+        if p.difference() <= self.agreement(p) {
+            if certain {
+                return Verdict::Pass;
+            }
+            return self.imprecise_function(p);
+        }
+        if p.difference() <= self.agreement(p) + self.tolerance.atol {
+            return Verdict::Inconclusive;
+        }
+        // Right in f64, so the narrow dtype's own rounding, more of it than was allowed for.
+        let gross = (GROSS * p.size().max(p.row)).max(self.inside(p));
+        if self.right_in_f64(p) && p.difference() <= gross {
+            return Verdict::Inconclusive;
+        }
+        let single = SINGLE * p.size() + ROUNDING * 2f64.powi(-24) * p.row;
+        if self.tolerance.double && p.difference() <= self.numeric_share(p) + single {
+            return Verdict::Imprecise;
+        }
+        Verdict::Wrong
+    }
+
+    /// κ·e + rtol·max(|a|, |n|) + rounding of the backward pass.
+    pub(crate) fn agreement(&self, p: &Pair) -> f64 {
+        self.numeric_share(p) + self.tolerance.rtol * p.size() + self.rounding(p)
+    }
+
+    fn numeric_share(&self, p: &Pair) -> f64 {
+        self.tolerance.kappa * p.bound
+    }
+
+    /// 8u·S; or, once the same backward is known to be right in f64, so that what is left can only be
+    /// the narrow dtype's rounding, rtol·S or 64u·G.
+    fn rounding(&self, p: &Pair) -> f64 {
+        let strict = ROUNDING * self.tolerance.unit * p.row;
+        if self.right_in_f64(p) {
+            let inside = self.inside(p);
+            // In 16 bits that may be more than the gradient itself.
+            let inside = match self.tolerance.unit > 2f64.powi(-12) {
+                true => inside.min(GROSS * p.size().max(p.row)),
+                false => inside,
+            };
+            strict.max(self.tolerance.rtol * p.row).max(inside)
+        } else {
+            strict
+        }
+    }
+
+    /// 64u·G: the rounding of terms as large as f that cancel in its gradient.
+    fn inside(&self, p: &Pair) -> f64 {
+        64. * self.tolerance.unit * p.natural
+    }
+
+    fn right_in_f64(&self, p: &Pair) -> bool {
+        p.wide.is_some_and(|wide| {
+            let f64s = 1e-8 * wide.abs().max(p.numeric.abs())
+                + ROUNDING * 2f64.powi(-53) * p.row.max(p.natural);
+            (wide - p.numeric).abs() <= self.numeric_share(p) + f64s
+        })
+    }
+
+    /// Whether the numeric value is sharp enough for agreement with it to mean something.
+    pub(crate) fn certain(&self, p: &Pair) -> bool {
+        self.numeric_share(p) <= (CERTAIN * self.tolerance.rtol).min(MOST) * p.size()
+            || self.flat(p)
+            || (p.bound <= self.rowwise() * p.peers && self.resolves(p))
+            || self.both_zero(p, self.tolerance.rtol)
+    }
+
+    /// Whether there is nothing to gain from sharpening the numeric value.
+    pub(crate) fn sharp(&self, p: &Pair) -> bool {
+        let tight = (1e-3 * self.tolerance.rtol).max(64. * self.unit);
+        p.bound <= tight * p.size().max(p.row) || self.both_zero(p, tight)
+    }
+
+    /// Whether what may separate the two is small beside the peers, where there are larger entries
+    /// whose rounding it is measured by.
+    fn resolves(&self, p: &Pair) -> bool {
+        p.peers >= p.row || self.agreement(p) <= MOST * p.size().max(p.peers)
+    }
+
+    /// The share of the row's largest entry below which a bound hides nothing that matters.
+    fn rowwise(&self) -> f64 {
+        let least = (1e-2 * self.tolerance.rtol).max(64. * self.unit);
+        least.min(MOST / self.tolerance.kappa)
+    }
+
+    /// f does not move with x beyond its own rounding, and no gradient is claimed. That a derivative is
+    /// zero takes an absolute scale to say, unless nothing moves at all: 1e16 + x does not move
+    /// beyond its rounding either.
+    fn both_zero(&self, p: &Pair, share: f64) -> bool {
+        let still = p.numeric == 0. && p.analytic == 0.;
+        p.numeric.abs() <= self.numeric_share(p)
+            && p.analytic.abs() <= 64. * self.tolerance.unit * p.natural
+            && p.bound <= share * if still { p.own } else { p.natural }
+            && ((still && (p.row > 0. || p.ignored)) || p.bound <= self.tolerance.atol)
+    }
+
+    /// f is flat beside its own size (a saturated tanh), so that few digits of its slope can be known,
+    /// and the bound is small both beside that size and absolutely.
+    fn flat(&self, p: &Pair) -> bool {
+        p.size() <= 1e-6 * p.natural
+            && p.bound <= 1e-3 * self.tolerance.rtol * p.natural
+            && self.numeric_share(p) <= self.tolerance.atol
+    }
+
+    /// Agreement on a blunt bound: imprecise if it is f's own values that are single precision.
+    fn imprecise_function(&self, p: &Pair) -> Verdict {
+        if self.tolerance.double && p.single && p.bound <= 1e-3 * p.size().max(p.row) {
+            Verdict::Imprecise
+        } else {
+            Verdict::Inconclusive
+        }
+    }
+
+    /// Whether the numeric derivative is surely not zero.
+    pub(crate) fn surely_moves(&self, p: &Pair) -> bool {
+        p.numeric.is_finite() && p.numeric.abs() > self.numeric_share(p) + self.tolerance.atol
+    }
+
+    /// How far off an entry is against what it may be; to rank entries of the same verdict.
+    pub(crate) fn excess(&self, p: &Pair) -> f64 {
+        let excess = p.difference() / (self.agreement(p) + self.tolerance.atol);
+        if excess.is_nan() {
+            f64::INFINITY
+        } else {
+            excess
+        }
+    }
+}

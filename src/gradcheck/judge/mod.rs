@@ -1,0 +1,33 @@
+//! From two derivatives and a bound to a verdict: the law.
+//!
+//! [`law`] judges an entry of the Jacobian by a numeric derivative at a point, [`segment`] a gradient as
+//! a whole by the change of f over a distance. Each compares two numbers, autograd's a and another n,
+//! and asks by how much they may differ though the gradient is right. That is a sum of named terms:
+//!
+//! ```text
+//! term       of an entry                              of a segment
+//! numeric    κ e, e Ridders' error and f's scatter    κ e, e quadrature and f's scatter
+//! backward   8u S: rounding of the backward pass      in the quadrature's error, which is measured
+//! dtype      rtol max(|a|, |n|)                       10 rtol ∫|∇f·u|, at most 5%
+//! ```
+//!
+//! e is always measured on f itself, S is the largest gradient of the same output, u the unit
+//! round-off. From them the verdicts:
+//!
+//! ```text
+//!                |a - n| within the terms          |a - n| beyond them
+//! terms small    pass                              wrong (beyond atol too)
+//! beside a       (a segment: pass to the           severed, where a = 0 and f moves
+//! and n          resolution that it states)
+//! terms large    inconclusive                      wrong
+//! ```
+//!
+//! atol excuses and never certifies. A step is not believed against a segment: an entry is `wrong` only
+//! where segments of its own element do not refute it, and where f does not run in f64 only where they
+//! contradict it too. Cause comes before consequence: `severed` before `wrong`
+//! ([`Verdict::rank`](verdict::Verdict::rank)).
+
+pub(crate) mod law;
+pub(crate) mod segment;
+pub(crate) mod tolerance;
+pub(crate) mod verdict;

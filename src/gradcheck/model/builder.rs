@@ -1,0 +1,108 @@
+//! A model that is built from a `VarBuilder`.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex};
+
+use candle_core::{DType, Device, Error, Result, Shape, Tensor, Var, bail};
+use candle_nn::var_builder::SimpleBackend;
+use candle_nn::{Init, VarBuilder, VarMap};
+
+use super::parameters::Parameters;
+use super::report::ModelReport;
+use super::run;
+use crate::gradcheck::options::Options;
+
+#[doc = include_str!("page.md")]
+pub fn model<F>(varmap: &VarMap, f: F, options: &Options) -> Result<ModelReport>
+where
+    F: Fn(VarBuilder) -> Result<Tensor>,
+{
+    options.validate()?;
+    let named = copies(varmap)?;
+    let Some((_, first, _)) = named.first() else {
+        bail!("gradcheck::model: the VarMap is empty: build the model from it once, then check")
+    };
+    let (dtype, device) = (first.dtype(), first.device().clone());
+    let asked = Arc::new(Mutex::new(BTreeSet::new()));
+    let tensors = named
+        .iter()
+        .map(|(n, var, _)| (n.clone(), var.as_tensor().clone()));
+    let backend = Backend {
+        tensors: Arc::new(tensors.collect()),
+        asked: asked.clone(),
+    };
+    let loss = || {
+        let backend: Box<dyn SimpleBackend> = Box::new(backend.clone());
+        f(VarBuilder::from_backend(backend, dtype, device.clone()))
+    };
+    loss()?;
+    let asked = asked.lock().map(|names| names.clone()).unwrap_or_default();
+    if asked.is_empty() {
+        bail!(
+            "gradcheck::model: f takes nothing from the VarBuilder that it is given, so nothing was \
+             checked. Build the model inside f, |vb| Model::new(vb)?.loss(&x), or give a model that \
+             is already built to gradcheck::vars"
+        )
+    }
+    let (named, unread): (Vec<_>, Vec<_>) = named.into_iter().partition(|n| asked.contains(&n.0));
+    let parameters = Parameters::new(named, options)?;
+    let mut report = run::check(&parameters, &loss, options)?;
+    report
+        .unread
+        .extend(unread.into_iter().map(|(name, ..)| name));
+    report.unread.sort();
+    Ok(report)
+}
+
+/// The VarMap's variables as copies, so that the caller's are not moved; and their values.
+fn copies(varmap: &VarMap) -> Result<Vec<(String, Var, Tensor)>> {
+    let Ok(data) = varmap.data().lock() else {
+        bail!("gradcheck::model: the VarMap's lock is poisoned")
+    };
+    // The most frequent dtype is the model's.
+    let mut named = Vec::with_capacity(data.len());
+    for (name, var) in data.iter() {
+        let origin = var.as_detached_tensor();
+        named.push((name.clone(), Var::from_tensor(&origin.copy()?)?, origin));
+    }
+    named.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok(named)
+}
+
+/// The copies, and which of them f asked for.
+#[derive(Clone)]
+struct Backend {
+    tensors: Arc<HashMap<String, Tensor>>,
+    asked: Arc<Mutex<BTreeSet<String>>>,
+}
+
+impl Backend {
+    fn find(&self, name: &str, dtype: DType, dev: &Device) -> Result<Tensor> {
+        let Some(tensor) = self.tensors.get(name) else {
+            let path = name.to_string();
+            return Err(Error::CannotFindTensor { path });
+        };
+        if let Ok(mut asked) = self.asked.lock() {
+            asked.insert(name.to_string());
+        }
+        tensor.to_device(dev)?.to_dtype(dtype)
+    }
+}
+
+impl SimpleBackend for Backend {
+    fn get(&self, s: Shape, name: &str, _: Init, dtype: DType, dev: &Device) -> Result<Tensor> {
+        let tensor = self.find(name, dtype, dev)?;
+        if tensor.shape() != &s {
+            bail!("{name} has shape {:?}, not {s:?}", tensor.shape())
+        }
+        Ok(tensor)
+    }
+
+    fn get_unchecked(&self, name: &str, dtype: DType, dev: &Device) -> Result<Tensor> {
+        self.find(name, dtype, dev)
+    }
+
+    fn contains_tensor(&self, name: &str) -> bool {
+        self.tensors.contains_key(name)
+    }
+}

@@ -1,0 +1,101 @@
+//! Named variables, where they were at first, and how large they are.
+
+use candle_core::{Result, Tensor, Var, bail};
+
+use super::names::natural_order;
+use crate::gradcheck::compare::segment::chunks;
+use crate::gradcheck::options::Options;
+
+/// A model's variables in the order of their names. Dropping it puts all of them back.
+pub(crate) struct Parameters {
+    pub(crate) names: Vec<String>,
+    pub(crate) vars: Vec<Var>,
+    pub(crate) origin: Vec<Tensor>,
+    /// Not judged, but put back: a forward pass in training mode moves them.
+    pub(crate) buffers: Vec<(String, Var, Tensor)>,
+    /// The root mean square of each, or of all where it is zero.
+    pub(crate) sizes: Vec<f64>,
+    /// The root mean square of all elements.
+    pub(crate) typical: f64,
+}
+
+/// The names of what candle-nn's BatchNorm keeps beside its parameters.
+const RUNNING: [&str; 3] = ["running_mean", "running_var", "num_batches_tracked"];
+
+impl Parameters {
+    /// From names, variables and the values to return to.
+    pub(crate) fn new(mut named: Vec<(String, Var, Tensor)>, options: &Options) -> Result<Self> {
+        named.sort_by(|a, b| natural_order(&a.0, &b.0));
+        for pair in named.windows(2) {
+            if pair[0].0 == pair[1].0 {
+                bail!("gradcheck: two variables are named {}", pair[0].0)
+            }
+        }
+        for (k, (name, var, _)) in named.iter().enumerate() {
+            let same = |(_, other, _): &&(String, Var, Tensor)| other.id() == var.id();
+            if let Some((other, ..)) = named[..k].iter().find(same) {
+                bail!("gradcheck: {other} and {name} are the same variable: name it once")
+            }
+        }
+        let is_buffer = |name: &str| {
+            let last = name.rsplit('.').next().unwrap_or(name);
+            RUNNING.contains(&last) || options.buffers.iter().any(|b| b == name)
+        };
+        let (buffers, named): (Vec<_>, Vec<_>) =
+            named.into_iter().partition(|(name, ..)| is_buffer(name));
+        if let Some((name, var, _)) = named.iter().find(|(_, var, _)| !var.dtype().is_float()) {
+            bail!(
+                "gradcheck: {name} is {:?}, which has no derivative",
+                var.dtype()
+            )
+        }
+        let mut squares = Vec::with_capacity(named.len());
+        for (_, _, origin) in &named {
+            squares.push(sum_of_squares(origin)?);
+        }
+        let elements: usize = named.iter().map(|(_, var, _)| var.elem_count()).sum();
+        if elements == 0 {
+            bail!("gradcheck: no parameters to check")
+        }
+        let typical = (squares.iter().sum::<f64>() / elements as f64).sqrt();
+        let typical = if typical > 0. { typical } else { 1. };
+        let size = |(named, squares): (&(String, Var, Tensor), &f64)| {
+            let rms = (squares / named.1.elem_count().max(1) as f64).sqrt();
+            if rms > 0. { rms } else { typical }
+        };
+        let sizes = named.iter().zip(&squares).map(size).collect();
+        let mut parameters = Self {
+            names: Vec::new(),
+            vars: Vec::new(),
+            origin: Vec::new(),
+            buffers,
+            sizes,
+            typical,
+        };
+        for (name, var, origin) in named {
+            parameters.names.push(name);
+            parameters.vars.push(var);
+            parameters.origin.push(origin);
+        }
+        Ok(parameters)
+    }
+}
+
+impl Drop for Parameters {
+    fn drop(&mut self) {
+        let buffers = self.buffers.iter().map(|(_, var, origin)| (var, origin));
+        for (var, origin) in self.vars.iter().zip(&self.origin).chain(buffers) {
+            // Shapes and dtypes are those of the variable itself, so this cannot fail.
+            let _ = var.set(origin);
+        }
+    }
+}
+
+fn sum_of_squares(t: &Tensor) -> Result<f64> {
+    let mut sum = 0.;
+    chunks(t, |_, x| {
+        sum += x.iter().map(|x| x * x).sum::<f64>();
+        Ok(())
+    })?;
+    Ok(sum)
+}

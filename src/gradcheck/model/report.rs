@@ -1,0 +1,341 @@
+//! What was found of a model, by the names of its parameters.
+
+use std::fmt;
+
+use candle_core::DType;
+
+use super::marks::{Cut, Mark};
+use super::names::fold;
+use super::suspects::Suspect;
+use crate::gradcheck::judge::verdict::Verdict;
+
+/// Everything one check of a model found. `{}` prints a screen with names folded, `{:#}` a line a
+/// parameter; with the `serde` feature it serializes.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct ModelReport {
+    /// One for each parameter that was judged, in the order of the names.
+    pub parameters: Vec<ParameterReport>,
+    /// Not parameters, and judged by nobody: BatchNorm's running statistics, and what the caller
+    /// named.
+    pub buffers: Vec<String>,
+    /// Not judged: f does not read them, or nothing that it returns depends on them.
+    pub unread: Vec<String>,
+    /// The marks in the order passed.
+    pub marks: Vec<Mark>,
+    /// Between which marks the graph ends; empty where nothing is severed or wrong.
+    pub cuts: Vec<Cut>,
+    /// Where something is severed and no two marks are around it: functions known to do that.
+    pub suspects: Vec<Suspect>,
+    /// The loss where the parameters are.
+    pub loss: f64,
+    /// Forward and backward passes together.
+    pub passes: usize,
+    /// Forward passes alone.
+    pub forwards: usize,
+    /// What else is worth knowing.
+    pub notes: Vec<String>,
+}
+
+/// What was found for one parameter.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct ParameterReport {
+    /// Its name.
+    pub name: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// Its dtype.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "dtype_name"))]
+    pub dtype: DType,
+    /// What is concluded.
+    pub verdict: Verdict,
+    /// Whether a plain backward pass gives it no gradient at all.
+    pub missing: bool,
+    /// The relative error of its gradient, as a whole, that this check could have seen: 0.02 means
+    /// that a gradient 2% too large would have shown. None where nothing could be seen.
+    pub resolution: Option<f64>,
+    /// Along the segment that contradicts the gradient most: the change of the loss, autograd's
+    /// integral of it, and the error that separates them at most by chance (one standard error).
+    pub worst: Option<Segment>,
+    /// The rows (of the first dimension) whose gradient is zero though the loss moves with them, as
+    /// ranges from the first to beyond the last.
+    pub severed_rows: Vec<std::ops::Range<usize>>,
+    /// The elements whose gradient is zero though the loss moves with them.
+    pub severed_elements: usize,
+    /// Wrong in a model in which something else is severed: what lies before a cut misses a branch.
+    pub consequence: bool,
+    /// What the backward pass said when it failed, and the like.
+    pub notes: Vec<String>,
+}
+
+/// f(x+u) - f(x-u) beside autograd's integral of ∇f·u.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Segment {
+    /// The change of the loss.
+    pub difference: f64,
+    /// Autograd's account of it.
+    pub integral: f64,
+    /// The standard error of what separates the two.
+    pub error: f64,
+}
+
+impl ModelReport {
+    /// The worst verdict, where a cut comes before what follows from it: severed before wrong.
+    pub fn verdict(&self) -> Verdict {
+        let all = self.parameters.iter().map(|p| p.verdict);
+        all.max_by_key(|v| v.rank()).unwrap_or(Verdict::Pass)
+    }
+
+    /// Whether every parameter passed.
+    pub fn is_pass(&self) -> bool {
+        self.verdict() == Verdict::Pass
+    }
+
+    /// For tests: does nothing if the check passed.
+    ///
+    /// # Panics
+    ///
+    /// With the whole report if it did not pass.
+    #[track_caller]
+    #[allow(clippy::panic)] // to panic in a test is what it is for
+    pub fn assert_pass(&self) {
+        if !self.is_pass() {
+            panic!("{self}");
+        }
+    }
+
+    /// What was found for the parameter of this name.
+    pub fn parameter(&self, name: &str) -> Option<&ParameterReport> {
+        self.parameters.iter().find(|p| p.name == name)
+    }
+
+    /// The parameters with this verdict.
+    pub fn with(&self, verdict: Verdict) -> impl Iterator<Item = &ParameterReport> {
+        self.parameters.iter().filter(move |p| p.verdict == verdict)
+    }
+}
+
+impl ParameterReport {
+    /// What is said of it, the same for parameters that are to be folded into one line.
+    fn says(&self) -> String {
+        match self.verdict {
+            Verdict::Pass if self.resolution.is_none() => {
+                "the loss does not move with it here, and its gradient is zero".to_string()
+            }
+            Verdict::Pass => "agrees".to_string(),
+            Verdict::Severed if self.missing => {
+                "no gradient at all, though the loss moves with it".to_string()
+            }
+            Verdict::Severed if !self.severed_rows.is_empty() => format!(
+                "rows {} of {} have a zero gradient, though the loss moves with them",
+                rows(&self.severed_rows),
+                self.shape[0]
+            ),
+            Verdict::Severed => "a zero gradient, though the loss moves with it".to_string(),
+            Verdict::Wrong if self.consequence => {
+                "wrong, and something is severed: what lies before a cut misses a branch. Repair \
+                 the cut, then check again"
+                    .to_string()
+            }
+            verdict => verdict.meaning().to_string(),
+        }
+    }
+}
+
+fn rows(ranges: &[std::ops::Range<usize>]) -> String {
+    let one = |r: &std::ops::Range<usize>| match r.len() {
+        1 => r.start.to_string(),
+        _ => format!("{}..{}", r.start, r.end),
+    };
+    let shown: Vec<String> = ranges.iter().take(4).map(one).collect();
+    let more = if ranges.len() > 4 { ", ..." } else { "" };
+    shown.join(", ") + more
+}
+
+/// Lines of one verdict that a screen has room for.
+const LINES: usize = 8;
+
+impl fmt::Display for ModelReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let numbers: usize = self
+            .parameters
+            .iter()
+            .map(|p| p.shape.iter().product::<usize>())
+            .sum();
+        let verdict = self.verdict();
+        writeln!(
+            f,
+            "gradcheck of a model: {} ({verdict}); {} parameters, {numbers} numbers, loss {:.6}; \
+             {} passes forward and backward, {} forward",
+            if verdict == Verdict::Pass {
+                "OK"
+            } else {
+                "NOT OK"
+            },
+            self.parameters.len(),
+            self.loss,
+            self.passes,
+            self.forwards,
+        )?;
+        match f.alternate() {
+            true => self.parameters.iter().try_for_each(|p| write_one(f, p))?,
+            false => self.write_folded(f)?,
+        }
+        self.write_places(f)?;
+        for note in &self.notes {
+            writeln!(f, "note: {note}")?;
+        }
+        Ok(())
+    }
+}
+
+impl ModelReport {
+    /// The worst first; what is said of several parameters on one line.
+    fn write_folded(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut verdicts: Vec<Verdict> = self.parameters.iter().map(|p| p.verdict).collect();
+        verdicts.sort_by_key(|v| std::cmp::Reverse(v.rank()));
+        verdicts.dedup();
+        for verdict in verdicts {
+            let of: Vec<&ParameterReport> = self.with(verdict).collect();
+            writeln!(f, "\n{verdict}: {} of {}", of.len(), self.parameters.len())?;
+            let mut said: Vec<String> = of.iter().map(|p| p.says()).collect();
+            said.sort();
+            said.dedup();
+            for says in said.iter().take(LINES) {
+                let same = of.iter().filter(|p| p.says() == *says).copied();
+                write_group(f, says, &same.collect::<Vec<_>>())?;
+            }
+            if said.len() > LINES {
+                writeln!(
+                    f,
+                    "  and {} more; {{:#}} prints a line each",
+                    said.len() - LINES
+                )?;
+            }
+            if verdict != Verdict::Pass && verdict != Verdict::Severed {
+                writeln!(f, "  try: {}", verdict.advice())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the graph ends, what was not judged.
+    fn write_places(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for cut in &self.cuts {
+            writeln!(
+                f,
+                "\nthe graph ends between {:?} and {:?}",
+                cut.from, cut.to
+            )?;
+        }
+        if !self.cuts.is_empty() {
+            let name = |m: &Mark| match m.tracked {
+                true => m.name.clone(),
+                false => format!("{} (not tracked)", m.name),
+            };
+            let names: Vec<String> = self.marks.iter().map(name).collect();
+            writeln!(f, "marks, in the order passed: {}", names.join(" -> "))?;
+        }
+        if !self.suspects.is_empty() {
+            writeln!(
+                f,
+                "\ncandle 0.11.1's functions that are known to cut the graph:"
+            )?;
+            for suspect in &self.suspects {
+                let names = suspect.functions.join(", ");
+                writeln!(f, "  {names}\n    use {}", suspect.instead)?;
+            }
+            writeln!(
+                f,
+                "gradcheck::mark(\"a name\", &x) in the model shows between which two places"
+            )?;
+        }
+        for (title, names) in [("buffers", &self.buffers), ("not read by f", &self.unread)] {
+            if !names.is_empty() {
+                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                writeln!(f, "\n{title}, not judged: {}", fold(&names).join(", "))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn write_group(f: &mut fmt::Formatter<'_>, says: &str, of: &[&ParameterReport]) -> fmt::Result {
+    let names: Vec<&str> = of.iter().map(|p| p.name.as_str()).collect();
+    let folded = fold(&names);
+    for pattern in folded.iter().take(LINES) {
+        writeln!(f, "  {pattern}")?;
+    }
+    if folded.len() > LINES {
+        writeln!(f, "  and {} more", folded.len() - LINES)?;
+    }
+    writeln!(f, "    {says}")?;
+    let blunt = of.iter().filter_map(|p| p.resolution.map(|r| (r, p)));
+    if let Some((r, p)) = blunt.max_by(|a, b| a.0.total_cmp(&b.0))
+        && p.verdict == Verdict::Pass
+    {
+        writeln!(
+            f,
+            "    a gradient wrong by {} as a whole would have shown (least sharp: {})",
+            percent(r),
+            p.name
+        )?;
+    }
+    let worst = of.iter().filter_map(|p| p.worst.map(|w| (w, p)));
+    let off = |w: &Segment| (w.difference - w.integral).abs() / w.error;
+    if let Some((w, p)) = worst.max_by(|a, b| off(&a.0).total_cmp(&off(&b.0))) {
+        write_segment(f, &p.name, &w)?;
+    }
+    of.iter()
+        .flat_map(|p| &p.notes)
+        .take(1)
+        .try_for_each(|note| writeln!(f, "    note: {note}"))
+}
+
+fn write_segment(f: &mut fmt::Formatter<'_>, name: &str, w: &Segment) -> fmt::Result {
+    writeln!(
+        f,
+        "    {name}: moving it changes the loss by {:e}; autograd's gradient makes that {:e} ± {:.1e}",
+        w.difference, w.integral, w.error,
+    )
+}
+
+fn write_one(f: &mut fmt::Formatter<'_>, p: &ParameterReport) -> fmt::Result {
+    let sees = match p.resolution {
+        Some(r) => format!("; sees {}", percent(r)),
+        None => String::new(),
+    };
+    writeln!(
+        f,
+        "{:<13} {} {:?}: {}{sees}",
+        p.verdict,
+        p.name,
+        p.shape,
+        p.says()
+    )?;
+    if let Some(worst) = &p.worst {
+        write_segment(f, &p.name, worst)?;
+    }
+    p.notes
+        .iter()
+        .try_for_each(|note| writeln!(f, "    note: {note}"))
+}
+
+/// Two digits of a share.
+fn percent(share: f64) -> String {
+    match share {
+        s if s >= 0.1 => format!("{:.0}%", 100. * s),
+        s if s >= 0.001 => format!("{:.1}%", 100. * s),
+        s => format!("{:.0e}", s),
+    }
+}
+
+#[cfg(feature = "serde")]
+fn dtype_name<S: serde::Serializer>(dtype: &DType, s: S) -> Result<S::Ok, S::Error> {
+    s.serialize_str(dtype.as_str())
+}

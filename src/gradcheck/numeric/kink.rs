@@ -1,0 +1,60 @@
+//! One-sided slopes, to tell a kink from an error.
+
+use candle_core::Result;
+
+use super::grid::Grid;
+use super::line::Point;
+
+/// The one-sided slopes of every output at a sequence of steps, to tell a kink from an error.
+pub(crate) struct Slopes {
+    /// (step, slopes to the right, slopes to the left)
+    steps: Vec<(f64, Vec<f64>, Vec<f64>)>,
+}
+
+/// Takes steps 16 times apart, from a little above [`search`]'s first down to near its last, and not
+/// below 8 units of round-off of the dtype the gradient is in (`resolution`): there a branch may
+/// go either way.
+pub(crate) fn slopes(
+    line: &mut impl FnMut(f64) -> Result<Point>,
+    f0: &[f64],
+    grid: &Grid,
+    resolution: f64,
+) -> Result<Slopes> {
+    let scale = grid.scales.first().copied().unwrap_or(1.);
+    let least = (8. * resolution).max(2f64.powi(1 - 4 * grid.first()));
+    let mut step = 2f64.powi(1 - grid.first()).max(16. * least);
+    let mut steps = Vec::new();
+    while step >= least {
+        let (plus, minus) = (line(scale * step)?, line(-scale * step)?);
+        if plus.t <= 0. || minus.t >= 0. {
+            break;
+        }
+        let right = (0..f0.len()).map(|i| (plus.y[i] - f0[i]) / plus.t);
+        let left = (0..f0.len()).map(|i| (minus.y[i] - f0[i]) / minus.t);
+        steps.push((plus.t - minus.t, right.collect(), left.collect()));
+        step /= 16.;
+    }
+    Ok(Slopes { steps })
+}
+
+impl Slopes {
+    /// Whether output i has a kink or a jump at x, and `slope` lies between its one-sided slopes.
+    ///
+    /// The gap between them shrinks as h where f is smooth, 16 times from step to step. Where it has
+    /// not even halved over the last two steps at which it stands out of the noise, f is not smooth.
+    pub(crate) fn kink(&self, i: usize, noise: f64, slope: f64) -> bool {
+        let clear: Vec<_> = (self.steps.iter())
+            .map(|(width, right, left)| (*width, right[i], left[i]))
+            .filter(|(width, right, left)| (right - left).abs() > 16. * 4. * noise / width)
+            .collect();
+        let [.., (_, right0, left0), (width, right, left)] = clear[..] else {
+            return false;
+        };
+        if (right - left).abs() < 0.5 * (right0 - left0).abs() {
+            return false;
+        }
+        // The kink may lie a little beside x, within the steps taken.
+        let slack = 0.05 * (right - left).abs() + 4. * noise / width;
+        (right.min(left) - slack..=right.max(left) + slack).contains(&slope)
+    }
+}

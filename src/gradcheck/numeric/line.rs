@@ -1,0 +1,51 @@
+//! f on a line through x, and the derivatives of its outputs there.
+
+/// One evaluation on a line through x.
+#[derive(Clone)]
+pub(crate) struct Point {
+    /// The offset really taken; x + t is rounded.
+    pub(crate) t: f64,
+    /// Every output there.
+    pub(crate) y: Vec<f64>,
+}
+
+/// The derivative of every output along one line.
+#[derive(Clone, Default)]
+pub(crate) struct Column {
+    pub(crate) value: Vec<f64>,
+    pub(crate) bound: Vec<f64>,
+    pub(crate) evaluations: usize,
+    /// Where f(x+h) + f(x-h) - 2f(x) halves with h, as at a kink: it quarters where f is smooth.
+    pub(crate) kinked: Vec<bool>,
+}
+
+impl Column {
+    /// Nothing known yet.
+    pub(crate) fn unknown(outputs: usize) -> Self {
+        Self {
+            value: vec![f64::NAN; outputs],
+            bound: vec![f64::INFINITY; outputs],
+            evaluations: 0,
+            kinked: vec![false; outputs],
+        }
+    }
+
+    /// Takes over what another tableau knows better. Where the two contradict each other the first is
+    /// kept: its steps were nearer to the scale of x, and steps far beyond the scale on which f
+    /// varies see a flat function and say so with confidence.
+    pub(crate) fn absorb(&mut self, other: &Self) {
+        self.evaluations += other.evaluations;
+        for (kinked, other) in self.kinked.iter_mut().zip(&other.kinked) {
+            *kinked |= other;
+        }
+        for i in 0..self.value.len() {
+            let apart = (self.value[i] - other.value[i]).abs();
+            let first = self.bound[i] == f64::INFINITY;
+            let consistent = apart <= self.bound[i] + other.bound[i];
+            if other.bound[i] < self.bound[i] && (first || consistent) {
+                self.value[i] = other.value[i];
+                self.bound[i] = other.bound[i];
+            }
+        }
+    }
+}

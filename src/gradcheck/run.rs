@@ -1,0 +1,399 @@
+//! One check from start to report.
+
+use candle_core::{DType, Error, Result, Tensor, Var, bail};
+
+use super::autograd::graph::{Failure, Graph, Products};
+use super::check::Check;
+use super::compare::by_hand::{self, Manual};
+use super::compare::fast::{Fast, Projected};
+use super::compare::full::{self, Rows};
+use super::compare::joint::{self, Part};
+use super::compare::tally::{Tally, Worst};
+use super::compare::{Round, largest, rounds};
+use super::judge::law::ROUNDING;
+use super::judge::verdict::Verdict;
+use super::numeric::function::Oracle;
+use super::options::{Mode, Options};
+use super::report::{Entry, InputReport, Report};
+use super::second::look_again;
+use super::support::exec::Exec;
+use super::support::panics::catch;
+use super::support::rng::SplitMix64;
+use super::support::values::{same_shape, to_f64, unit_roundoff};
+
+/// Checks f, and a hand-written gradient if there is one.
+pub(crate) fn run<E: Exec>(
+    exec: &E,
+    manual: Option<Manual>,
+    inputs: &[Tensor],
+    options: &Options,
+) -> Result<Report> {
+    options.validate()?;
+    let checked = chosen(inputs, options)?;
+    let graph = Graph::new(exec, inputs, &checked)?;
+    if !graph.y.dtype().is_float() {
+        bail!(
+            "gradcheck: f returns {:?}, which has no derivative",
+            graph.y.dtype()
+        )
+    }
+    let y = to_f64(&graph.y)?;
+    let wandering = options.determinism && wanders(exec, &graph, &y, inputs)?;
+    if ignores(exec, &graph, &y, inputs)? {
+        bail!(
+            "gradcheck: f ignores its inputs: its value is the same to the last bit when they move, \
+             and its graph does not lead to them, so nothing was checked. Does f call a model that it \
+             captures? Then build the model inside f from the tensors that f is given \
+             (VarBuilder::from_tensors), or check it with gradcheck::model or gradcheck::vars"
+        )
+    }
+    let oracle = Oracle::new(exec, inputs, &graph.y, options.widen)?;
+    let weights = SplitMix64::new(options.seed, 0).weights(y.len());
+    let narrow = checked.iter().any(|&k| inputs[k].dtype() != DType::F64);
+    let wide = if narrow && oracle.dtype == DType::F64 {
+        Graph::new(exec, oracle.inputs(), &checked).ok()
+    } else {
+        None
+    };
+    let check = Check {
+        exec,
+        inputs,
+        options,
+        checked,
+        graph,
+        wide,
+        y,
+        oracle,
+        weights,
+    };
+    let mut report = check.blank();
+    if wandering {
+        check.nondeterministic(&mut report);
+    } else {
+        check.compare(manual, &mut report)?;
+    }
+    check.notes(&mut report)?;
+    report.evaluations = exec.calls();
+    Ok(report)
+}
+
+/// The inputs to check: the float ones, or those asked for.
+fn chosen(inputs: &[Tensor], options: &Options) -> Result<Vec<usize>> {
+    let Some(first) = inputs.first() else {
+        bail!("gradcheck: no inputs")
+    };
+    if let Some(other) = inputs
+        .iter()
+        .find(|t| !t.device().same_device(first.device()))
+    {
+        return Err(Error::DeviceMismatchBinaryOp {
+            lhs: first.device().location(),
+            rhs: other.device().location(),
+            op: "gradcheck",
+        });
+    }
+    let is_float = |k: usize| inputs[k].dtype().is_float();
+    let checked: Vec<usize> = match &options.inputs {
+        None => (0..inputs.len()).filter(|&k| is_float(k)).collect(),
+        Some(asked) => {
+            if let Some(k) = asked.iter().find(|&&k| k >= inputs.len() || !is_float(k)) {
+                bail!("gradcheck: input {k} was asked for, but is not a float input")
+            }
+            let mut asked = asked.clone();
+            asked.sort_unstable();
+            asked.dedup();
+            asked
+        }
+    };
+    if checked.is_empty() {
+        bail!("gradcheck: no float input to differentiate by")
+    }
+    Ok(checked)
+}
+
+/// Whether f gives another value when called again.
+fn wanders<E: Exec>(exec: &E, graph: &Graph, y: &[f64], inputs: &[Tensor]) -> Result<bool> {
+    // Contiguous, as variables are: in another layout sums may be taken in another order.
+    let plain: Result<Vec<Tensor>> = inputs.iter().map(|t| t.detach().contiguous()).collect();
+    let again = exec.call(&plain?)?;
+    same_shape(graph.y.dims(), &again)?;
+    let again = to_f64(&again)?;
+    let unit = unit_roundoff(graph.y.dtype());
+    let largest = y
+        .iter()
+        .filter(|y| y.is_finite())
+        .fold(0f64, |m, y| m.max(y.abs()));
+    Ok(y.iter().zip(&again).any(|(a, b)| {
+        let same = a == b || (a.is_nan() && b.is_nan());
+        let near = (a - b).abs() <= ROUNDING * unit * largest;
+        !(same || near)
+    }))
+}
+
+/// Whether f has nothing to do with any input that is checked: its graph leads to variables, and to
+/// none of these, and its value stays as it is when all of them move.
+fn ignores<E: Exec>(exec: &E, graph: &Graph, y: &[f64], inputs: &[Tensor]) -> Result<bool> {
+    let nodes = graph.y.sorted_nodes();
+    let reads = |var: &Var| nodes.iter().any(|node| node.id() == var.id());
+    if graph.vars.iter().any(reads) || !nodes.iter().any(|node| node.is_variable()) {
+        return Ok(false); // without variables it is a constant, or cut: the derivative tells
+    }
+    for factor in [1.5, -0.75] {
+        let moved = inputs.iter().map(|t| match t.dtype().is_float() {
+            true => t.detach().contiguous()?.affine(factor, factor / 3.),
+            false => Ok(t.detach()),
+        });
+        let moved = moved.collect::<Result<Vec<_>>>()?;
+        let Ok(Ok(again)) = catch(|| exec.call(&moved)) else {
+            return Ok(false);
+        };
+        let same = |(a, b): (&f64, &f64)| a.to_bits() == b.to_bits();
+        if again.dims() != graph.y.dims() || !y.iter().zip(&to_f64(&again)?).all(same) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+impl<E: Exec> Check<'_, E> {
+    fn nondeterministic(&self, report: &mut Report) {
+        for input in &mut report.inputs {
+            input.verdict = Verdict::Nondeterministic;
+        }
+        let note = "f gave two values for the same inputs, so no derivative was taken";
+        report.notes.push(note.to_string());
+    }
+
+    /// What f said where it could not be called.
+    fn notes(&self, report: &mut Report) -> Result<()> {
+        if let Some(reason) = &self.oracle.not_wide {
+            report.notes.push(format!(
+                "the numeric derivative is in {}, since f does not run in f64: {reason}. Where f holds \
+                 data of its own, x.to_dtype(t[0].dtype())? lets it, and the check is then sharper",
+                self.oracle.dtype.as_str()
+            ));
+        }
+        let Some(reason) = self.oracle.refused() else {
+            return Ok(());
+        };
+        // A gradient that is not finite is a finding; no value of f beside its inputs is none.
+        let unknown = |w: &Entry| w.analytic.is_finite() && !w.numeric.is_finite();
+        let worst = report.inputs.iter().filter_map(|i| i.worst.as_ref());
+        if worst.into_iter().any(unknown) {
+            bail!("gradcheck: f gives an error beside its inputs: {reason}")
+        }
+        let note = format!("f gives an error at some points beside its inputs: {reason}");
+        report.notes.push(note);
+        Ok(())
+    }
+
+    fn compare(&self, manual: Option<Manual>, report: &mut Report) -> Result<()> {
+        let slots: Vec<usize> = (0..self.checked.len()).collect();
+        let (slots, empty): (Vec<usize>, Vec<usize>) = slots
+            .into_iter()
+            .partition(|&slot| report.inputs[slot].entries > 0);
+        for slot in empty {
+            let note = "no elements, so nothing to differentiate";
+            report.inputs[slot].notes.push(note.to_string());
+        }
+        if slots.is_empty() {
+            return Ok(());
+        }
+        match report.mode {
+            Mode::Fast => self.fast(&slots, manual, report)?,
+            _ => self.full(&slots, manual, report)?,
+        }
+        for (slot, input) in report.inputs.iter_mut().enumerate() {
+            look_again(self, slot, input)?;
+        }
+        Ok(())
+    }
+
+    fn full(&self, slots: &[usize], manual: Option<Manual>, report: &mut Report) -> Result<()> {
+        report.backwards += self.y.len();
+        let rows = match self.graph.rows() {
+            Ok(rows) => rows,
+            Err(failure) => return self.no_gradient(&failure, report),
+        };
+        let wide = self.wide.as_ref().and_then(|graph| graph.rows().ok());
+        report.backwards += wide.as_ref().map_or(0, Vec::len);
+        let by_hand = match &manual {
+            Some(manual) => Some(by_hand::rows(
+                manual,
+                self.inputs,
+                &self.checked,
+                &self.graph.y,
+            )?),
+            None => None,
+        };
+        for &slot in slots {
+            let mut gradients = vec![Rows {
+                rows: &rows,
+                wide: wide.as_deref(),
+            }];
+            gradients.extend(by_hand.as_deref().map(|rows| Rows { rows, wide: None }));
+            let before = self.exec.calls();
+            let noise = self.noise(&[slot]);
+            let zero = |row: &Products| row[slot].iter().flatten().all(|g| *g == 0.);
+            let constant = match rows.iter().any(zero) {
+                true => self.oracle.constant(self.exec, self.checked[slot]),
+                false => Vec::new(),
+            };
+            let target = self.target(slot, &noise, &constant);
+            let compared = full::compare(self.exec, &self.oracle, &target, &gradients)?;
+            report.inputs[slot].evaluations = self.exec.calls() - before;
+            self.fill(slot, &compared.tallies[0], &mut report.inputs[slot]);
+            self.severed(slot, &rows, &compared.tallies[0], &mut report.inputs[slot]);
+            if let Some(by_hand) = &by_hand {
+                let entry = |worst: &Worst| self.entry(slot, worst);
+                by_hand::fill(
+                    slot,
+                    &compared,
+                    [&rows, by_hand],
+                    entry,
+                    &mut report.inputs[slot],
+                );
+            }
+            self.probe(slot, &noise, Some(&compared), report)?;
+        }
+        Ok(())
+    }
+
+    fn fill(&self, slot: usize, tally: &Tally, report: &mut InputReport) {
+        report.verdict = tally.worst.map_or(Verdict::Pass, |w| w.verdict);
+        report.worst = tally.worst.map(|w| self.entry(slot, &w));
+        report.certified = tally.certified;
+        report.max_rel_err = tally.max_rel_err;
+        report.max_abs_err = tally.max_abs_err;
+        report.counts = tally.verdicts();
+    }
+
+    /// Tells a cut graph from a wrong gradient, and a gradient that is rightly missing from both.
+    fn severed(&self, slot: usize, rows: &[Products], tally: &Tally, report: &mut InputReport) {
+        let missing = rows.iter().all(|products| products[slot].is_none());
+        if missing && report.verdict == Verdict::Pass {
+            let note = "no gradient, and the derivative is zero: f ignores this input here";
+            report.notes.push(note.to_string());
+        }
+        let accused = matches!(report.verdict, Verdict::Wrong | Verdict::Imprecise);
+        if accused && tally.moving > 0 && tally.nonzero == 0 {
+            report.verdict = Verdict::Severed;
+            let note = if missing {
+                "autograd gave no gradient at all"
+            } else {
+                "the gradient is all zeros"
+            };
+            report.notes.push(note.to_string());
+            if let Some(worst) = &mut report.worst {
+                worst.verdict = Verdict::Severed;
+            }
+        }
+    }
+
+    /// The backward pass failed: the same for every input.
+    fn no_gradient(&self, failure: &Failure, report: &mut Report) -> Result<()> {
+        for input in &mut report.inputs {
+            input.verdict = failure.verdict;
+            input.notes.push(format!("backward: {}", failure.message));
+        }
+        Ok(())
+    }
+
+    fn fast(&self, slots: &[usize], manual: Option<Manual>, report: &mut Report) -> Result<()> {
+        report.backwards += self.options.rounds;
+        let rounds = match rounds(&self.graph, self.options.rounds, self.options.seed) {
+            Ok(rounds) => rounds,
+            Err(failure) => return self.no_gradient(&failure, report),
+        };
+        let by_hand = match (&manual, rounds.first()) {
+            (Some(manual), Some(round)) => {
+                let (checked, y) = (&self.checked, &self.graph.y);
+                Some(by_hand::product(manual, self.inputs, checked, y, &round.v)?)
+            }
+            _ => None,
+        };
+        let mut together = self.together(slots, &rounds)?;
+        for &slot in slots {
+            let before = self.exec.calls();
+            let (noise, agreed) = match &mut together {
+                Some(joint) => (joint.noise.clone(), joint.projected[slot].take()),
+                None => (self.noise(&[slot]), None),
+            };
+            let zero = |round: &Round| round.products[slot].iter().flatten().all(|g| *g == 0.);
+            let constant = match rounds.iter().all(zero) {
+                true => self.oracle.constant(self.exec, self.checked[slot]),
+                false => vec![false],
+            };
+            let target = self.target(slot, &noise, &constant);
+            let fast = Fast {
+                oracle: &self.oracle,
+                graph: &self.graph,
+                wide: self.wide.as_ref(),
+                target: &target,
+                seed: self.options.seed,
+                largest: largest(&rounds, slot),
+            };
+            let projected = match agreed {
+                Some(projected) => projected,
+                None => fast.check(self.exec, &rounds)?,
+            };
+            report.inputs[slot].evaluations = self.exec.calls() - before;
+            let missing = rounds.iter().all(|r| r.products[slot].is_none());
+            self.fill_fast(slot, projected, missing, report);
+            if let (Some(by_hand), Some(round)) = (&by_hand, rounds.first()) {
+                let input = &mut report.inputs[slot];
+                by_hand::projected(self.exec, &fast, round, by_hand, input)?;
+            }
+            self.probe(slot, &noise, None, report)?;
+        }
+        Ok(())
+    }
+
+    /// All inputs in one projection; None where that cannot be done or does not settle them all.
+    fn together(&self, slots: &[usize], rounds: &[Round]) -> Result<Option<Together>> {
+        let part = |&slot: &usize| {
+            let input = self.checked[slot];
+            Part::new(&self.oracle, (slot, input), self.judge(slot), rounds)
+        };
+        let parts: Option<Vec<Part>> = slots.iter().map(part).collect();
+        let Some(parts) = parts.filter(|parts| parts.len() > 1) else {
+            return Ok(None);
+        };
+        let noise = self.noise(slots);
+        let seed = self.options.seed;
+        let joint = joint::project(self.exec, &self.oracle, &parts, rounds, &noise, seed)?;
+        let Some(smallest_visible) = joint.smallest_visible else {
+            return Ok(None);
+        };
+        let mut projected: Vec<Option<Projected>> = self.checked.iter().map(|_| None).collect();
+        for (part, least) in parts.iter().zip(smallest_visible) {
+            projected[part.slot] = Some(Projected::pass(least));
+        }
+        Ok(Some(Together { noise, projected }))
+    }
+
+    fn fill_fast(&self, slot: usize, projected: Projected, missing: bool, report: &mut Report) {
+        report.backwards += projected.backwards;
+        let input = &mut report.inputs[slot];
+        input.verdict = projected.verdict;
+        input.worst = projected.worst.map(|w| self.entry(slot, &w));
+        input.smallest_visible = Some(projected.smallest_visible);
+        input.notes.extend(projected.note);
+        if missing && input.verdict == Verdict::Wrong {
+            input.verdict = Verdict::Severed;
+            input
+                .notes
+                .push("autograd gave no gradient at all".to_string());
+        }
+        if missing && input.verdict == Verdict::Pass {
+            let note = "no gradient, and the derivative is zero: f ignores this input here";
+            input.notes.push(note.to_string());
+        }
+    }
+}
+
+/// Inputs that passed together: the noise of every output, and by slot what is to be reported.
+struct Together {
+    noise: Vec<f64>,
+    projected: Vec<Option<Projected>>,
+}
