@@ -273,6 +273,34 @@ fn the_edits_are_what_was_run() {
     }
 }
 
+/// What the answers of "Try it" say about the outputs.
+#[test]
+fn the_answers_are_true() {
+    let printed = |id: &str| now()[&format!("edit.{id}")].as_str();
+    let losses = |id: &str| {
+        let lines = printed(id).lines().filter(|l| l.starts_with("epoch"));
+        let loss = |l: &str| l.rsplit(' ').next().unwrap().parse::<f64>().unwrap();
+        lines.map(loss).collect::<Vec<_>>()
+    };
+    let falls = |id: &str| losses(id).windows(2).all(|pair| pair[1] < pair[0]);
+    let grows = |id: &str| losses(id).windows(2).all(|pair| pair[1] > 100. * pair[0]);
+    // The weights whose gradients are not the same.
+    let wrong = |id: &str| {
+        let lines = printed(id).lines().filter(|l| l.contains("NOT the same"));
+        lines.map(|l| &l[5..6]).collect::<String>()
+    };
+    assert!(falls("rate-5e-6") && losses("rate-5e-6")[9] < 10.);
+    assert!(grows("rate-7.2e-6") && wrong("rate-7.2e-6").is_empty());
+    assert!(falls("no-factor-2") && wrong("no-factor-2") == "abcd");
+    assert!(falls("mean") && losses("mean")[9] > 0.8 * losses("mean")[0]);
+    assert_eq!(wrong("mean"), "abcd");
+    assert!(grows("sign") && wrong("sign") == "b");
+    assert!(falls("cos") && falls("seed-42"));
+    assert_eq!(losses("epoch-200").len(), 2);
+    assert!(losses("quintic-1e-6")[1..].iter().all(|loss| loss.is_nan()));
+    assert!(falls("quintic-1e-7") && wrong("quintic-1e-7").is_empty());
+}
+
 /// What make.py's `fingerprint` computes.
 #[test]
 fn the_webassembly_is_built_from_these_sources() {
