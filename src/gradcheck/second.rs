@@ -19,6 +19,9 @@ use super::support::values::{ravel, tensor, to_f64, unit_roundoff, unit_vector};
 /// Values that scatter by more than this share of themselves were computed in less than f64.
 const COARSE: f64 = 9.094947017729282e-13; // 2^-40
 
+/// A kink, a staircase or a wave inside a step changes its derivative by more than this share.
+const APART: f64 = 1e-3;
+
 /// Looks again at one input whose verdict is `wrong`; where f does not run in f64, also `inconclusive` or `kink`.
 pub(crate) fn look_again<E: Exec>(
     check: &Check<E>,
@@ -45,13 +48,16 @@ pub(crate) fn look_again<E: Exec>(
         let largest = check.y.iter().fold(0f64, |m, y| m.max(y.abs()));
         let refuted = entry.verdict == Verdict::Pass
             && entry.resolution.is_some_and(|r| 2. * r < worst.rel_err());
-        match (refuted, entry.verdict) {
-            (true, _) => {}
-            // A step's word alone, where the step is large,
-            (false, Verdict::Inconclusive | Verdict::Pass) if !double => {}
-            // or where f's values are coarser than f64's by far.
-            (false, Verdict::Inconclusive | Verdict::Pass) if entry.scatter > COARSE * largest => {}
-            _ => return Ok(()),
+        let coarse = entry.scatter > COARSE * largest;
+        let open = matches!(entry.verdict, Verdict::Inconclusive | Verdict::Pass);
+        // In f64 a step's word counts, but where it finds another derivative altogether, and a segment
+        // does not, or f's values are coarser than f64's by far.
+        let doubtful = match double {
+            true => worst.rel_err() > APART && (refuted || coarse && open),
+            false => open,
+        };
+        if !doubtful {
+            return Ok(());
         }
         report
             .notes

@@ -13,7 +13,8 @@
 //! fourth differences δ⁴, in which whatever is smooth vanishes and whatever scatters stays:
 //!
 //! ```text
-//! quadrature  q² = Σ (δ⁴a)² / 56,   a the directional derivative at each node, times the spacing
+//! quadrature  q² = Σ (δ⁴a)² / 56,   a the directional derivative at each node, times the spacing;
+//!                                   the first and the last δ⁴a counted twice
 //! values      σ² = mean (δ⁴R)² / 70, R the running difference of the two sides
 //! error       e² = q² + 2σ² + (2u|f|)²
 //! ```
@@ -21,7 +22,8 @@
 //! For values that scatter by σ, mean (δ⁴)² = 70σ² (70 = 8!/4!²; Hamming 1962): two of them, at the
 //! ends, enter the difference. For a directional derivative that scatters by itself the sum over m
 //! pieces has variance mσ² = m mean(δ⁴a)²/70, and m of 16 with 13 differences makes the 56; a jump at
-//! a random place of its piece (a kink of f) has a fourth of that.
+//! a random place of its piece (a kink of f) has a fourth of that. A jump in the first or last piece
+//! is seen by one difference alone, which therefore counts twice.
 
 /// A tensor's part in a walk: autograd's ∇f·d at each node, d the displacement from the node before
 /// and to the node after; 0 beyond the ends.
@@ -105,8 +107,11 @@ impl Evidence {
             apart[k + 1] = running;
         }
         parts.extend(pieces.iter().map(|p| p.iter().sum::<f64>()));
-        let scatter = (mean_square(&apart) / 70.).sqrt();
-        let quadrature = mean_square(&slopes) * (nodes - 4) as f64 / 56.;
+        let scattered: f64 = fourth_differences(&apart).map(squared).sum();
+        let scatter = (scattered / (70. * (nodes - 4) as f64)).sqrt();
+        let fourth: Vec<f64> = fourth_differences(&slopes).map(squared).collect();
+        let ends = fourth[0] + fourth[fourth.len() - 1];
+        let quadrature = (fourth.iter().sum::<f64>() + ends) / 56.;
         let largest = values.iter().fold(0f64, |m, f| m.max(f.abs()));
         let least = values.iter().fold(f64::INFINITY, |m, f| m.min(*f));
         let most = values.iter().fold(f64::NEG_INFINITY, |m, f| m.max(*f));
@@ -144,12 +149,13 @@ impl Evidence {
     }
 }
 
-/// The mean of the squared fourth differences.
-fn mean_square(values: &[f64]) -> f64 {
+fn fourth_differences(values: &[f64]) -> impl Iterator<Item = f64> {
     let windows = values.windows(5);
-    let count = windows.len() as f64;
-    let fourth = |w: &[f64]| w[0] - 4. * w[1] + 6. * w[2] - 4. * w[3] + w[4];
-    windows.map(|w| fourth(w).powi(2)).sum::<f64>() / count
+    windows.map(|w| w[0] - 4. * w[1] + 6. * w[2] - 4. * w[3] + w[4])
+}
+
+fn squared(value: f64) -> f64 {
+    value * value
 }
 
 #[cfg(test)]
