@@ -235,7 +235,7 @@ fn a_cut_in_one_block_says_which_rows_and_what_follows() -> Result<()> {
     let c_attn = report.parameter("blocks.1.attn.c_attn.weight").unwrap();
     assert_eq!(
         (c_attn.verdict, &c_attn.severed_rows[..]),
-        (Verdict::Severed, &[0..16][..])
+        (Verdict::Severed, std::slice::from_ref(&(0..16)))
     );
     for p in report.with(Verdict::Severed) {
         assert!(p.name.starts_with("blocks.1.attn.c_attn"), "{report}");
