@@ -93,6 +93,14 @@ pub fn python_float(value: f64) -> String {
     }
 }
 
+/// A loss: three decimals, where that says something.
+pub fn short(loss: f64) -> String {
+    match loss == 0. || (1e-2..1e9).contains(&loss) {
+        true => format!("{loss:.3}"),
+        false => format!("{loss:.3e}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::python_float;

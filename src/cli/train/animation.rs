@@ -1,6 +1,6 @@
 //! `--animate`: the fit as a moving picture.
 
-use super::outcome::short;
+use super::super::print::short;
 use super::{Args, Run};
 use anyhow::Result;
 use candle_core::Tensor;

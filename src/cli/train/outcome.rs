@@ -2,7 +2,7 @@
 
 use super::super::args::Precision;
 use super::super::json::{self, Logged, Named};
-use super::super::print::{self, Printer};
+use super::super::print::{self, Printer, short};
 use super::super::{Answer, divergence, files};
 use super::{Run, animation, checkpoint, figures, hint};
 use anyhow::{Context, Result};
@@ -78,14 +78,6 @@ fn summary(run: &Run, weights: [f64; 4]) -> [String; 3] {
             short(run.fit.optimum_loss),
         ),
     ]
-}
-
-/// Three decimals, where that says something.
-pub fn short(loss: f64) -> String {
-    match loss == 0. || (1e-2..1e9).contains(&loss) {
-        true => format!("{loss:.3}"),
-        false => format!("{loss:.3e}"),
-    }
 }
 
 /// `0.046963163 x³ - 0.0621331 x² - ...`: each weight to its dtype's last digit.
