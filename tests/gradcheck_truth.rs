@@ -166,7 +166,8 @@ fn a_cast_to_a_narrower_dtype_inside_is_no_fault() -> Result<()> {
             );
         }
     }
-    // A third is left open: no segment resolves what f16 or bf16 leave of it.
+    // The aim is 2, and it is not reached: 8 are left open today, why is not known. The limit only
+    // keeps that from growing.
     println!("casts inside: {undecided} of 24 undecided");
     assert!(undecided <= 8);
     Ok(())
