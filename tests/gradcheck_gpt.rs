@@ -201,31 +201,33 @@ fn a_gpt_as_users_write_it_is_severed() -> Result<()> {
         softmax: [true; 2],
         ..Kind::default()
     };
-    let seeds = [(DType::F32, 3), (DType::BF16, 10)];
-    let runs = seeds.map(|(dtype, n)| (0..n).map(move |seed| (dtype, seed)));
-    for (dtype, seed) in runs.into_iter().flatten() {
-        let varmap = seeded(8, dtype, seed)?;
-        let report = check(kind, &varmap, 8)?;
-        println!("{report}");
-        let passed: Vec<&str> = report.with(Verdict::Pass).map(|p| &p.name[..]).collect();
-        assert_eq!(
-            report.with(Verdict::Severed).count(),
-            28,
-            "{dtype:?} {seed}\n{report}"
-        );
-        assert!(passed.len() <= 1 && !passed.iter().any(|p| *p != "lm_head.weight"));
-        assert!(
-            report
-                .parameters
-                .iter()
-                .all(|p| p.missing == (p.name != "lm_head.weight"))
-        );
-        let found = cuts(&report);
-        for block in ["block 0", "block 1"] {
-            let (before, after) = (format!("{block}, in"), format!("{block}, after ln_1"));
-            assert!(found.contains(&(&before, &after)), "{report}");
+    // In the last six of the bf16 seeds a bias shows only in steps of several times its size.
+    let bf16: &[u64] = &[0, 1, 2, 17, 26, 36, 40, 50, 59];
+    for (dtype, seeds) in [(DType::F32, &[0, 1, 2][..]), (DType::BF16, bf16)] {
+        for &seed in seeds {
+            let varmap = seeded(8, dtype, seed)?;
+            let report = check(kind, &varmap, 8)?;
+            println!("{report}");
+            let passed: Vec<&str> = report.with(Verdict::Pass).map(|p| &p.name[..]).collect();
+            assert_eq!(
+                report.with(Verdict::Severed).count(),
+                28,
+                "{dtype:?} {seed}\n{report}"
+            );
+            assert!(passed.len() <= 1 && !passed.iter().any(|p| *p != "lm_head.weight"));
+            assert!(
+                report
+                    .parameters
+                    .iter()
+                    .all(|p| p.missing == (p.name != "lm_head.weight"))
+            );
+            let found = cuts(&report);
+            for block in ["block 0", "block 1"] {
+                let (before, after) = (format!("{block}, in"), format!("{block}, after ln_1"));
+                assert!(found.contains(&(&before, &after)), "{report}");
+            }
+            assert!(report.to_string().lines().count() <= 40, "{report}");
         }
-        assert!(report.to_string().lines().count() <= 40, "{report}");
     }
     Ok(())
 }
