@@ -2,6 +2,7 @@
 
 use super::known::{Known, Severity};
 use super::report::{Audit, CANDLE, Judged, Summary};
+use super::verdict::Verdict;
 
 /// How a line is meant; the command line colours it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,37 +122,38 @@ fn entry(audit: &Audit, known: &Known) -> Vec<Line> {
         "what"
     };
     lines.push(plain(format!("    {what:<8} {}", known.what)));
-    if let Some(pytorch) = known.pytorch {
+    if let Some(pytorch) = &known.pytorch {
         lines.push(plain(format!("    PyTorch  {pytorch}")));
     }
     lines.push(plain(format!("    when     {}", known.when)));
+    let bounds = known.bounds();
+    if !bounds.is_empty() {
+        lines.push(plain(format!("    bounds   {bounds}")));
+    }
     lines.push(plain(format!("    input    {}", inputs(audit, known))));
     if let Some(j) = evidence(audit, known) {
         lines.push(plain(format!("    shown    {}", shown(j))));
     }
     let cause = &known.cause;
-    lines.push(plain(format!(
-        "    cause    {}/src/{}:{}",
-        cause.krate, cause.file, cause.line
-    )));
+    lines.push(plain(format!("    cause    {}", cause.line)));
     lines.push(plain(format!("             {}", cause.quote)));
     if known.severity != Severity::Convention {
         lines.push(plain(format!(
             "    upstream {}",
-            known.upstream.unwrap_or("none found")
+            known.upstream.as_deref().unwrap_or("none found")
         )));
         lines.push(plain(format!("    instead  {}", instead(audit, known))));
     }
     lines
 }
 
-fn instead(audit: &Audit, known: &Known) -> &'static str {
+fn instead<'a>(audit: &Audit, known: &'a Known) -> &'a str {
     let broken = audit.broken.iter().any(|(k, _)| k.id == known.id);
     known
         .instead
         .as_ref()
         .filter(|_| !broken)
-        .map_or("nothing that is known to work", |i| i.text)
+        .map_or("nothing that is known to work", |i| &i.text)
 }
 
 /// One row in words: the case, and autograd beside numeric.
@@ -173,9 +175,12 @@ pub fn shown(j: &Judged) -> String {
         number(row.numeric)
     );
     match row.verdict {
-        "forward" => format!("{head}: value {both}"),
-        "unsupported" | "panicked" | "error" => {
-            format!("{head}: {}", row.note.as_deref().unwrap_or(row.verdict))
+        Verdict::Forward => format!("{head}: value {both}"),
+        Verdict::Unsupported | Verdict::Panicked | Verdict::Error => {
+            format!(
+                "{head}: {}",
+                row.note.as_deref().unwrap_or(row.verdict.name())
+            )
         }
         _ => format!("{head}: autograd {both}"),
     }
@@ -222,7 +227,7 @@ fn difference(audit: &Audit) -> Vec<Line> {
     for known in &audit.gone {
         let text = format!(
             "gone: \"{}\" is no longer borne out; repaired upstream? Then delete or narrow that \
-             entry in src/audit/known/entries.rs",
+             entry in src/audit/known/record",
             known.id
         );
         lines.push((Tone::Bad, text));
@@ -282,24 +287,28 @@ fn section(audit: &Audit, known: &Known) -> String {
         } else {
             "what"
         },
-        known.what.into(),
+        known.what.clone(),
     );
-    if let Some(pytorch) = known.pytorch {
-        item("PyTorch", pytorch.into());
+    if let Some(pytorch) = &known.pytorch {
+        item("PyTorch", pytorch.clone());
     }
-    item("when", known.when.into());
+    item("when", known.when.clone());
+    let bounds = known.bounds();
+    if !bounds.is_empty() {
+        item("bounds", bounds);
+    }
     item("input", inputs(audit, known));
     if let Some(j) = evidence(audit, known) {
         item("shown", shown(j));
     }
     let cause = &known.cause;
-    let place = format!(
-        "`{}/src/{}:{}` `{}`",
-        cause.krate, cause.file, cause.line, cause.quote
-    );
+    let place = format!("`{}` `{}`", cause.line, cause.quote);
     item("cause", place);
     if known.severity != Severity::Convention {
-        item("upstream", known.upstream.unwrap_or("none found").into());
+        item(
+            "upstream",
+            known.upstream.as_deref().unwrap_or("none found").into(),
+        );
         item("instead", instead(audit, known).into());
     }
     text
