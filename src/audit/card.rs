@@ -1,6 +1,6 @@
 //! The report card: lines with a tone for the terminal, and Markdown.
 
-use super::known::{Known, Severity};
+use super::known::{Known, Pattern, Severity};
 use super::report::{Audit, CANDLE, Judged, Summary};
 use super::verdict::Verdict;
 
@@ -110,6 +110,24 @@ fn inputs(audit: &Audit, known: &Known) -> String {
     names.join(", ")
 }
 
+/// Why numbers of an entry are not shown; each reason once.
+fn varies<'a>(audit: &'a Audit, known: &'a Known) -> Vec<&'a str> {
+    let shows = |p: &&Pattern| audit.rows_of(known).any(|j| p.covers(&j.row));
+    let mut reasons = vec![];
+    for pattern in known
+        .rows
+        .iter()
+        .filter(|p| p.varies.is_some())
+        .filter(shows)
+    {
+        let why = pattern.varies.as_deref().unwrap_or_default();
+        if !reasons.contains(&why) {
+            reasons.push(why);
+        }
+    }
+    reasons
+}
+
 fn entry(audit: &Audit, known: &Known) -> Vec<Line> {
     let plain = |text: String| (Tone::Plain, text);
     let mut lines: Vec<Line> = functions(audit, known)
@@ -133,6 +151,9 @@ fn entry(audit: &Audit, known: &Known) -> Vec<Line> {
     lines.push(plain(format!("    input    {}", inputs(audit, known))));
     if let Some(j) = evidence(audit, known) {
         lines.push(plain(format!("    shown    {}", shown(j))));
+    }
+    for why in varies(audit, known) {
+        lines.push(plain(format!("    varies   from run to run: {why}")));
     }
     let cause = &known.cause;
     lines.push(plain(format!("    cause    {}", cause.line)));
@@ -168,6 +189,9 @@ pub fn shown(j: &Judged) -> String {
         "{} of {} ({}, {}{probe})",
         row.input, row.op, row.case, row.dtype
     );
+    if let Some(varies) = row.note.as_ref().filter(|n| n.starts_with("varies")) {
+        return format!("{head}: {varies}");
+    }
     let number = |x: Option<f64>| x.map_or("none".into(), short);
     let both = format!(
         "{}, should be {}",
@@ -300,6 +324,9 @@ fn section(audit: &Audit, known: &Known) -> String {
     item("input", inputs(audit, known));
     if let Some(j) = evidence(audit, known) {
         item("shown", shown(j));
+    }
+    for why in varies(audit, known) {
+        item("varies", format!("from run to run: {why}"));
     }
     let cause = &known.cause;
     let place = format!("`{}` `{}`", cause.line, cause.quote);

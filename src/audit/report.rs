@@ -92,9 +92,14 @@ pub fn audit<'a>(
     }
 }
 
-fn judge<'a>(row: Row, record: &'a [Known]) -> Judged<'a> {
+fn judge<'a>(mut row: Row, record: &'a [Known]) -> Judged<'a> {
     let (entry, known, expected) = match standing(&row, record) {
-        Standing::Known(k) => (Some(k), true, row.verdict),
+        Standing::Known(k, pattern) => {
+            if let Some(why) = &pattern.varies {
+                row.hide(why);
+            }
+            (Some(k), true, row.verdict)
+        }
         Standing::Clean => (None, true, Verdict::Pass),
         Standing::New => (None, false, Verdict::Pass),
         Standing::Changed(k, expected) => (Some(k), false, expected),

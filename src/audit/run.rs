@@ -43,6 +43,14 @@ pub struct Row {
     pub note: Option<String>,
 }
 
+impl Row {
+    /// Takes the numbers out that differ from run to run, and says why they do.
+    pub fn hide(&mut self, why: &str) {
+        (self.max_rel_err, self.autograd, self.numeric) = (None, None, None);
+        self.note = Some(format!("varies from run to run: {why}"));
+    }
+}
+
 fn by_name<S: serde::Serializer>(at: &Coordinates, to: S) -> std::result::Result<S::Ok, S::Error> {
     to.collect_map(at.iter().map(|(name, value)| (name, value)))
 }

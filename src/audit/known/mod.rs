@@ -178,8 +178,8 @@ impl std::fmt::Display for Line {
 
 /// How a row stands to the record.
 pub enum Standing<'a> {
-    /// As the record says.
-    Known(&'a Known),
+    /// As the record says, here.
+    Known(&'a Known, &'a Pattern),
     /// No entry covers it, and it is no defect.
     Clean,
     /// No entry covers it, and it is a defect.
@@ -192,15 +192,15 @@ pub enum Standing<'a> {
 pub fn standing<'a>(row: &Row, record: &'a [Known]) -> Standing<'a> {
     let covering = |k: &'a Known| {
         let rows = k.rows.iter().filter(|p| p.covers(row));
-        rows.map(move |p| (k, p.verdict))
+        rows.map(move |p| (k, p))
     };
     let mut covering = record.iter().flat_map(covering);
     let first = covering.next();
     let mut found = first.into_iter().chain(covering);
-    let exact = found.find(|(_, v)| *v == row.verdict);
+    let exact = found.find(|(_, p)| p.verdict == row.verdict);
     match exact.or(first) {
-        Some((known, verdict)) if verdict == row.verdict => Standing::Known(known),
-        Some((known, verdict)) => Standing::Changed(known, verdict),
+        Some((known, p)) if p.verdict == row.verdict => Standing::Known(known, p),
+        Some((known, p)) => Standing::Changed(known, p.verdict),
         None if row.verdict.is_clean() => Standing::Clean,
         None => Standing::New,
     }

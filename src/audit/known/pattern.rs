@@ -29,6 +29,9 @@ pub struct Pattern {
     /// These probes instead of the plain check.
     #[serde(default)]
     pub probe: Option<Several<String>>,
+    /// Why its numbers differ from run to run, where they do: they are not shown then.
+    #[serde(default)]
+    pub varies: Option<String>,
 }
 
 /// One, or a list of alternatives.
@@ -154,6 +157,7 @@ impl Pattern {
             input: None,
             dtype: None,
             probe: None,
+            varies: None,
         }
     }
 
