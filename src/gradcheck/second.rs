@@ -8,8 +8,9 @@
 use candle_core::{Result, Tensor, Var};
 
 use super::check::Check;
-use super::compare::alone::{Alone, One, Opinion, STAIRS};
-use super::compare::segment::{Bits, Walker};
+use super::compare::alone::{Alone, One, Opinion, SHORT, STAIRS};
+use super::compare::bits::Bits;
+use super::compare::walk::Walker;
 use super::judge::verdict::Verdict;
 use super::report::{Entry, InputReport};
 use super::support::exec::Exec;
@@ -170,17 +171,21 @@ impl<'a, E: Exec> Input<'a, E> {
             return Ok(opinion);
         };
         let gradient = pass.gradients[0].as_ref();
-        let sum = match gradient {
-            Some(g) => {
-                let moves = |i: &usize| only.is_none_or(|only| only.get(*i));
-                let g = to_f64(g)?;
-                (0..g.len()).filter(moves).map(|i| g[i].abs()).sum()
+        let mut negative = Bits::new(self.vars[0].elem_count());
+        let mut sum = 0.;
+        if let Some(g) = gradient {
+            for (i, g) in to_f64(g)?.into_iter().enumerate() {
+                if only.is_none_or(|only| only.get(i)) {
+                    sum += g.abs();
+                }
+                if g < 0. {
+                    negative.set(i);
+                }
             }
-            None => 0.,
-        };
+        }
         let one = One {
             var: 0,
-            gradient,
+            negative: &negative,
             sum,
             size: if size > 0. { size } else { typical },
             only,
@@ -190,6 +195,7 @@ impl<'a, E: Exec> Input<'a, E> {
             origin: &self.origin,
             loss,
             scatter: unit * loss,
+            first: SHORT,
             typical,
             kappa: self.check.options.kappa,
         };

@@ -8,7 +8,9 @@
 
 use candle_core::{Result, Tensor, Var};
 
-use super::segment::{Bits, Move, PASSES, Walker, signs};
+use super::bits::Bits;
+use super::displace::Move;
+use super::walk::{PASSES, Walker, signs};
 use crate::gradcheck::judge::segment::Evidence;
 use crate::gradcheck::judge::verdict::Verdict;
 use crate::gradcheck::support::rng::SplitMix64;
@@ -17,8 +19,8 @@ use crate::gradcheck::support::rng::SplitMix64;
 /// twice as far off as what could hide.
 pub(crate) const RESOLVED: f64 = 0.25;
 
-/// The first segment changes f by this share of it,
-const SHORT: f64 = 4e-4;
+/// The first segment changes f by this share of it, unless more is known,
+pub(crate) const SHORT: f64 = 4e-4;
 
 /// one that contradicts is followed by one so many times as long,
 const LONGER: f64 = 16.;
@@ -29,8 +31,11 @@ const LONG: f64 = 0.05;
 /// A change of f stands out where it is this many times its scatter.
 pub(crate) const CLEAR: f64 = 40.;
 
-/// The largest step, in root mean squares of the variable, or of all where that is not enough.
+/// The largest step, in root mean squares of the variable, or of all where that is not enough,
 pub(crate) const FARTHEST: f64 = 0.5;
+
+/// and so many times as far where even that does not stand out of f's own scatter.
+const BEYOND: f64 = 8.;
 
 /// An f that moves by less than this share of itself is flat.
 const FLAT: f64 = 1e-5;
@@ -42,7 +47,8 @@ pub(crate) const STAIRS: &str = "over short distances f is a staircase or has a 
 /// One variable, and the gradient of a plain backward pass.
 pub(crate) struct One<'a> {
     pub(crate) var: usize,
-    pub(crate) gradient: Option<&'a Tensor>,
+    /// Where its gradient is negative.
+    pub(crate) negative: &'a Bits,
     /// Σ|g| over the elements that move.
     pub(crate) sum: f64,
     /// Its root mean square.
@@ -62,20 +68,20 @@ impl One<'_> {
         (target, farthest): (f64, f64),
         aligned: bool,
         rng: &mut SplitMix64,
-    ) -> Result<Move> {
+    ) -> Move {
         let n = var.elem_count();
         let moved = self.only.map_or(n, Bits::count) as f64;
         let deviations = if aligned { 16. } else { 4. };
         let bias = (deviations / moved.sqrt()).min(0.5);
         let flip = rng.unit() < 0.5;
-        let minus = signs(n, self.gradient, bias, rng, flip)?;
+        let minus = signs(n, self.negative, bias, rng, flip);
         let step = target / (bias * self.sum);
-        Ok(Move {
+        Move {
             var: self.var,
             step: step.min(farthest),
             minus,
             only: self.only.cloned(),
-        })
+        }
     }
 }
 
@@ -114,6 +120,8 @@ pub(crate) struct Alone<'a> {
     pub(crate) loss: f64,
     /// How far one value of f scatters, as far as it is known.
     pub(crate) scatter: f64,
+    /// The share of f by which the first segment changes it.
+    pub(crate) first: f64,
     /// The root mean square of all variables.
     pub(crate) typical: f64,
     pub(crate) kappa: f64,
@@ -122,13 +130,14 @@ pub(crate) struct Alone<'a> {
 impl Alone<'_> {
     pub(crate) fn settle(&self, one: &One, rtol: f64, rng: &mut SplitMix64) -> Result<Opinion> {
         let mut opinion = Opinion::none();
-        let mut target = (SHORT * self.loss).max(CLEAR * self.scatter);
+        let mut target = (self.first * self.loss).max(CLEAR * self.scatter);
+        let typical = FARTHEST * self.typical.max(one.size);
         let mut farthest = FARTHEST * one.size;
         // The smallest relative error by which a segment contradicts, and how many do.
         let (mut off, mut against) = (f64::INFINITY, 0);
         for attempt in 0..7 {
             let var = &self.walker.vars[one.var];
-            let m = one.toward(var, (target, farthest), attempt % 2 == 0, rng)?;
+            let m = one.toward(var, (target, farthest), attempt % 2 == 0, rng);
             let at_end = m.step >= farthest;
             opinion.passes += PASSES;
             let Ok(Some(evidence)) = self.walker.walk(self.origin, std::slice::from_ref(&m))?
@@ -154,16 +163,17 @@ impl Alone<'_> {
                 opinion.resolution = Some(resolution);
                 break;
             }
-            if at_end && farthest >= FARTHEST * self.typical {
-                if against == 0 && self.is_flat(&evidence) {
-                    opinion.verdict = Verdict::Pass;
-                }
+            if at_end && farthest >= typical && against == 0 && self.is_flat(&evidence) {
+                opinion.verdict = Verdict::Pass;
                 break;
             }
-            let blunt = 2. * evidence.scatter.powi(2) > 0.5 * evidence.error.powi(2);
             if at_end {
-                farthest = FARTHEST * self.typical;
-            } else if blunt || against > 0 {
+                farthest = match farthest < typical {
+                    true => typical,
+                    false if farthest == typical => BEYOND * typical,
+                    false => break,
+                };
+            } else if evidence.is_blunt() || against > 0 {
                 target = (4. * target).max(CLEAR * evidence.scatter);
             } else {
                 target /= 8.;

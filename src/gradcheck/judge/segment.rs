@@ -143,6 +143,11 @@ impl Evidence {
         }
     }
 
+    /// Whether most of the error is f's own scatter, which a longer walk stands out of.
+    pub(crate) fn is_blunt(&self) -> bool {
+        2. * self.scatter.powi(2) > 0.5 * self.error.powi(2)
+    }
+
     /// Whether f moves beyond its own scatter.
     pub(crate) fn moves(&self, kappa: f64) -> bool {
         self.range > 2. * kappa * self.scatter

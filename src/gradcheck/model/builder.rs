@@ -7,9 +7,9 @@ use candle_core::{DType, Device, Error, Result, Shape, Tensor, Var, bail};
 use candle_nn::var_builder::SimpleBackend;
 use candle_nn::{Init, VarBuilder, VarMap};
 
+use super::check;
 use super::parameters::Parameters;
 use super::report::ModelReport;
-use super::run;
 use crate::gradcheck::options::Options;
 
 #[doc = include_str!("page.md")]
@@ -46,7 +46,7 @@ where
     }
     let (named, unread): (Vec<_>, Vec<_>) = named.into_iter().partition(|n| asked.contains(&n.0));
     let parameters = Parameters::new(named, options)?;
-    let mut report = run::check(&parameters, &loss, options)?;
+    let mut report = check::check(&parameters, &loss, options)?;
     report
         .unread
         .extend(unread.into_iter().map(|(name, ..)| name));

@@ -6,11 +6,15 @@
 
 #[cfg(feature = "nn")]
 mod builder;
+mod check;
+mod joint;
 mod marks;
 mod names;
 mod parameters;
+mod plain;
 mod report;
 mod run;
+mod silent;
 mod suspects;
 
 use candle_core::{Result, Tensor, Var, bail};
@@ -65,7 +69,7 @@ where
     let named = named.iter().cloned().zip(origin?);
     let named = named.map(|((name, var), origin)| (name, var, origin));
     let parameters = Parameters::new(named.collect(), options)?;
-    let report = run::check(&parameters, &loss, options)?;
+    let report = check::check(&parameters, &loss, options)?;
     if !report.unread.is_empty() {
         bail!(
             "gradcheck::vars: the loss does not depend on {}: does the model hold copies of its \

@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor, Var, bail};
 
 use super::names::natural_order;
-use crate::gradcheck::compare::segment::chunks;
+use crate::gradcheck::compare::walk::chunks;
 use crate::gradcheck::options::Options;
 
 /// A model's variables in the order of their names. Dropping it puts all of them back.

@@ -116,18 +116,6 @@ pub(crate) fn rel_err(a: f64, n: f64) -> f64 {
     }
 }
 
-/// Numbers as the dtype holds them.
-pub(crate) fn rounded(values: Vec<f64>, dtype: DType) -> Result<Vec<f64>> {
-    match dtype {
-        DType::F64 => Ok(values),
-        DType::F32 => Ok(values.into_iter().map(|x| f64::from(x as f32)).collect()),
-        _ => {
-            let n = values.len();
-            to_f64(&Tensor::from_vec(values, n, &Device::Cpu)?.to_dtype(dtype)?)
-        }
-    }
-}
-
 /// The place of an element in row-major order, from its index.
 pub(crate) fn ravel(index: &[usize], dims: &[usize]) -> usize {
     index

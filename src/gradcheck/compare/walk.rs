@@ -6,11 +6,13 @@
 
 use candle_core::{Result, Tensor, Var};
 
+use super::bits::Bits;
+use super::displace::{Move, Part, part, place};
 use crate::gradcheck::autograd::graph::{Failure, seeded};
 use crate::gradcheck::judge::segment::{Evidence, Share};
 use crate::gradcheck::support::panics::catch;
 use crate::gradcheck::support::rng::SplitMix64;
-use crate::gradcheck::support::values::{dot, first_line, rounded, to_f64, unit_roundoff};
+use crate::gradcheck::support::values::{dot, first_line, to_f64, unit_roundoff};
 
 /// The pieces of a walk: a kink in one of them costs at most a sixteenth of its jump.
 const PIECES: usize = 16;
@@ -18,59 +20,8 @@ const PIECES: usize = 16;
 /// The forward and backward passes of one walk.
 pub(crate) const PASSES: usize = PIECES + 1;
 
-/// Elements read and written together, so that a large tensor needs no second copy as f64.
-pub(crate) const CHUNK: usize = 1 << 14;
-
-/// One bit an element.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Bits(Vec<u64>);
-
-impl Bits {
-    pub(crate) fn new(n: usize) -> Self {
-        Self(vec![0; n.div_ceil(64)])
-    }
-
-    pub(crate) fn set(&mut self, i: usize) {
-        self.0[i / 64] |= 1 << (i % 64);
-    }
-
-    pub(crate) fn get(&self, i: usize) -> bool {
-        self.0[i / 64] >> (i % 64) & 1 == 1
-    }
-
-    pub(crate) fn count(&self) -> usize {
-        self.0.iter().map(|word| word.count_ones() as usize).sum()
-    }
-}
-
-/// How a variable moves: every element, or those of `only`, by ±`step`.
-#[derive(Clone, Debug)]
-pub(crate) struct Move {
-    pub(crate) var: usize,
-    pub(crate) step: f64,
-    /// Where the sign is -1.
-    pub(crate) minus: Bits,
-    pub(crate) only: Option<Bits>,
-}
-
-impl Move {
-    fn of(&self, i: usize) -> f64 {
-        if self.only.as_ref().is_some_and(|only| !only.get(i)) {
-            return 0.;
-        }
-        if self.minus.get(i) {
-            -self.step
-        } else {
-            self.step
-        }
-    }
-
-    /// x + s·u for a chunk of elements that begins at `from`, as the dtype holds it.
-    fn at(&self, x: &[f64], from: usize, s: f64, var: &Var) -> Result<Vec<f64>> {
-        let moved = x.iter().enumerate().map(|(i, x)| x + s * self.of(from + i));
-        rounded(moved.collect(), var.dtype())
-    }
-}
+/// Elements read together, so that a large tensor needs no second copy as f64.
+const CHUNK: usize = 1 << 14;
 
 /// Variables, and a function that reads them: vᵀf as a number, and its gradient.
 pub(crate) struct Walker<'a> {
@@ -141,7 +92,7 @@ impl Walker<'_> {
             unit = unit.max(pass.unit);
             for (m, share) in moves.iter().zip(&mut shares) {
                 let gradient = pass.gradients[m.var].as_ref();
-                add(share, gradient, &self.vars[m.var], &origin[m.var], m, k)?;
+                add(share, gradient, &origin[m.var], m, k)?;
             }
         }
         Ok(Ok(Evidence::new(&values, &shares, unit)))
@@ -206,75 +157,44 @@ pub(crate) fn chunks(t: &Tensor, mut job: impl FnMut(usize, Vec<f64>) -> Result<
     Ok(())
 }
 
-/// Sets a variable to x + s·u.
-fn place(var: &Var, origin: &Tensor, m: &Move, s: f64) -> Result<()> {
-    let whole = var.as_tensor().detach().flatten_all()?;
-    chunks(origin, |from, x| {
-        let moved = m.at(&x, from, s, var)?;
-        let moved = Tensor::from_vec(moved, x.len(), &candle_core::Device::Cpu)?;
-        let moved = moved.to_dtype(var.dtype())?.to_device(var.device())?;
-        whole.slice_set(&moved, 0, from)
-    })
-}
-
 /// Adds node k of one variable to its share.
 fn add(
     share: &mut Share,
     gradient: Option<&Tensor>,
-    var: &Var,
     origin: &Tensor,
     m: &Move,
     k: usize,
 ) -> Result<()> {
-    let (mut before, mut after) = (0., 0.);
-    if let Some(gradient) = gradient {
-        let xs = origin.flatten_all()?;
-        chunks(gradient, |from, g| {
-            let x = to_f64(&xs.narrow(0, from, g.len())?)?;
-            let here = m.at(&x, from, node(k), var)?;
-            let ahead = m.at(&x, from, node(k + 1), var)?;
-            let behind = match k {
-                0 => here.clone(),
-                k => m.at(&x, from, node(k - 1), var)?,
-            };
-            for i in 0..g.len() {
-                let (back, forth) = (g[i] * (here[i] - behind[i]), g[i] * (ahead[i] - here[i]));
-                before += back;
-                after += if k < PIECES { forth } else { 0. };
-                share.size += back.abs();
-                share.alive |= g[i] != 0. && m.of(from + i) != 0.;
-            }
-            Ok(())
-        })?;
-    }
-    share.before.push(before);
-    share.after.push(after);
+    let nodes = [
+        node(k.saturating_sub(1)),
+        node(k),
+        node((k + 1).min(PIECES)),
+    ];
+    let part = match gradient {
+        Some(gradient) => part(gradient, origin, m, nodes)?,
+        None => Part::default(),
+    };
+    share.before.push(part.before);
+    share.after.push(part.after);
+    share.size += part.size;
+    share.alive |= part.alive;
     Ok(())
 }
 
-/// Signs for a variable: those of its gradient in a share (1 + bias)/2 of the elements, random ones
-/// where there is no gradient.
+/// Signs for a variable: those of its gradient in a share (1 + bias)/2 of the elements.
 pub(crate) fn signs(
     n: usize,
-    gradient: Option<&Tensor>,
+    negative: &Bits,
     bias: f64,
     rng: &mut SplitMix64,
     flip: bool,
-) -> Result<Bits> {
+) -> Bits {
     let mut minus = Bits::new(n);
-    let Some(gradient) = gradient else {
-        let signs = rng.signs(n);
-        (0..n).filter(|&i| signs[i] < 0.).for_each(|i| minus.set(i));
-        return Ok(minus);
-    };
-    chunks(gradient, |from, g| {
-        for (i, g) in g.iter().enumerate() {
-            let with = rng.unit() < (1. + bias) / 2.;
-            if (*g < 0.) != (with == flip) {
-                minus.set(from + i);
-            }
+    for i in 0..n {
+        let with = rng.unit() < (1. + bias) / 2.;
+        if negative.get(i) != (with == flip) {
+            minus.set(i);
         }
-        Ok(())
-    })?;
-    Ok(minus)
+    }
+    minus
 }

@@ -1,0 +1,103 @@
+//! The check of a model: one plain backward pass, then segments.
+//!
+//! 1. One backward pass where the parameters are: which get no gradient, or zeros.
+//! 2. The elements without a gradient move together. Where the loss moves with them and no gradient
+//!    appears on the way, each parameter's own are looked at: `severed`.
+//! 3. All the others move together, twice. Where autograd's gradient accounts for the loss, each
+//!    parameter passes that its share resolves.
+//! 4. A parameter that is not settled moves alone. None is `wrong` before two segments say so.
+
+use candle_core::{Result, Tensor, bail};
+
+use super::marks;
+use super::parameters::Parameters;
+use super::plain::Plain;
+use super::report::{ModelReport, ParameterReport};
+use super::run::Run;
+use super::suspects::SUSPECTS;
+use crate::gradcheck::compare::walk::{Pass, Walker};
+use crate::gradcheck::judge::verdict::Verdict;
+use crate::gradcheck::options::Options;
+
+/// Holds each parameter's gradient against the loss.
+pub(crate) fn check(
+    parameters: &Parameters,
+    f: &dyn Fn() -> Result<Tensor>,
+    options: &Options,
+) -> Result<ModelReport> {
+    let (y, marks) = marks::passed(f)?;
+    if y.elem_count() != 1 || !y.dtype().is_float() {
+        bail!(
+            "gradcheck: the loss is {:?} {:?}; it must be one float, e.g. .mean_all()",
+            y.dtype(),
+            y.dims()
+        )
+    }
+    drop(y);
+    let walker = Walker {
+        vars: &parameters.vars,
+        f,
+        weights: &[1.],
+    };
+    let mut run = Run::new(parameters, walker, options)?;
+    run.report.marks = marks;
+    let pass = match run.walker.pass()? {
+        Ok(pass) => pass,
+        Err(failure) => return Ok(run.failed(&failure)),
+    };
+    run.report.passes += 1;
+    run.report.loss = pass.value;
+    if run.wanders(&pass)? {
+        return Ok(run.nondeterministic());
+    }
+    run.settle(pass)?;
+    run.places(f)?;
+    Ok(run.report)
+}
+
+impl Run<'_> {
+    /// Every parameter, from the plain pass to its verdict.
+    fn settle(&mut self, pass: Pass) -> Result<()> {
+        for (t, gradient) in pass.gradients.iter().enumerate() {
+            let plain = Plain::new(gradient.as_ref(), self.parameters.vars[t].elem_count())?;
+            self.report.parameters[t].missing = plain.missing;
+            if !plain.sum.is_finite() || !pass.value.is_finite() {
+                self.report.parameters[t].verdict = Verdict::NonFinite;
+            }
+            self.plain.push(plain);
+        }
+        if (self.report.parameters.iter()).any(|p| p.verdict == Verdict::NonFinite) {
+            return Ok(());
+        }
+        drop(pass); // as large as the parameters
+        self.silent()?;
+        let speaking: Vec<usize> = self.open().filter(|&t| !self.plain[t].all_silent).collect();
+        let moving = self.still(&speaking)?;
+        let (rest, share) = self.together(&moving)?;
+        for t in rest {
+            self.alone(t, share)?;
+        }
+        let severed = (self.report.parameters.iter()).any(|p| p.verdict == Verdict::Severed);
+        for p in &mut self.report.parameters {
+            p.consequence = severed && p.verdict == Verdict::Wrong;
+        }
+        Ok(())
+    }
+
+    /// Where the graph ends, if something is severed or wrong.
+    fn places(&mut self, f: &dyn Fn() -> Result<Tensor>) -> Result<()> {
+        let accused = |p: &ParameterReport| matches!(p.verdict, Verdict::Severed | Verdict::Wrong);
+        if !self.report.parameters.iter().any(accused) {
+            return Ok(());
+        }
+        if !self.report.marks.is_empty() {
+            self.report.forwards += self.report.marks.len() + 1;
+            self.report.cuts = marks::cuts(f)?;
+        }
+        let severed = self.report.verdict() == Verdict::Severed;
+        if self.report.cuts.is_empty() && severed {
+            self.report.suspects = SUSPECTS.to_vec();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,164 @@
+//! Parameters that get a gradient: does it account for the loss?
+//!
+//! Those that move nothing are set aside, the others move together, and what that leaves open moves
+//! alone.
+
+use candle_core::Result;
+
+use super::run::{Run, segment};
+use crate::gradcheck::compare::alone::{Alone, CLEAR, FARTHEST, One, RESOLVED, SHORT, STAIRS};
+use crate::gradcheck::judge::law::ROUNDING;
+use crate::gradcheck::judge::segment::Evidence;
+use crate::gradcheck::judge::verdict::Verdict;
+
+/// In a joint segment each parameter moves the loss by the first of these shares of it; where f's own
+/// scatter drowns that, by the second. The shorter, the fewer kinks on the way; the longer, the clearer
+/// beside f's rounding, and a staircase (a cast to a narrower dtype inside f) averages out.
+const JOINT: [f64; 2] = [1e-4, 3e-2];
+
+/// Where kinks on the way blur a walk, the next is so many times shorter.
+const SHORTER: f64 = 16.;
+
+impl Run<'_> {
+    /// Those that move nothing: autograd claims no more than rounding for a step as long as the
+    /// parameter is large, and the loss does not move with all of them either. Gives back the others.
+    pub(crate) fn still(&mut self, which: &[usize]) -> Result<Vec<usize>> {
+        let step =
+            |run: &Self, t: usize| FARTHEST * run.parameters.sizes[t].max(run.parameters.typical);
+        let claimed = |t: &usize| self.plain[*t].sum * step(self, *t);
+        let (quiet, rest): (Vec<usize>, Vec<usize>) =
+            (which.iter()).partition(|t| claimed(t) <= self.kappa() * self.scatter);
+        if quiet.is_empty() {
+            return Ok(rest);
+        }
+        let mut moves = Vec::with_capacity(quiet.len());
+        for &t in &quiet {
+            moves.push(self.blind(t, step(self, t), None));
+        }
+        let loss = self.report.loss;
+        let moved = self.range(&moves)?.map_or(f64::INFINITY, |(least, most)| {
+            (most - loss).max(loss - least)
+        });
+        if moved > ROUNDING * self.scatter {
+            return Ok(which.to_vec());
+        }
+        for t in quiet {
+            self.report.parameters[t].verdict = Verdict::Pass;
+        }
+        Ok(rest)
+    }
+
+    /// All of these at once; gives back those that this does not settle, and the share of the loss by
+    /// which the next walk had best move it.
+    ///
+    /// Two walks must agree with autograd: one with the gradient's signs, which shows every factor, and
+    /// one across it, which shows a branch that the gradient misses. A third is taken where these leave
+    /// something open.
+    pub(crate) fn together(&mut self, which: &[usize]) -> Result<(Vec<usize>, f64)> {
+        let mut sharpest = vec![f64::INFINITY; which.len()];
+        let (mut share, mut agreeing) = (JOINT[0], 0);
+        for aligned in [true, false, true] {
+            let open = sharpest.iter().filter(|s| **s > RESOLVED).count();
+            if which.is_empty() || (agreeing >= 2 && open <= 1) {
+                break;
+            }
+            let walked = self.joint(which, (share, aligned))?;
+            let Some((evidence, agrees)) = walked else {
+                return Ok((which.to_vec(), JOINT[0]));
+            };
+            if !agrees && share >= JOINT[1] {
+                return Ok((which.to_vec(), JOINT[0]));
+            }
+            if agrees {
+                agreeing += 1;
+                for (k, sharpest) in sharpest.iter_mut().enumerate() {
+                    *sharpest = sharpest.min(evidence.resolution(k, self.kappa()));
+                }
+            }
+            let clear = share * self.report.loss.abs() > CLEAR * self.scatter;
+            share = match agrees && clear && !evidence.is_blunt() {
+                true => share / SHORTER,
+                false if share < JOINT[0] => share * SHORTER.sqrt(),
+                false => JOINT[1],
+            };
+        }
+        let mut rest = Vec::new();
+        for (&t, sharpest) in which.iter().zip(sharpest) {
+            match agreeing >= 2 && sharpest <= RESOLVED {
+                true => self.pass(t, sharpest),
+                false => rest.push(t),
+            }
+        }
+        Ok((rest, share))
+    }
+
+    /// One walk along which each parameter moves the loss by a share of it, and whether the two sides
+    /// agree; None where it leads out of f's domain.
+    fn joint(
+        &mut self,
+        which: &[usize],
+        (share, aligned): (f64, bool),
+    ) -> Result<Option<(Evidence, bool)>> {
+        let rtol = which.iter().map(|&t| self.rtol(t)).fold(0., f64::max);
+        let target = (share * self.report.loss.abs()).max(CLEAR * self.scatter);
+        let mut moves = Vec::with_capacity(which.len());
+        for &t in which {
+            let size = match share < JOINT[1] {
+                true => self.parameters.sizes[t],
+                false => self.parameters.sizes[t].max(self.parameters.typical),
+            };
+            let limits = (target, FARTHEST * size);
+            let mut rng = self.rng.clone();
+            let one = self.one(t);
+            moves.push(one.toward(&self.parameters.vars[t], limits, aligned, &mut rng));
+            self.rng = rng;
+        }
+        let Ok(Some(evidence)) = self.walk(&moves)? else {
+            return Ok(None);
+        };
+        let agrees = !evidence.contradicts(self.kappa(), rtol);
+        Ok(Some((evidence, agrees)))
+    }
+
+    fn pass(&mut self, t: usize, resolution: f64) {
+        let p = &mut self.report.parameters[t];
+        p.verdict = Verdict::Pass;
+        p.resolution = Some(resolution);
+    }
+
+    /// One parameter by itself, at steps that suit it.
+    pub(crate) fn alone(&mut self, t: usize, share: f64) -> Result<()> {
+        let alone = Alone {
+            walker: &self.walker,
+            origin: &self.parameters.origin,
+            loss: self.report.loss.abs(),
+            scatter: self.scatter,
+            first: share.max(SHORT),
+            typical: self.parameters.typical,
+            kappa: self.kappa(),
+        };
+        let mut rng = self.rng.clone();
+        let opinion = alone.settle(&self.one(t), self.rtol(t), &mut rng)?;
+        self.rng = rng;
+        self.report.passes += opinion.passes;
+        let p = &mut self.report.parameters[t];
+        p.verdict = opinion.verdict;
+        p.resolution = opinion.resolution;
+        if opinion.verdict != Verdict::Pass {
+            p.worst = opinion.against.as_ref().map(segment);
+        } else if opinion.against.is_some() {
+            p.notes.push(STAIRS.to_string());
+        }
+        Ok(())
+    }
+
+    fn one(&self, t: usize) -> One<'_> {
+        One {
+            var: t,
+            negative: &self.plain[t].negative,
+            sum: self.plain[t].sum,
+            size: self.parameters.sizes[t],
+            only: self.plain[t].speaking.as_ref(),
+        }
+    }
+}

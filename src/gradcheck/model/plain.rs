@@ -1,0 +1,54 @@
+//! What one plain backward pass says of a parameter.
+
+use candle_core::{Result, Tensor};
+
+use crate::gradcheck::compare::bits::Bits;
+use crate::gradcheck::compare::walk::chunks;
+
+/// One parameter's gradient where it is, as far as the walks need it: signs and zeros.
+pub(crate) struct Plain {
+    /// Σ|g|
+    pub(crate) sum: f64,
+    /// Where it is negative.
+    pub(crate) negative: Bits,
+    /// The elements whose gradient is zero, where there are any.
+    pub(crate) silent: Option<Bits>,
+    /// The others, where some are silent.
+    pub(crate) speaking: Option<Bits>,
+    pub(crate) all_silent: bool,
+    /// There is no gradient at all.
+    pub(crate) missing: bool,
+}
+
+impl Plain {
+    pub(crate) fn new(gradient: Option<&Tensor>, n: usize) -> Result<Self> {
+        let (mut sum, mut negative) = (0., Bits::new(n));
+        let (mut silent, mut speaking) = (Bits::new(n), Bits::new(n));
+        match gradient {
+            None => (0..n).for_each(|i| silent.set(i)),
+            Some(gradient) => chunks(gradient, |from, g| {
+                for (i, g) in (from..).zip(g) {
+                    sum += g.abs();
+                    match g == 0. {
+                        true => silent.set(i),
+                        false => speaking.set(i),
+                    }
+                    if g < 0. {
+                        negative.set(i);
+                    }
+                }
+                Ok(())
+            })?,
+        }
+        let count = silent.count();
+        let some = count > 0;
+        Ok(Self {
+            sum,
+            negative,
+            silent: some.then_some(silent),
+            speaking: some.then_some(speaking),
+            all_silent: count == n,
+            missing: gradient.is_none(),
+        })
+    }
+}
