@@ -196,6 +196,7 @@ impl<'a, E: Exec> Input<'a, E> {
             loss,
             scatter: unit * loss,
             first: SHORT,
+            accused: true,
             typical,
             kappa: self.check.options.kappa,
         };

@@ -37,6 +37,10 @@ pub(crate) const FARTHEST: f64 = 0.5;
 /// and so many times as far where even that does not stand out of f's own scatter.
 const BEYOND: f64 = 8.;
 
+/// Of what a step or a segment has contradicted, so many segments have to agree: the error of one entry is
+/// missed by one segment in five or so, whose signs happen to cancel it.
+const AGREE: usize = 3;
+
 /// An f that moves by less than this share of itself is flat.
 const FLAT: f64 = 1e-5;
 
@@ -122,6 +126,8 @@ pub(crate) struct Alone<'a> {
     pub(crate) scatter: f64,
     /// The share of f by which the first segment changes it.
     pub(crate) first: f64,
+    /// Whether the gradient is contradicted by a step already.
+    pub(crate) accused: bool,
     /// The root mean square of all variables.
     pub(crate) typical: f64,
     pub(crate) kappa: f64,
@@ -135,7 +141,9 @@ impl Alone<'_> {
         let mut farthest = FARTHEST * one.size;
         // The smallest relative error by which a segment contradicts, and how many do.
         let (mut off, mut against) = (f64::INFINITY, 0);
-        for attempt in 0..7 {
+        // The least sharp resolution of those that agree, and how many do.
+        let (mut blurred, mut agree) = (0f64, 0);
+        for attempt in 0..7 + AGREE {
             let var = &self.walker.vars[one.var];
             let m = one.toward(var, (target, farthest), attempt % 2 == 0, rng);
             let at_end = m.step >= farthest;
@@ -159,9 +167,14 @@ impl Alone<'_> {
             }
             let resolution = evidence.resolution(0, self.kappa);
             if resolution <= RESOLVED.min(off) {
-                opinion.verdict = Verdict::Pass;
-                opinion.resolution = Some(resolution);
-                break;
+                agree += 1;
+                blurred = blurred.max(resolution);
+                if agree == AGREE || (against == 0 && !self.accused) {
+                    opinion.verdict = Verdict::Pass;
+                    opinion.resolution = Some(blurred);
+                    break;
+                }
+                continue;
             }
             if at_end && farthest >= typical && against == 0 && self.is_flat(&evidence) {
                 opinion.verdict = Verdict::Pass;

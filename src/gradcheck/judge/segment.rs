@@ -74,6 +74,8 @@ pub(crate) struct Evidence {
     pub(crate) apart: f64,
     /// e, the standard error of `apart`.
     pub(crate) error: f64,
+    /// q, the quadrature's part of it.
+    pub(crate) quadrature: f64,
     /// σ, how far one value of f scatters.
     pub(crate) scatter: f64,
     /// Each tensor's part of the integral.
@@ -119,6 +121,7 @@ impl Evidence {
             difference: values[nodes - 1] - values[0],
             apart: running,
             error: (quadrature + 2. * scatter.powi(2) + (2. * unit * largest).powi(2)).sqrt(),
+            quadrature: quadrature.sqrt(),
             scatter: scatter.max(unit * largest),
             shares: parts,
             size: shares.iter().map(|s| s.size).sum(),
@@ -143,9 +146,9 @@ impl Evidence {
         }
     }
 
-    /// Whether most of the error is f's own scatter, which a longer walk stands out of.
+    /// Whether most of the error is f's own scatter and rounding, which a longer walk stands out of.
     pub(crate) fn is_blunt(&self) -> bool {
-        2. * self.scatter.powi(2) > 0.5 * self.error.powi(2)
+        self.quadrature.powi(2) < 0.5 * self.error.powi(2)
     }
 
     /// Whether f moves beyond its own scatter.

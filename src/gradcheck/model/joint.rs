@@ -134,6 +134,7 @@ impl Run<'_> {
             loss: self.report.loss.abs(),
             scatter: self.scatter,
             first: share.max(SHORT),
+            accused: false,
             typical: self.parameters.typical,
             kappa: self.kappa(),
         };
