@@ -3,152 +3,18 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on should stop
 
+#[path = "common/gpt.rs"]
+mod gpt;
 #[path = "common/numbers.rs"]
 mod numbers;
 
 use std::cell::Cell;
 
-use candle_core::{D, DType, Result, Tensor, Var};
-use candle_nn::{Embedding, LayerNorm, Linear, Module, VarBuilder, VarMap, ops};
-use candle_sine::gradcheck::{self, ModelReport, Options, Verdict, mark};
+use candle_core::{DType, Result, Tensor, Var};
+use candle_nn::{Module, VarBuilder, VarMap};
+use candle_sine::gradcheck::{self, ModelReport, Options, Verdict};
+use gpt::{Fault, Gpt, Kind};
 use numbers::{CPU, fill};
-
-const WORDS: usize = 11;
-const LENGTH: usize = 6;
-
-/// What is fused, and so without a backward.
-#[derive(Clone, Copy, Default)]
-struct Kind {
-    norm: bool,
-    softmax: [bool; 2],
-    dropout: f32,
-}
-
-struct Norm {
-    weight: Tensor,
-    bias: Tensor,
-    fused: bool,
-}
-
-impl Norm {
-    fn new(n: usize, fused: bool, vb: VarBuilder) -> Result<Self> {
-        Ok(Self {
-            weight: vb.get_with_hints(n, "weight", candle_nn::Init::Const(1.))?,
-            bias: vb.get_with_hints(n, "bias", candle_nn::Init::Const(0.))?,
-            fused,
-        })
-    }
-
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        match self.fused {
-            true => LayerNorm::new(self.weight.clone(), self.bias.clone(), 1e-5).forward(x),
-            false => ops::layer_norm_slow(x, &self.weight, &self.bias, 1e-5),
-        }
-    }
-}
-
-struct Block {
-    at: usize,
-    kind: Kind,
-    ln_1: Norm,
-    c_attn: Linear,
-    c_proj: Linear,
-    ln_2: Norm,
-    fc: Linear,
-    proj: Linear,
-}
-
-impl Block {
-    fn new(n: usize, kind: Kind, at: usize, vb: VarBuilder) -> Result<Self> {
-        Ok(Self {
-            at,
-            kind,
-            ln_1: Norm::new(n, kind.norm, vb.pp("ln_1"))?,
-            c_attn: candle_nn::linear(n, 3 * n, vb.pp("attn.c_attn"))?,
-            c_proj: candle_nn::linear(n, n, vb.pp("attn.c_proj"))?,
-            ln_2: Norm::new(n, kind.norm, vb.pp("ln_2"))?,
-            fc: candle_nn::linear(n, 4 * n, vb.pp("mlp.c_fc"))?,
-            proj: candle_nn::linear(4 * n, n, vb.pp("mlp.c_proj"))?,
-        })
-    }
-
-    fn mark(&self, place: &str, x: &Tensor) -> Tensor {
-        mark(&format!("block {}, {place}", self.at), x)
-    }
-
-    fn attention(&self, x: &Tensor, mask: &Tensor) -> Result<Tensor> {
-        let (b, s, n) = x.dims3()?;
-        let (heads, size) = (2, n / 2);
-        let qkv = self.c_attn.forward(x)?;
-        let part = |k: usize| -> Result<Tensor> {
-            let part = qkv.narrow(2, k * n, n)?.reshape((b, s, heads, size))?;
-            part.transpose(1, 2)?.contiguous()
-        };
-        let scores = (part(0)?.matmul(&part(1)?.t()?.contiguous()?)? * (size as f64).powf(-0.5))?;
-        let scores = self.mark("scores", &scores.broadcast_add(mask)?);
-        let weights = match self.kind.softmax[self.at] {
-            true => ops::softmax_last_dim(&scores)?,
-            false => ops::softmax(&scores, D::Minus1)?,
-        };
-        let weights = self.mark("attention weights", &weights);
-        let weights = match self.kind.dropout {
-            0. => weights,
-            rate => ops::dropout(&weights, rate)?,
-        };
-        let y = weights.matmul(&part(2)?)?.transpose(1, 2)?.contiguous()?;
-        self.c_proj.forward(&y.reshape((b, s, n))?)
-    }
-
-    fn forward(&self, x: &Tensor, mask: &Tensor) -> Result<Tensor> {
-        let x = self.mark("in", x);
-        let normed = self.mark("after ln_1", &self.ln_1.forward(&x)?);
-        let x = (&x + self.attention(&normed, mask)?)?;
-        let normed = self.ln_2.forward(&x)?;
-        &x + self.proj.forward(&self.fc.forward(&normed)?.gelu()?)?
-    }
-}
-
-struct Gpt {
-    wte: Embedding,
-    wpe: Embedding,
-    blocks: Vec<Block>,
-    ln_f: Norm,
-    head: Linear,
-}
-
-impl Gpt {
-    fn new(kind: Kind, n: usize, vb: VarBuilder) -> Result<Self> {
-        let block = |k| Block::new(n, kind, k, vb.pp(format!("blocks.{k}")));
-        Ok(Self {
-            wte: candle_nn::embedding(WORDS, n, vb.pp("wte"))?,
-            wpe: candle_nn::embedding(LENGTH, n, vb.pp("wpe"))?,
-            blocks: (0..2).map(block).collect::<Result<_>>()?,
-            ln_f: Norm::new(n, kind.norm, vb.pp("ln_f"))?,
-            head: candle_nn::linear_no_bias(n, WORDS, vb.pp("lm_head"))?,
-        })
-    }
-
-    /// The mask is f32, whatever the model is in, and is cast.
-    fn loss(&self) -> Result<Tensor> {
-        let ids = Tensor::new(&[[1u32, 4, 2, 9, 0, 3], [7, 7, 1, 5, 10, 2]], CPU)?;
-        let targets = Tensor::new(&[4u32, 2, 9, 0, 3, 6, 7, 1, 5, 10, 2, 8], CPU)?;
-        let places = Tensor::arange(0u32, LENGTH as u32, CPU)?;
-        let mut x = self
-            .wte
-            .forward(&ids)?
-            .broadcast_add(&self.wpe.forward(&places)?)?;
-        let above = |i: usize, j: usize| if j > i { f32::NEG_INFINITY } else { 0. };
-        let mask = (0..LENGTH).flat_map(|i| (0..LENGTH).map(move |j| above(i, j)));
-        let mask = Tensor::from_iter(mask, CPU)?
-            .reshape((LENGTH, LENGTH))?
-            .to_dtype(x.dtype())?;
-        for block in &self.blocks {
-            x = block.forward(&x, &mask)?;
-        }
-        let logits = self.head.forward(&self.ln_f.forward(&x)?)?.flatten_to(1)?;
-        candle_nn::loss::cross_entropy(&logits.to_dtype(DType::F32)?, &targets)
-    }
-}
 
 fn varmap(n: usize, dtype: DType) -> Result<VarMap> {
     seeded(n, dtype, 0)
@@ -180,11 +46,11 @@ fn cuts(report: &ModelReport) -> Vec<(&str, &str)> {
 
 #[test]
 fn a_right_gpt_passes() -> Result<()> {
-    for n in [8, 64] {
-        let varmap = varmap(n, DType::F32)?;
+    for (n, dtype) in [(8, DType::F32), (64, DType::F32), (64, DType::F64)] {
+        let varmap = varmap(n, dtype)?;
         let start = std::time::Instant::now();
         let report = check(Kind::default(), &varmap, n)?;
-        println!("{n}: {:?}\n{report}", start.elapsed());
+        println!("{n} {dtype:?}: {:?}\n{report}", start.elapsed());
         report.assert_pass();
         assert_eq!(report.parameters.len(), 29);
         assert!(report.passes <= 60, "{report}");
@@ -227,6 +93,30 @@ fn a_gpt_as_users_write_it_is_severed() -> Result<()> {
                 assert!(found.contains(&(&before, &after)), "{report}");
             }
             assert!(report.to_string().lines().count() <= 40, "{report}");
+        }
+    }
+    Ok(())
+}
+
+/// What scripts/gradcheck_model_vs_pytorch.py plants: the values are those of the right model to the last bit.
+#[test]
+fn a_fault_in_one_matrix_is_found_by_name() -> Result<()> {
+    let faults = [
+        (Fault::Cut, Verdict::Severed),
+        (Fault::Times(2.), Verdict::Wrong),
+        (Fault::Times(-1.), Verdict::Wrong),
+    ];
+    for dtype in [DType::F32, DType::F64] {
+        let varmap = varmap(8, dtype)?;
+        for (fault, verdict) in faults {
+            let kind = Kind {
+                fault,
+                ..Kind::default()
+            };
+            let report = check(kind, &varmap, 8)?;
+            assert_eq!(report.loss, check(Kind::default(), &varmap, 8)?.loss);
+            let found: Vec<&str> = report.with(verdict).map(|p| &p.name[..]).collect();
+            assert_eq!(found, ["blocks.1.mlp.c_fc.weight"], "{fault:?}\n{report}");
         }
     }
     Ok(())

@@ -5,7 +5,7 @@
 //! worst entry is held against f over segments of its own element; where those refute the step, the
 //! whole input is held against f over segments of all its elements.
 
-use candle_core::{Result, Tensor, Var};
+use candle_core::{DType, Result, Tensor, Var};
 
 use super::check::Check;
 use super::compare::alone::{Alone, One, Opinion, SHORT, STAIRS};
@@ -23,56 +23,59 @@ const COARSE: f64 = 9.094947017729282e-13; // 2^-40
 /// A kink, a staircase or a wave inside a step changes its derivative by more than this share.
 const APART: f64 = 1e-3;
 
-/// Looks again at one input whose verdict is `wrong`; where f does not run in f64, also `inconclusive` or `kink`.
+/// Looks again at one input: at what is `wrong` or a `kink`, and at what is `inconclusive` where f, or a
+/// part of it, does not run in f64.
 pub(crate) fn look_again<E: Exec>(
     check: &Check<E>,
     slot: usize,
     report: &mut InputReport,
 ) -> Result<()> {
+    let before = report.verdict;
+    if !matches!(
+        before,
+        Verdict::Wrong | Verdict::Kink | Verdict::Inconclusive
+    ) {
+        return Ok(());
+    }
+    let finite = |e: &Entry| e.analytic.is_finite() && e.numeric.is_finite();
+    let worst = report.worst.clone();
+    if worst.as_ref().is_some_and(|worst| !finite(worst)) {
+        return Ok(());
+    }
     let double = check.oracle.unit <= 2f64.powi(-53);
-    let again = match report.verdict {
-        Verdict::Wrong => true,
-        // Where steps are large, a kink is as likely inside the step as at the point.
-        Verdict::Inconclusive | Verdict::Kink => !double,
+    // Walks go in the input's own dtype: in a narrower one than the derivative's they see less than it.
+    let narrow = check.inputs[check.checked[slot]].dtype() != DType::F64;
+    if before == Verdict::Inconclusive && double && narrow {
+        return Ok(());
+    }
+    let input = Input::new(check, slot)?;
+    let open = match (before, &worst) {
+        (Verdict::Wrong, Some(worst)) => input.refutes(worst, double)?,
+        (Verdict::Kink, Some(worst)) => !input.bends(worst)?,
+        (Verdict::Inconclusive, _) => true,
         _ => false,
     };
-    let finite = |e: &Entry| e.analytic.is_finite() && e.numeric.is_finite();
-    let Some(worst) = report.worst.clone().filter(finite).filter(|_| again) else {
+    if !open {
         return Ok(());
-    };
-    let input = Input::new(check, slot)?;
-    if report.verdict == Verdict::Kink && input.bends(&worst)? {
-        return Ok(());
-    }
-    if report.verdict == Verdict::Wrong {
-        let entry = input.entry(&worst)?;
-        let largest = check.y.iter().fold(0f64, |m, y| m.max(y.abs()));
-        let refuted = entry.verdict == Verdict::Pass
-            && entry.resolution.is_some_and(|r| 2. * r < worst.rel_err());
-        let coarse = entry.scatter > COARSE * largest;
-        let open = matches!(entry.verdict, Verdict::Inconclusive | Verdict::Pass);
-        // In f64 a step's word counts, but where it finds another derivative altogether, and a segment
-        // does not, or f's values are coarser than f64's by far.
-        let doubtful = match double {
-            true => worst.rel_err() > APART && (refuted || coarse && open),
-            false => open,
-        };
-        if !doubtful {
-            return Ok(());
-        }
-        report
-            .notes
-            .push(format!("the worst entry's numeric derivative: {STAIRS}"));
-        report.verdict = Verdict::Inconclusive;
     }
     let whole = input.whole()?;
-    if report.verdict == Verdict::Kink && whole.verdict != Verdict::Pass {
-        return Ok(());
+    let coarse = whole.scatter > COARSE * input.largest();
+    match before {
+        Verdict::Wrong => report
+            .notes
+            .push(format!("the worst entry's numeric derivative: {STAIRS}")),
+        Verdict::Kink if whole.verdict == Verdict::Inconclusive => return Ok(()),
+        Verdict::Inconclusive if double && !coarse => return Ok(()),
+        _ => {}
     }
-    report.verdict = whole.verdict;
+    // In f64 nothing is wrong that a step has not accused: f's rounding may be all that a walk sees.
+    report.verdict = match whole.verdict {
+        Verdict::Wrong if double && before != Verdict::Wrong => Verdict::Inconclusive,
+        verdict => verdict,
+    };
     report.resolution = whole.resolution;
     if let Some(worst) = &mut report.worst {
-        worst.verdict = whole.verdict;
+        worst.verdict = report.verdict;
     }
     Ok(())
 }
@@ -100,6 +103,26 @@ impl<'a, E: Exec> Input<'a, E> {
             origin: [origin],
             arguments,
         })
+    }
+
+    /// Whether segments of the worst entry's element take the step's word back.
+    fn refutes(&self, worst: &Entry, double: bool) -> Result<bool> {
+        let entry = self.entry(worst)?;
+        let open = matches!(entry.verdict, Verdict::Inconclusive | Verdict::Pass);
+        if !double {
+            return Ok(open);
+        }
+        let sharper = entry.resolution.is_some_and(|r| 2. * r < worst.rel_err());
+        let refuted = entry.verdict == Verdict::Pass && sharper;
+        // In f64 a step's word counts, but where it finds another derivative altogether, and a segment
+        // does not, or f's values are coarser than f64's by far.
+        let coarse = entry.scatter > COARSE * self.largest();
+        Ok(worst.rel_err() > APART && (refuted || coarse && open))
+    }
+
+    /// The largest |output|.
+    fn largest(&self) -> f64 {
+        self.check.y.iter().fold(0f64, |m, y| m.max(y.abs()))
     }
 
     /// The worst entry's element, of the one output.

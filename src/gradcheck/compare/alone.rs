@@ -96,7 +96,7 @@ pub(crate) struct Opinion {
     /// The relative error of the gradient that would have shown; None where f is flat.
     pub(crate) resolution: Option<f64>,
     /// The last segment that contradicted.
-    pub(crate) against: Option<Evidence>,
+    pub(crate) against: Option<(Evidence, Move)>,
     /// How far one value of f scatters, as the last segment saw it.
     pub(crate) scatter: f64,
     /// Forward and backward passes.
@@ -157,7 +157,7 @@ impl Alone<'_> {
             if evidence.contradicts(self.kappa, rtol) {
                 against += 1;
                 off = off.min(evidence.apart.abs() / evidence.size);
-                opinion.against = Some(evidence);
+                opinion.against = Some((evidence, m));
                 if against > 1 && (at_end || target >= LONG * self.loss) {
                     opinion.verdict = Verdict::Wrong;
                     break;
@@ -176,7 +176,8 @@ impl Alone<'_> {
                 }
                 continue;
             }
-            if at_end && farthest >= typical && against == 0 && self.is_flat(&evidence) {
+            let open = against == 0 && !self.accused;
+            if at_end && farthest >= typical && open && self.is_flat(&evidence) {
                 opinion.verdict = Verdict::Pass;
                 break;
             }

@@ -62,7 +62,7 @@ const MOST: f64 = 0.25;
 const GROSS: f64 = 0.1;
 
 /// Single precision: a hundred units in the last place of an f32.
-const SINGLE: f64 = 1e-5;
+pub(crate) const SINGLE: f64 = 1e-5;
 
 impl Judge {
     /// The verdict on one entry.

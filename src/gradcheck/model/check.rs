@@ -6,6 +6,7 @@
 //! 3. All the others move together, twice. Where autograd's gradient accounts for the loss, each
 //!    parameter passes that its share resolves.
 //! 4. A parameter that is not settled moves alone. None is `wrong` before two segments say so.
+//! 5. In the parameter that is contradicted most, an entry is looked for that is wrong by itself.
 
 use candle_core::{Result, Tensor, bail};
 
@@ -80,6 +81,9 @@ impl Run<'_> {
         let severed = (self.report.parameters.iter()).any(|p| p.verdict == Verdict::Severed);
         for p in &mut self.report.parameters {
             p.consequence = severed && p.verdict == Verdict::Wrong;
+        }
+        if !severed {
+            self.narrow()?;
         }
         Ok(())
     }

@@ -5,6 +5,7 @@
 
 use candle_core::Result;
 
+use super::narrow::Against;
 use super::run::{Run, segment};
 use crate::gradcheck::compare::alone::{Alone, CLEAR, FARTHEST, One, RESOLVED, SHORT, STAIRS};
 use crate::gradcheck::judge::law::ROUNDING;
@@ -128,29 +129,41 @@ impl Run<'_> {
 
     /// One parameter by itself, at steps that suit it.
     pub(crate) fn alone(&mut self, t: usize, share: f64) -> Result<()> {
-        let alone = Alone {
-            walker: &self.walker,
-            origin: &self.parameters.origin,
-            loss: self.report.loss.abs(),
-            scatter: self.scatter,
-            first: share.max(SHORT),
-            accused: false,
-            typical: self.parameters.typical,
-            kappa: self.kappa(),
-        };
         let mut rng = self.rng.clone();
-        let opinion = alone.settle(&self.one(t), self.rtol(t), &mut rng)?;
+        let first = share.max(SHORT);
+        let opinion = self
+            .walks(first)
+            .settle(&self.one(t), self.rtol(t), &mut rng)?;
         self.rng = rng;
         self.report.passes += opinion.passes;
         let p = &mut self.report.parameters[t];
         p.verdict = opinion.verdict;
         p.resolution = opinion.resolution;
-        if opinion.verdict != Verdict::Pass {
-            p.worst = opinion.against.as_ref().map(segment);
-        } else if opinion.against.is_some() {
-            p.notes.push(STAIRS.to_string());
+        match (opinion.verdict, opinion.against) {
+            (Verdict::Pass, Some(_)) => p.notes.push(STAIRS.to_string()),
+            (Verdict::Pass, None) | (_, None) => {}
+            (verdict, Some((evidence, way))) => {
+                p.worst = Some(segment(&evidence));
+                if verdict == Verdict::Wrong {
+                    self.against.push(Against { t, evidence, way });
+                }
+            }
         }
         Ok(())
+    }
+
+    /// Walks of one variable, the first of which changes f by a share of it.
+    pub(crate) fn walks(&self, first: f64) -> Alone<'_> {
+        Alone {
+            walker: &self.walker,
+            origin: &self.parameters.origin,
+            loss: self.report.loss.abs(),
+            scatter: self.scatter,
+            first,
+            accused: false,
+            typical: self.parameters.typical,
+            kappa: self.kappa(),
+        }
     }
 
     fn one(&self, t: usize) -> One<'_> {

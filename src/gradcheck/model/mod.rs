@@ -10,6 +10,7 @@ mod check;
 mod joint;
 mod marks;
 mod names;
+mod narrow;
 mod parameters;
 mod plain;
 mod report;

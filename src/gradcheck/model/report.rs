@@ -60,6 +60,9 @@ pub struct ParameterReport {
     /// Along the segment that contradicts the gradient most: the change of the loss, autograd's
     /// integral of it, and the error that separates them at most by chance (one standard error).
     pub worst: Option<Segment>,
+    /// The entry that moves along that segment, where it is one alone: looked for in the parameter that
+    /// is contradicted most, by halves. None where no entry shows by itself.
+    pub worst_entry: Option<Vec<usize>>,
     /// The rows (of the first dimension) whose gradient is zero though the loss moves with them, as
     /// ranges from the first to beyond the last.
     pub severed_rows: Vec<std::ops::Range<usize>>,
@@ -286,10 +289,13 @@ fn write_group(f: &mut fmt::Formatter<'_>, says: &str, of: &[&ParameterReport]) 
             p.name
         )?;
     }
-    let worst = of.iter().filter_map(|p| p.worst.map(|w| (w, p)));
+    // One that was narrowed down to an entry says most.
+    let narrow = of.iter().any(|p| p.worst_entry.is_some());
+    let told = of.iter().filter(|p| p.worst_entry.is_some() == narrow);
+    let worst = told.filter_map(|p| p.worst.map(|w| (w, p)));
     let off = |w: &Segment| (w.difference - w.integral).abs() / w.error;
     if let Some((w, p)) = worst.max_by(|a, b| off(&a.0).total_cmp(&off(&b.0))) {
-        write_segment(f, &p.name, &w)?;
+        write_segment(f, p, &w)?;
     }
     of.iter()
         .flat_map(|p| &p.notes)
@@ -297,7 +303,9 @@ fn write_group(f: &mut fmt::Formatter<'_>, says: &str, of: &[&ParameterReport]) 
         .try_for_each(|note| writeln!(f, "    note: {note}"))
 }
 
-fn write_segment(f: &mut fmt::Formatter<'_>, name: &str, w: &Segment) -> fmt::Result {
+fn write_segment(f: &mut fmt::Formatter<'_>, p: &ParameterReport, w: &Segment) -> fmt::Result {
+    let entry = p.worst_entry.as_ref();
+    let name = entry.map_or(p.name.clone(), |at| format!("{}{at:?}", p.name));
     writeln!(
         f,
         "    {name}: moving it changes the loss by {:e}; autograd's gradient makes that {:e} ± {:.1e}",
@@ -319,7 +327,7 @@ fn write_one(f: &mut fmt::Formatter<'_>, p: &ParameterReport) -> fmt::Result {
         p.says()
     )?;
     if let Some(worst) = &p.worst {
-        write_segment(f, &p.name, worst)?;
+        write_segment(f, p, worst)?;
     }
     p.notes
         .iter()

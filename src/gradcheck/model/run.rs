@@ -2,6 +2,7 @@
 
 use candle_core::Result;
 
+use super::narrow::Against;
 use super::parameters::Parameters;
 use super::plain::Plain;
 use super::report::{ModelReport, ParameterReport, Segment};
@@ -9,7 +10,7 @@ use crate::gradcheck::autograd::graph::Failure;
 use crate::gradcheck::compare::bits::Bits;
 use crate::gradcheck::compare::displace::Move;
 use crate::gradcheck::compare::walk::{PASSES, Pass, Walked, Walker, signs};
-use crate::gradcheck::judge::law::ROUNDING;
+use crate::gradcheck::judge::law::{ROUNDING, SINGLE};
 use crate::gradcheck::judge::segment::Evidence;
 use crate::gradcheck::judge::verdict::Verdict;
 use crate::gradcheck::options::Options;
@@ -24,6 +25,8 @@ pub(crate) struct Run<'a> {
     pub(crate) plain: Vec<Plain>,
     /// σ of the loss, as far as it is known.
     pub(crate) scatter: f64,
+    /// What contradicts the parameters that are wrong.
+    pub(crate) against: Vec<Against>,
 }
 
 impl<'a> Run<'a> {
@@ -41,6 +44,7 @@ impl<'a> Run<'a> {
             missing: false,
             resolution: None,
             worst: None,
+            worst_entry: None,
             severed_rows: Vec::new(),
             severed_elements: 0,
             consequence: false,
@@ -66,6 +70,7 @@ impl<'a> Run<'a> {
             report,
             plain: Vec::new(),
             scatter: 0.,
+            against: Vec::new(),
         })
     }
 
@@ -106,10 +111,11 @@ impl<'a> Run<'a> {
         self.options.kappa
     }
 
-    /// The rounding of the gradient itself, as a share of it.
+    /// The rounding of the gradient itself, as a share of it. In f64 too what is right to single precision
+    /// agrees (candle's gelu has constants of six digits); the resolution says how far off it was.
     pub(crate) fn rtol(&self, t: usize) -> f64 {
         let rtol = self.options.tolerance(self.parameters.vars[t].dtype()).rtol;
-        (10. * rtol).min(0.05)
+        (10. * rtol).clamp(SINGLE, 0.05)
     }
 
     pub(crate) fn walk(&mut self, moves: &[Move]) -> Result<Walked> {
