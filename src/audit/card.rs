@@ -165,6 +165,10 @@ fn entry(audit: &Audit, known: &Known) -> Vec<Line> {
         )));
         lines.push(plain(format!("    instead  {}", instead(audit, known))));
     }
+    if known.repro.is_some() {
+        let command = format!("candle-sine audit {} --repro", known.id);
+        lines.push(plain(format!("    program  {command}")));
+    }
     lines
 }
 
@@ -278,8 +282,9 @@ pub fn markdown(audit: &Audit) -> String {
     );
     text += "\nEach function is checked in f64, f32, bf16 and f16 against a numerical derivative \
              with an error bound; every defect below also stands against PyTorch's gradient (or \
-             PyTorch has no such function), is reproduced by `candle-sine audit NAME`, and what \
-             is said to work instead is run by the audit.\n";
+             PyTorch has no such function), is reproduced by `candle-sine audit NAME` and by \
+             the program that `candle-sine audit NAME --repro` prints, and what is said to work \
+             instead is run by the audit.\n";
     for severity in Severity::ALL {
         text += &part(audit, severity);
     }
