@@ -6,16 +6,18 @@
 //! a repair in candle turns the audit red as surely as a new defect does.
 
 mod instead;
+mod issue;
 mod pattern;
 mod record;
 mod repairs;
 mod repro;
 
 pub use instead::Instead;
+pub use issue::issue;
 pub use pattern::{Float, Pattern, Place, Several, Value};
 pub use record::{parse, record};
 pub use repairs::REPAIRS;
-pub use repro::{Repro, issue, program};
+pub use repro::{Repro, program};
 
 use std::collections::BTreeMap;
 

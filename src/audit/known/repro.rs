@@ -1,4 +1,4 @@
-//! A defect as people file it: a complete program that needs candle alone, and the text of a report.
+//! A defect as a complete program that needs candle alone.
 //!
 //! An entry of the record has only what is its own:
 //!
@@ -29,7 +29,7 @@ use std::fmt::Write;
 
 use serde::Deserialize;
 
-use super::{Known, Severity};
+use super::Known;
 use crate::audit::report::CANDLE;
 
 /// What a program is made of.
@@ -126,7 +126,7 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
 }
 
 /// `Tensor::max_pool2d, Tensor::max_pool2d_with_stride`, and how many more.
-fn functions(known: &Known) -> String {
+pub(super) fn functions(known: &Known) -> String {
     let paths = known.functions();
     let short = |path: &&str| path.replace("candle_core::", "");
     let mut names: Vec<_> = paths.iter().take(3).map(short).collect();
@@ -213,60 +213,4 @@ fn main(repro: &Repro) -> String {
 }}
 "
     )
-}
-
-/// The text of a report, in Markdown; `None` where there is nothing to report.
-pub fn issue(known: &Known) -> Option<String> {
-    let (repro, program) = (known.repro.as_ref()?, program(known)?);
-    let mut text = format!("# {}: {}\n\n", functions(known), known.what);
-    let mut say = |line: &str| text += &format!("{line}\n");
-    let paths = known.functions();
-    if paths.len() > 3 {
-        say(&format!("In `{}`.\n", paths.join("`, `")));
-    }
-    say(&format!("When: {}.", known.when));
-    let bounds = known.bounds();
-    if !bounds.is_empty() {
-        say(&format!("Magnitudes: {bounds}."));
-    }
-    say(&format!(
-        "Versions: candle-core and candle-nn {CANDLE}, CPU.\n"
-    ));
-    say(
-        "This program prints what is and what should be, and exits with 1 while candle does this:\n",
-    );
-    say(&format!("```rust\n{program}```\n"));
-    say("PyTorch 2.15:\n");
-    let shown = match &repro.gradient {
-        Some(x) => format!("print(torch.autograd.grad(y.sum(), {x}))"),
-        None => "print(y)".into(),
-    };
-    let torch = repro.torch.trim_end();
-    let imports = match torch.contains("F.") {
-        true => "import torch\nimport torch.nn.functional as F",
-        false => "import torch",
-    };
-    say(&format!(
-        "```python\n{imports}\n\n{torch}\n{shown}  # {:?}\n```\n",
-        repro.should_be
-    ));
-    if let Some(pytorch) = &known.pytorch {
-        say(&format!("PyTorch: {pytorch}.\n"));
-    }
-    let cause = &known.cause;
-    say(&format!(
-        "The line responsible, `{}`:\n\n```rust\n{}\n```",
-        cause.line, cause.quote
-    ));
-    if let Some(upstream) = &known.upstream {
-        say(&format!("\nSee also {upstream}."));
-    }
-    match &known.instead {
-        Some(instead) => say(&format!("\nUntil then:\n\n    {}", instead.text)),
-        None if known.severity == Severity::Convention => {
-            say("\nThe function has no derivative there, so this is a choice, not an error.");
-        }
-        None => {}
-    }
-    Some(text)
 }
