@@ -2,6 +2,8 @@
 //! the versions in Cargo.lock, is in the catalogue or in the list of exemptions.
 #![cfg(feature = "cli")]
 
+#[path = "audit/calls.rs"]
+mod calls;
 #[path = "audit/sources.rs"]
 mod sources;
 
@@ -202,5 +204,41 @@ fn ids_are_unique_and_upstream_is_a_thread_of_candle() {
             assert!(kind == "issues" || kind == "pull");
             assert!(number.parse::<u32>().is_ok());
         }
+    }
+}
+
+/// Which function calls which, as the report of the audit has it; with the variable WRITE set the file is
+/// written.
+#[test]
+fn calls_are_what_the_sources_say() {
+    let cases = catalog::all();
+    let paths: BTreeSet<&str> = cases.iter().map(|c| c.path).collect();
+    let folders = ["candle-core", "candle-nn"].map(sources::folder);
+    let lines = calls::lines(&paths, &folders);
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/src/audit/calls.txt");
+    if std::env::var_os("WRITE").is_some() {
+        std::fs::write(file, &lines).expect("it is written");
+    }
+    let committed = std::fs::read_to_string(file).expect("the file");
+    assert_eq!(
+        committed, lines,
+        "WRITE=1 cargo test --release --test audit_enumeration writes it again"
+    );
+    for known in [
+        ("candle_nn::ops::mish", "candle_core::Tensor::tanh"),
+        ("candle_nn::activation::Activation", "candle_nn::ops::mish"),
+        (
+            "candle_core::Tensor::broadcast_add",
+            "candle_core::Tensor::add",
+        ),
+        ("candle_nn::loss::mse", "candle_core::Tensor::sqr"),
+    ] {
+        let line = lines
+            .lines()
+            .find(|l| l.starts_with(&format!("{}: ", known.0)));
+        assert!(
+            line.is_some_and(|l| l.contains(known.1)),
+            "{known:?}: {line:?}"
+        );
     }
 }

@@ -1,8 +1,9 @@
 //! The report card: lines with a tone for the terminal, and Markdown.
 
+use super::difference::difference;
 use super::known::{Known, Pattern, Severity};
-use super::report::{Audit, CANDLE, Judged, Summary};
-use super::verdict::Verdict;
+use super::report::{AUDITED, Audit, CANDLE, Judged, Summary};
+pub use super::shown::shown;
 
 /// How a line is meant; the command line colours it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,13 +42,29 @@ pub fn lines(audit: &Audit, all: bool) -> Vec<Line> {
         lines.push((Tone::Heading, "Every check".into()));
         lines.extend(audit.rows.iter().map(row));
     }
-    lines.extend(difference(audit));
+    lines.extend(differences(audit));
     lines
+}
+
+/// What was audited.
+fn candle() -> String {
+    match AUDITED == CANDLE {
+        true => format!("candle-core and candle-nn {CANDLE}"),
+        false => format!("candle {AUDITED}, beside the record of {CANDLE},"),
+    }
+}
+
+/// A line of candle; the numbers are those of the record's version.
+fn line_of(known: &Known) -> String {
+    match AUDITED == CANDLE {
+        true => known.cause.line.to_string(),
+        false => format!("{} in {CANDLE}", known.cause.line),
+    }
 }
 
 fn totals(audit: &Audit) -> Vec<Line> {
     let s = audit.summary();
-    let title = format!("candle-core and candle-nn {CANDLE} on {}", audit.device);
+    let title = format!("{} on {}", candle(), audit.device);
     let checks = format!(
         "{} functions, {} checks: {} pass, {} undecided",
         s.functions, s.checks, s.pass, s.inconclusive
@@ -156,7 +173,7 @@ fn entry(audit: &Audit, known: &Known) -> Vec<Line> {
         lines.push(plain(format!("    varies   from run to run: {why}")));
     }
     let cause = &known.cause;
-    lines.push(plain(format!("    cause    {}", cause.line)));
+    lines.push(plain(format!("    cause    {}", line_of(known))));
     lines.push(plain(format!("             {}", cause.quote)));
     if known.severity != Severity::Convention {
         lines.push(plain(format!(
@@ -164,6 +181,10 @@ fn entry(audit: &Audit, known: &Known) -> Vec<Line> {
             known.upstream.as_deref().unwrap_or("none found")
         )));
         lines.push(plain(format!("    instead  {}", instead(audit, known))));
+    }
+    if known.repro.is_some() {
+        let command = format!("candle-sine audit {} --repro", known.id);
+        lines.push(plain(format!("    program  {command}")));
     }
     lines
 }
@@ -175,51 +196,6 @@ fn instead<'a>(audit: &Audit, known: &'a Known) -> &'a str {
         .as_ref()
         .filter(|_| !broken)
         .map_or("nothing that is known to work", |i| &i.text)
-}
-
-/// One row in words: the case, and autograd beside numeric.
-pub fn shown(j: &Judged) -> String {
-    let row = &j.row;
-    let probe = if row.probe == "plain" {
-        String::new()
-    } else {
-        format!(", {}", row.probe)
-    };
-    let head = format!(
-        "{} of {} ({}, {}{probe})",
-        row.input, row.op, row.case, row.dtype
-    );
-    if let Some(varies) = row.note.as_ref().filter(|n| n.starts_with("varies")) {
-        return format!("{head}: {varies}");
-    }
-    let number = |x: Option<f64>| x.map_or("none".into(), short);
-    let both = format!(
-        "{}, should be {}",
-        number(row.autograd),
-        number(row.numeric)
-    );
-    match row.verdict {
-        Verdict::Forward => format!("{head}: value {both}"),
-        Verdict::Unsupported | Verdict::Panicked | Verdict::Error => {
-            format!(
-                "{head}: {}",
-                row.note.as_deref().unwrap_or(row.verdict.name())
-            )
-        }
-        _ => format!("{head}: autograd {both}"),
-    }
-}
-
-/// Six decimals, as a decimal where that is shorter.
-fn short(x: f64) -> String {
-    match x.abs() {
-        size if size == 0. || (1e-4..1e6).contains(&size) || !x.is_finite() => {
-            let text = format!("{x:.6}");
-            let text = text.trim_end_matches('0').trim_end_matches('.');
-            text.to_string()
-        }
-        _ => format!("{x:.5e}"),
-    }
 }
 
 fn row(j: &Judged) -> Line {
@@ -237,27 +213,24 @@ fn row(j: &Judged) -> Line {
 }
 
 /// What differs from the record, last, where a reader looks.
-fn difference(audit: &Audit) -> Vec<Line> {
+fn differences(audit: &Audit) -> Vec<Line> {
+    let difference = difference(audit);
     let mut lines = vec![(Tone::Plain, String::new())];
-    for j in audit.news() {
-        let text = format!(
-            "new: {} instead of {}: {}",
-            j.row.verdict,
-            j.expected,
-            shown(j)
-        );
-        lines.push((Tone::Bad, text));
+    let bad = |line| (Tone::Bad, line);
+    lines.extend(difference.repaired.iter().map(|r| bad(r.line())));
+    if !difference.repaired.is_empty() && AUDITED == CANDLE {
+        let hint = "repaired upstream? Then delete or narrow that entry in src/audit/known/record";
+        lines.push((Tone::Note, hint.into()));
     }
-    for known in &audit.gone {
-        let text = format!(
-            "gone: \"{}\" is no longer borne out; repaired upstream? Then delete or narrow that \
-             entry in src/audit/known/record",
-            known.id
-        );
-        lines.push((Tone::Bad, text));
+    for new in &difference.new {
+        lines.extend(new.lines().into_iter().map(bad));
     }
     for (known, why) in &audit.broken {
-        lines.push((Tone::Bad, format!("instead of \"{}\": {why}", known.id)));
+        lines.push(bad(format!("instead of \"{}\": {why}", known.id)));
+    }
+    for (path, checks) in &difference.missing {
+        let line = format!("not compared: {path}, {checks} checks: this candle lacks it");
+        lines.push((Tone::Note, line));
     }
     if audit.as_recorded() {
         lines.push((Tone::Good, "Every verdict is as recorded.".into()));
@@ -270,7 +243,8 @@ pub fn markdown(audit: &Audit) -> String {
     let mut text = String::from("# Which of candle's gradients are right\n\n");
     let s = audit.summary();
     text += &format!(
-        "candle-core and candle-nn {CANDLE} on {}: {} functions, {} checks. {}.\n",
+        "{} on {}: {} functions, {} checks. {}.\n",
+        candle(),
         audit.device,
         s.functions,
         s.checks,
@@ -278,8 +252,9 @@ pub fn markdown(audit: &Audit) -> String {
     );
     text += "\nEach function is checked in f64, f32, bf16 and f16 against a numerical derivative \
              with an error bound; every defect below also stands against PyTorch's gradient (or \
-             PyTorch has no such function), is reproduced by `candle-sine audit NAME`, and what \
-             is said to work instead is run by the audit.\n";
+             PyTorch has no such function), is reproduced by `candle-sine audit NAME` and by \
+             the program that `candle-sine audit NAME --repro` prints, and what is said to work \
+             instead is run by the audit.\n";
     for severity in Severity::ALL {
         text += &part(audit, severity);
     }
@@ -329,7 +304,7 @@ fn section(audit: &Audit, known: &Known) -> String {
         item("varies", format!("from run to run: {why}"));
     }
     let cause = &known.cause;
-    let place = format!("`{}` `{}`", cause.line, cause.quote);
+    let place = format!("`{}` `{}`", line_of(known), cause.quote);
     item("cause", place);
     if known.severity != Severity::Convention {
         item(

@@ -4,13 +4,19 @@ use candle_core::{DType, Device};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
-use super::case::{Case, Twin};
+use super::case::{Case, Twin, is_called};
 use super::known::{Float, Known, Pattern, Severity, Standing, standing};
 use super::run::{Row, check, in_parallel, run};
 use super::verdict::Verdict;
 
 /// The versions this record was made with.
 pub const CANDLE: &str = "0.11.1";
+
+/// The candle in this program: another, where scripts/audit_candle.py has put one in.
+pub const AUDITED: &str = match option_env!("CANDLE_AUDITED") {
+    Some(other) => other,
+    None => CANDLE,
+};
 
 /// What to run.
 #[derive(Clone, Default)]
@@ -24,9 +30,7 @@ pub struct Selection {
 impl Selection {
     /// Whether a case belongs to it.
     pub fn takes(&self, case: &Case) -> bool {
-        let named =
-            |n: &String| n == case.op() || n == case.path || case.path.ends_with(&format!("::{n}"));
-        self.names.is_empty() || self.names.iter().any(named)
+        self.names.is_empty() || self.names.iter().any(|n| is_called(case.path, n))
     }
 }
 
@@ -42,6 +46,18 @@ pub struct Judged<'a> {
     pub expected: Verdict,
     /// For defects and conventions.
     pub severity: Option<Severity>,
+}
+
+impl Judged<'_> {
+    /// A defect that the record does not have, or has otherwise.
+    pub fn is_new(&self) -> bool {
+        !self.known && !self.row.verdict.is_clean()
+    }
+
+    /// No defect, where the record has one.
+    pub fn is_repaired(&self) -> bool {
+        !self.known && self.row.verdict.is_clean()
+    }
 }
 
 /// The outcome of a run.
@@ -94,6 +110,7 @@ pub fn audit<'a>(
 
 fn judge<'a>(mut row: Row, record: &'a [Known]) -> Judged<'a> {
     let (entry, known, expected) = match standing(&row, record) {
+        _ if row.is_missing() => (None, true, row.verdict),
         Standing::Known(k, pattern) => {
             if let Some(why) = &pattern.varies {
                 row.hide(why);
@@ -106,6 +123,7 @@ fn judge<'a>(mut row: Row, record: &'a [Known]) -> Judged<'a> {
     };
     let severity = match entry.filter(|_| known) {
         Some(k) => Some(k.severity),
+        None if row.is_missing() => None,
         None => severity_of(row.verdict),
     };
     Judged {
@@ -141,7 +159,7 @@ fn is_gone(known: &Known, rows: &[Judged], cases: &[Case], selection: &Selection
             concerned
                 && !rows
                     .iter()
-                    .any(|j| p.covers(&j.row) && j.row.verdict == p.verdict)
+                    .any(|j| p.covers(&j.row) && (j.row.verdict == p.verdict || j.row.is_missing()))
         })
 }
 
@@ -179,9 +197,8 @@ fn promise(
     other.smooth = None;
     other.dtypes.retain(|&d| d == DType::F64 || d == dtype);
     let rows = check(&other, device, Some(dtype));
-    let bad = rows
-        .iter()
-        .find(|r| !r.verdict.is_clean() && r.verdict != Verdict::Kink);
+    let good = |r: &Row| r.verdict.is_clean() || r.verdict == Verdict::Kink || r.is_missing();
+    let bad = rows.iter().find(|r| !good(r));
     bad.map(|r| format!("{} for {}, {}", r.verdict, r.input, r.probe))
 }
 
@@ -215,7 +232,8 @@ impl Audit<'_> {
             pass: count(&|j| j.row.verdict == Verdict::Pass),
             inconclusive: count(&|j| j.row.verdict == Verdict::Inconclusive),
             defects: Severity::ALL.map(|s| self.entries(s).len()),
-            new: count(&|j| !j.known),
+            new: count(&|j| j.is_new()),
+            repaired: count(&|j| j.is_repaired()),
             gone: self.gone.len(),
         }
     }
@@ -251,8 +269,10 @@ pub struct Summary {
     pub inconclusive: usize,
     /// Entries of each severity, in the order of [`Severity::ALL`].
     pub defects: [usize; 5],
-    /// Rows that differ from the record.
+    /// Rows with a defect that the record does not have.
     pub new: usize,
+    /// Rows without the defect that the record has.
+    pub repaired: usize,
     /// Entries that are no longer borne out.
     pub gone: usize,
 }
@@ -269,6 +289,7 @@ impl Serialize for Summary {
             map.serialize_entry(severity.name(), &n)?;
         }
         map.serialize_entry("new", &self.new)?;
+        map.serialize_entry("repaired", &self.repaired)?;
         map.serialize_entry("gone", &self.gone)?;
         map.end()
     }
@@ -291,8 +312,8 @@ impl Serialize for Audit<'_> {
         let gone: Vec<_> = self.gone.iter().map(|k| &k.id).collect();
         let mut map = to.serialize_map(None)?;
         map.serialize_entry("schema", &1)?;
-        map.serialize_entry("candle_core", CANDLE)?;
-        map.serialize_entry("candle_nn", CANDLE)?;
+        map.serialize_entry("candle_core", AUDITED)?;
+        map.serialize_entry("candle_nn", AUDITED)?;
         map.serialize_entry("device", &self.device)?;
         map.serialize_entry("summary", &self.summary())?;
         map.serialize_entry("gone", &gone)?;

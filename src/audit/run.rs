@@ -43,7 +43,15 @@ pub struct Row {
     pub note: Option<String>,
 }
 
+/// What a call says that this candle does not have: scripts/audit_candle.py puts it in its place.
+pub const MISSING: &str = "this candle has no such function";
+
 impl Row {
+    /// Whether the call could not be compiled with this candle.
+    pub fn is_missing(&self) -> bool {
+        self.verdict == Verdict::Error && self.note.as_deref() == Some(MISSING)
+    }
+
     /// Takes the numbers out that differ from run to run, and says why they do.
     pub fn hide(&mut self, why: &str) {
         (self.max_rel_err, self.autograd, self.numeric) = (None, None, None);

@@ -6,19 +6,24 @@
 //! a repair in candle turns the audit red as surely as a new defect does.
 
 mod instead;
+mod issue;
 mod pattern;
 mod record;
 mod repairs;
+mod repro;
 
 pub use instead::Instead;
+pub use issue::issue;
 pub use pattern::{Float, Pattern, Place, Several, Value};
 pub use record::{parse, record};
 pub use repairs::REPAIRS;
+pub use repro::{Repro, program};
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::case::is_called;
 use super::run::Row;
 use super::verdict::Verdict;
 
@@ -50,6 +55,8 @@ pub struct Known {
     pub rows: Vec<Pattern>,
     /// Another way that works, run by the audit itself.
     pub instead: Option<Instead>,
+    /// A program that shows it; `None`: there is nothing to show that PyTorch does otherwise.
+    pub repro: Option<Repro>,
 }
 
 impl Known {
@@ -62,6 +69,24 @@ impl Known {
             }
         }
         paths
+    }
+
+    /// The functions' paths of some names: an entry's id stands for its functions.
+    pub fn expand(record: &[Self], names: &[String]) -> Vec<String> {
+        let functions = |name: &String| match record.iter().find(|k| k.id == *name) {
+            Some(known) => known.functions().into_iter().map(String::from).collect(),
+            None => vec![name.clone()],
+        };
+        names.iter().flat_map(functions).collect()
+    }
+
+    /// The entries that a name stands for: its own by its id, or those of a function.
+    pub fn named<'a>(record: &'a [Self], name: &str) -> Vec<&'a Self> {
+        if let Some(known) = record.iter().find(|k| k.id == name) {
+            return vec![known];
+        }
+        let of = |k: &&Self| k.functions().iter().any(|path| is_called(path, name));
+        record.iter().filter(of).collect()
     }
 
     /// "from 258 (bf16), 2050 (f16); below 0.1 (f16)"; empty where the record names no magnitude.
