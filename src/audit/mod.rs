@@ -7,6 +7,7 @@ pub mod card;
 pub mod case;
 pub mod catalog;
 pub mod known;
+pub mod range;
 pub mod report;
 pub mod run;
 mod variants;

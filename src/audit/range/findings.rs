@@ -1,0 +1,161 @@
+//! One line in one type: a finding for each part and side, with where it is wrong.
+
+use candle_core::{DType, Device};
+
+use super::edge::Search;
+use super::format::Format;
+use super::judge::{Off, Part, look};
+use super::line::{Line, Sample};
+use super::measure::SCALES;
+use crate::audit::run::Row;
+
+/// What was found of one part of one function on one side of zero.
+pub struct Finding {
+    /// As the audit has it.
+    pub row: Row,
+    /// The value or one of the gradients.
+    pub part: Part,
+    /// Some of the samples that are wrong, first to last.
+    pub wrong: Vec<(Sample, Off)>,
+}
+
+/// Takes one line through one type.
+pub fn findings(line: &Line, dtype: DType, device: &Device) -> Vec<Finding> {
+    let format = Format::of(dtype);
+    let samples = line.samples(&format);
+    let mut found = Vec::new();
+    for (part, off) in look(line, &samples, &format, device) {
+        let input = match part {
+            Part::Value => 0,
+            Part::Gradient { input, .. } => input,
+        };
+        let own = line.own(input);
+        for negative in [true, false] {
+            let side = |s: &Sample| s[own].is_sign_negative() == negative;
+            let wrong = samples.iter().zip(&off).filter(|(s, _)| side(s));
+            let mut wrong: Vec<(Sample, Off)> =
+                wrong.filter_map(|(s, o)| Some((*s, (*o)?))).collect();
+            wrong.sort_by(|a, b| a.0[own].abs().total_cmp(&b.0[own].abs()));
+            let search = Search {
+                line: *line,
+                format,
+                device,
+                part,
+                own,
+            };
+            let taken = samples.iter().filter(|s| side(s)).count();
+            found.push(finding(&search, input, negative, taken, wrong));
+        }
+    }
+    found
+}
+
+fn finding(
+    search: &Search,
+    input: usize,
+    negative: bool,
+    taken: usize,
+    wrong: Vec<(Sample, Off)>,
+) -> Finding {
+    let case = search.line.case;
+    let mut row = Row {
+        path: case.path,
+        op: case.op(),
+        case: name(search, negative),
+        input: case.args.get(input).map_or("?", |a| a.name),
+        dtype: search.format.dtype.as_str(),
+        probe: "range".into(),
+        verdict: "pass",
+        max_rel_err: None,
+        autograd: None,
+        numeric: None,
+        from: None,
+        to: None,
+        note: None,
+    };
+    if let (Some(&(first, _)), Some(&(last, _))) = (wrong.first(), wrong.last()) {
+        let from = outward(search, first, -1);
+        let to = outward(search, last, 1);
+        let (sample, off) = shown(&wrong, search.own);
+        row.verdict = verdict(search.part, &wrong);
+        (row.from, row.to) = (Some(from), Some(to));
+        (row.autograd, row.numeric) = (Some(off.found), Some(off.expected));
+        row.note = Some(format!(
+            "at {}; {} of {taken} samples",
+            at(search, sample),
+            wrong.len()
+        ));
+    }
+    let every = wrong.len().div_ceil(12).max(1);
+    let wrong = wrong.into_iter().step_by(every).collect();
+    Finding {
+        row,
+        part: search.part,
+        wrong,
+    }
+}
+
+fn at(search: &Search, sample: Sample) -> String {
+    match search.line.case.args.get(1) {
+        Some(second) if search.line.way.is_none() => {
+            let first = search.line.case.args[0].name;
+            format!("{first} {:e}, {} {:e}", sample[0], second.name, sample[1])
+        }
+        _ => format!("{:e}", sample[0]),
+    }
+}
+
+/// "silu, the whole range, negative, upstream 2^10".
+fn name(search: &Search, negative: bool) -> String {
+    let way = search
+        .line
+        .way
+        .map_or(String::new(), |w| format!("{}, ", w.name()));
+    let side = if negative { "negative" } else { "positive" };
+    let part = match search.part {
+        Part::Value => "value".to_string(),
+        Part::Gradient { scale, .. } => {
+            let power = SCALES[scale].log2();
+            if power == 0. {
+                "upstream 1".into()
+            } else {
+                format!("upstream 2^{power}")
+            }
+        }
+    };
+    format!(
+        "{}: the whole range, {way}{side}, {part}",
+        search.line.case.name
+    )
+}
+
+/// Not finite where any sample is so.
+fn verdict(part: Part, wrong: &[(Sample, Off)]) -> &'static str {
+    match part {
+        Part::Value => "forward",
+        Part::Gradient { .. } if wrong.iter().any(|(_, o)| !o.found.is_finite()) => "non_finite",
+        Part::Gradient { .. } => "wrong",
+    }
+}
+
+/// The end of the wrong stretch that is nearer to usual magnitudes.
+fn shown(wrong: &[(Sample, Off)], own: usize) -> (Sample, Off) {
+    let far = |s: &Sample| s[own].abs().log2().abs();
+    let (first, last) = (wrong[0], wrong[wrong.len() - 1]);
+    if far(&first.0) <= far(&last.0) {
+        first
+    } else {
+        last
+    }
+}
+
+/// The magnitude where the fault begins (`step` -1) or ends (1), from its first or last sample.
+fn outward(search: &Search, sample: Sample, step: isize) -> f64 {
+    let grid = search.line.grid(&search.format);
+    let edge = sample[search.own].abs();
+    let place = grid.partition_point(|x| *x < edge);
+    match place.checked_add_signed(step).and_then(|i| grid.get(i)) {
+        Some(&right) => search.edge(right, sample),
+        None => edge,
+    }
+}
