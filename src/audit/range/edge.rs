@@ -3,7 +3,7 @@
 use candle_core::Device;
 
 use super::format::Format;
-use super::judge::{Part, look};
+use super::judge::{Kind, Off, Part, look};
 use super::line::{Line, Sample};
 
 /// What is sought, in which function.
@@ -16,6 +16,8 @@ pub struct Search<'a> {
     pub device: &'a Device,
     /// The value or one of the gradients.
     pub part: Part,
+    /// The kind of fault.
+    pub kind: Kind,
     /// Which of a sample's numbers moves.
     pub own: usize,
 }
@@ -58,6 +60,7 @@ impl Search<'_> {
         let samples: Vec<Sample> = magnitudes.iter().map(moved).collect();
         let seen = look(&self.line, &samples, &self.format, self.device);
         let of_part = seen.into_iter().find(|(part, _)| *part == self.part);
-        of_part.and_then(|(_, off)| off.iter().position(Option::is_some))
+        let ours = |off: &Option<Off>| off.is_some_and(|o| o.kind == self.kind);
+        of_part.and_then(|(_, off)| off.iter().position(ours))
     }
 }

@@ -4,7 +4,7 @@ use candle_core::{DType, Device};
 
 use super::edge::Search;
 use super::format::Format;
-use super::judge::{Off, Part, look};
+use super::judge::{Kind, Off, Part, look};
 use super::line::{Line, Sample};
 use super::measure::SCALES;
 use crate::audit::run::Row;
@@ -32,9 +32,13 @@ pub fn findings(line: &Line, dtype: DType, device: &Device) -> Vec<Finding> {
         let own = line.own(input);
         for negative in [true, false] {
             let side = |s: &Sample| s[own].is_sign_negative() == negative;
-            let wrong = samples.iter().zip(&off).filter(|(s, _)| side(s));
-            let mut wrong: Vec<(Sample, Off)> =
-                wrong.filter_map(|(s, o)| Some((*s, (*o)?))).collect();
+            let all = samples.iter().zip(&off).filter(|(s, _)| side(s));
+            let mut wrong: Vec<(Sample, Off)> = Vec::new();
+            let mut taken = 0;
+            for (sample, off) in all {
+                taken += 1;
+                wrong.extend(off.map(|off| (*sample, off)));
+            }
             wrong.sort_by(|a, b| a.0[own].abs().total_cmp(&b.0[own].abs()));
             let search = Search {
                 line: *line,
@@ -42,12 +46,36 @@ pub fn findings(line: &Line, dtype: DType, device: &Device) -> Vec<Finding> {
                 device,
                 part,
                 own,
+                kind: Kind::Wrong,
             };
-            let taken = samples.iter().filter(|s| side(s)).count();
-            found.push(finding(&search, input, negative, taken, wrong));
+            found.extend(kinds(&search, input, negative, taken, &wrong));
         }
     }
     found
+}
+
+/// A finding for each kind of fault that there is; one that passes where there is none.
+fn kinds(
+    search: &Search,
+    input: usize,
+    negative: bool,
+    taken: usize,
+    wrong: &[(Sample, Off)],
+) -> Vec<Finding> {
+    let one = |kind: Kind| {
+        let of_kind: Vec<_> = wrong
+            .iter()
+            .filter(|(_, o)| o.kind == kind)
+            .copied()
+            .collect();
+        let search = Search { kind, ..*search };
+        finding(&search, input, negative, taken, of_kind)
+    };
+    if wrong.is_empty() {
+        return vec![one(Kind::Wrong)];
+    }
+    let there = |k: &Kind| wrong.iter().any(|(_, o)| o.kind == *k);
+    Kind::ALL.into_iter().filter(there).map(one).collect()
 }
 
 fn finding(
@@ -64,7 +92,7 @@ fn finding(
         case: name(search, negative),
         input: case.args.get(input).map_or("?", |a| a.name),
         dtype: search.format.dtype.as_str(),
-        probe: "range".into(),
+        probe: search.kind.probe().into(),
         verdict: "pass",
         max_rel_err: None,
         autograd: None,
@@ -77,7 +105,7 @@ fn finding(
         let from = outward(search, first, -1);
         let to = outward(search, last, 1);
         let (sample, off) = shown(&wrong, search.own);
-        row.verdict = verdict(search.part, &wrong);
+        row.verdict = verdict(search.part, search.kind);
         (row.from, row.to) = (Some(from), Some(to));
         (row.autograd, row.numeric) = (Some(off.found), Some(off.expected));
         row.note = Some(format!(
@@ -129,12 +157,12 @@ fn name(search: &Search, negative: bool) -> String {
     )
 }
 
-/// Not finite where any sample is so.
-fn verdict(part: Part, wrong: &[(Sample, Off)]) -> &'static str {
-    match part {
-        Part::Value => "forward",
-        Part::Gradient { .. } if wrong.iter().any(|(_, o)| !o.found.is_finite()) => "non_finite",
-        Part::Gradient { .. } => "wrong",
+fn verdict(part: Part, kind: Kind) -> &'static str {
+    match (kind, part) {
+        (Kind::Tail, _) => "imprecise",
+        (_, Part::Value) => "forward",
+        (Kind::Wrong, _) => "wrong",
+        (Kind::NotFinite, _) => "non_finite",
     }
 }
 

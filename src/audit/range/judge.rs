@@ -14,6 +14,33 @@ pub struct Off {
     pub found: f64,
     /// What it should be.
     pub expected: f64,
+    /// In which way.
+    pub kind: Kind,
+}
+
+/// How something is grossly wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// By no more than the type's rounding of what it is computed from: a tail that is lost.
+    Tail,
+    /// By more.
+    Wrong,
+    /// It is infinite or NaN.
+    NotFinite,
+}
+
+impl Kind {
+    /// All, mildest first.
+    pub const ALL: [Self; 3] = [Self::Tail, Self::Wrong, Self::NotFinite];
+
+    /// Its name as a probe of the audit.
+    pub fn probe(self) -> &'static str {
+        match self {
+            Self::Tail => "range, tail",
+            Self::Wrong => "range",
+            Self::NotFinite => "range, not finite",
+        }
+    }
 }
 
 /// What is judged of a sample.
@@ -53,109 +80,131 @@ pub fn look(line: &Line, samples: &[Sample], format: &Format, device: &Device) -
 }
 
 fn judge(line: &Line, measured: &Measured, n: usize, format: &Format) -> Seen {
-    let weights = line.weights();
-    let sampled = |k: usize| Sampled::of(line, measured, k, &weights, format);
-    let truths: Vec<Sampled> = (0..n).map(sampled).collect();
-    let outputs = weights.len();
-    let value = |k: usize| {
-        let found = &measured.value[k * outputs..][..outputs];
-        truths[k].worst(
-            found,
-            &truths[k].exact.value,
-            &truths[k].slack.value,
-            1.,
-            format,
-        )
-    };
-    let mut seen = vec![(Part::Value, (0..n).map(value).collect())];
+    let truths = Truths::of(line, measured, n, format);
+    let all = |found: &[f64], part: Part| (0..n).map(|k| truths.worst(found, part, k)).collect();
+    let mut seen = vec![(Part::Value, all(&measured.value, Part::Value))];
     for (scale, gradients) in measured.gradients.iter().enumerate() {
         for (input, gradient) in gradients.iter().enumerate() {
-            let Some(gradient) = gradient else { continue };
-            let width = line.widths()[input];
-            let one = |k: usize| {
-                let t = &truths[k];
-                let found = &gradient[k * width..][..width];
-                let (exact, slack) = (&t.exact.gradients[input], &t.slack.gradients[input]);
-                t.worst(found, exact, slack, SCALES[scale], format)
-            };
-            seen.push((Part::Gradient { input, scale }, (0..n).map(one).collect()));
+            if let Some(gradient) = gradient {
+                let part = Part::Gradient { input, scale };
+                seen.push((part, all(gradient, part)));
+            }
         }
     }
     seen
 }
 
-/// What is true of a sample, and how far it moves when the inputs move by their last digit.
-struct Sampled {
+/// What is true of samples side by side, and how far it moves when the inputs move by their last
+/// digit.
+struct Truths<'a> {
+    line: &'a Line<'a>,
+    format: &'a Format,
+    inputs: &'a [Vec<f64>],
     exact: Exact,
-    slack: Exact,
-    /// Whether its values exist in the type.
-    representable: bool,
-    /// Whether it is computed from several numbers, with rounding between.
-    together: bool,
+    slack: Option<Exact>,
 }
 
-impl Sampled {
-    fn of(line: &Line, measured: &Measured, k: usize, weights: &[f64], format: &Format) -> Self {
-        let widths = line.widths();
-        let of_sample = |(x, w): (&Vec<f64>, &usize)| x[k * w..][..*w].to_vec();
-        let inputs: Vec<Vec<f64>> = measured.inputs.iter().zip(&widths).map(of_sample).collect();
-        let exact = at(line, &inputs, weights);
-        let together = line.way.is_some();
-        let slack = match together {
-            true => difference(&exact, &at(line, &nudged(&inputs, format), weights)),
-            false => difference(&exact, &exact),
-        };
-        let limit = format.largest * (1. - 2. * format.unit());
-        let representable = exact.value.iter().all(|y| y.abs() <= limit);
+impl<'a> Truths<'a> {
+    fn of(line: &'a Line, measured: &'a Measured, n: usize, format: &'a Format) -> Self {
+        let inputs = &measured.inputs;
+        let exact = line.exact(inputs, n);
+        let moved = || difference(&exact, &line.exact(&nudged(inputs, format), n));
+        let slack = line.way.is_some().then(moved);
         Self {
+            line,
+            format,
+            inputs,
             exact,
             slack,
-            representable,
-            together,
         }
     }
 
-    /// The entry that is furthest off beyond what is allowed.
-    fn worst(
-        &self,
-        found: &[f64],
-        exact: &[f64],
-        slack: &[f64],
-        scale: f64,
-        format: &Format,
-    ) -> Option<Off> {
-        if !self.representable {
+    /// The entry of sample k that is furthest off beyond what is allowed.
+    fn worst(&self, found: &[f64], part: Part, k: usize) -> Option<Off> {
+        let limit = self.format.largest * (1. - 2. * self.format.unit());
+        let outputs = self.line.outputs();
+        let value = &self.exact.value[k * outputs..][..outputs];
+        if value.iter().any(|y| y.abs() > limit) {
             return None;
         }
+        let (exact, slack, width, scale) = match part {
+            Part::Value => (
+                &self.exact.value,
+                self.slack.as_ref().map(|s| &s.value),
+                outputs,
+                1.,
+            ),
+            Part::Gradient { input, scale } => (
+                &self.exact.gradients[input],
+                self.slack.as_ref().map(|s| &s.gradients[input]),
+                self.line.width(input),
+                SCALES[scale],
+            ),
+        };
+        let range = k * width..(k + 1) * width;
+        let allowed = self.allowed(part, k, &exact[range.clone()], scale);
+        let of_entry = |i: usize| {
+            let expected = exact[i] * scale;
+            let slack = slack.map_or(0., |s| s[i]);
+            if expected.abs() > limit {
+                return None;
+            }
+            allowed.judge(found[i], expected, 2. * slack * scale)
+        };
+        let size = |o: &Off| (o.kind, (o.found - o.expected).abs());
+        range.filter_map(of_entry).max_by(|a, b| {
+            let (a, b) = (size(a), size(b));
+            a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
+        })
+    }
+
+    fn allowed(&self, part: Part, k: usize, exact: &[f64], scale: f64) -> Allowed {
+        let (unit, smallest) = (self.format.unit(), self.format.smallest());
         let largest = exact.iter().fold(0f64, |m, x| m.max((x * scale).abs()));
-        let rounding = if self.together {
-            16. * format.unit() * largest
+        let rounding = if self.line.way.is_some() {
+            16. * unit * largest
         } else {
             0.
         };
-        let limit = format.largest * (1. - 2. * format.unit());
-        let entries = found.iter().zip(exact.iter().zip(slack));
-        let beyond = |(&found, (exact, slack)): (&f64, (&f64, &f64))| {
-            let expected = exact * scale;
-            let allowed =
-                0.1 * expected.abs() + 4. * format.smallest() + rounding + 2. * slack * scale;
-            let off = (found - expected).abs();
-            let wrong = expected.abs() <= limit && !(off <= allowed);
-            wrong.then_some((
-                if off.is_nan() { f64::INFINITY } else { off },
-                Off { found, expected },
-            ))
+        let x = self.inputs[0][k * self.line.width(0)..]
+            .first()
+            .map_or(0., |x| x.abs());
+        let size = if part == Part::Value {
+            x.max(1.)
+        } else {
+            scale
         };
-        let worst = entries
-            .filter_map(beyond)
-            .max_by(|a, b| a.0.total_cmp(&b.0));
-        worst.map(|(_, off)| off)
+        Allowed {
+            always: 4. * smallest * scale.max(1.) + rounding,
+            tail: 16. * unit * self.line.natural() * size,
+        }
     }
 }
 
-fn at(line: &Line, inputs: &[Vec<f64>], weights: &[f64]) -> Exact {
-    let inputs: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();
-    line.exact(&inputs, weights)
+/// What may be off beside a tenth of what is expected.
+struct Allowed {
+    always: f64,
+    /// Beyond it, as a lost tail.
+    tail: f64,
+}
+
+impl Allowed {
+    fn judge(&self, found: f64, expected: f64, slack: f64) -> Option<Off> {
+        let off = (found - expected).abs();
+        let kind = match off {
+            _ if !found.is_finite() && !expected.is_nan() => Kind::NotFinite,
+            off if off <= 0.1 * expected.abs() + self.always + slack || expected.is_nan() => {
+                return None;
+            }
+            off if off <= self.tail => Kind::Tail,
+            _ => Kind::Wrong,
+        };
+        Some(Off {
+            found,
+            expected,
+            kind,
+        })
+    }
 }
 
 /// Every number of the first input a last digit up or down in turn.

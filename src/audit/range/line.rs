@@ -52,6 +52,7 @@ impl Line<'_> {
         let short = format.index(format.largest) < 1 << 15 && format.largest < 1e6;
         match self.truth {
             Truth::Curve(_) => magnitudes(format),
+            Truth::Pair(_) if format.largest > 1e300 => format.grid(&[0.4], 48),
             Truth::Pair(_) => format.grid(&[0.4], if short { 1 } else { 6 }),
             Truth::Together(t) if t.side_by_side() => format.grid(&[0.2, 0.7], 1),
             Truth::Together(_) => format.grid(&[0.4], if short { 1 } else { 3 }),
@@ -122,31 +123,67 @@ impl Line<'_> {
         }
     }
 
-    /// The values and gradients of one sample with the outputs' weights; `inputs` is what
-    /// [`Self::inputs`] gives, as slices of the sample.
-    pub fn exact(&self, inputs: &[&[f64]], weights: &[f64]) -> Exact {
+    /// The values and gradients of n samples side by side, with the outputs' weights.
+    pub fn exact(&self, inputs: &[Vec<f64>], n: usize) -> Exact {
+        let numbers = |k: usize, f: &dyn Fn(usize) -> f64| -> Vec<f64> {
+            (0..inputs[k].len().min(n)).map(f).collect()
+        };
         match self.truth {
             Truth::Curve(curve) => Exact {
-                value: vec![(curve.value)(inputs[0][0])],
-                gradients: vec![vec![(curve.slope)(inputs[0][0])]],
+                value: numbers(0, &|i| (curve.value)(inputs[0][i])),
+                gradients: vec![numbers(0, &|i| (curve.slope)(inputs[0][i]))],
             },
             Truth::Pair(pair) => {
-                let (a, b) = (inputs[0][0], inputs[1][0]);
+                let (a, b) = (&inputs[0], &inputs[1]);
+                let slope = |f: &fn(f64, f64) -> f64| numbers(0, &|i| f(a[i], b[i]));
                 Exact {
-                    value: vec![(pair.value)(a, b)],
-                    gradients: pair.slopes.iter().map(|f| vec![f(a, b)]).collect(),
+                    value: slope(&pair.value),
+                    gradients: pair.slopes.iter().map(slope).collect(),
                 }
             }
-            Truth::Together(t) => (t.exact)(inputs, weights),
+            Truth::Together(t) => self.exact_together(&t, inputs, n),
         }
     }
 
-    /// How many numbers of each input belong to a sample.
-    pub fn widths(&self) -> Vec<usize> {
+    fn exact_together(&self, t: &Together, inputs: &[Vec<f64>], n: usize) -> Exact {
+        let weights = self.weights();
+        let mut all = Exact::default();
+        for k in 0..n {
+            let of = |(x, i): (&Vec<f64>, &Input)| x[k * i.base.len()..][..i.base.len()].to_vec();
+            let sample: Vec<Vec<f64>> = inputs.iter().zip(t.inputs).map(of).collect();
+            let slices: Vec<&[f64]> = sample.iter().map(Vec::as_slice).collect();
+            let one = (t.exact)(&slices, &weights);
+            all.gradients.resize(one.gradients.len(), Vec::new());
+            all.value.extend(one.value);
+            for (all, one) in all.gradients.iter_mut().zip(one.gradients) {
+                all.extend(one);
+            }
+        }
+        all
+    }
+
+    /// How many outputs a sample has.
+    pub fn outputs(&self) -> usize {
         match self.truth {
-            Truth::Curve(_) => vec![1],
-            Truth::Pair(_) => vec![1, 1],
-            Truth::Together(t) => t.inputs.iter().map(|i| i.base.len()).collect(),
+            Truth::Together(t) => t.outputs,
+            _ => 1,
+        }
+    }
+
+    /// How many numbers of an input belong to a sample.
+    pub fn width(&self, input: usize) -> usize {
+        match self.truth {
+            Truth::Together(t) => t.inputs[input].base.len(),
+            _ => 1,
+        }
+    }
+
+    /// The size of the terms that a slope is computed from, where they have one; else 0.
+    pub fn natural(&self) -> f64 {
+        match self.truth {
+            Truth::Curve(c) => c.natural,
+            Truth::Pair(_) => 0.,
+            Truth::Together(t) => t.natural,
         }
     }
 

@@ -33,6 +33,8 @@ pub struct Together {
     pub inputs: &'static [Input],
     /// How many outputs a sample has.
     pub outputs: usize,
+    /// The size of the terms that it is computed from, where they have one; else 0.
+    pub natural: f64,
     /// How the first input takes it.
     pub ways: &'static [Way],
 }
@@ -171,12 +173,17 @@ const fn together(
     outputs: usize,
     ways: &'static [Way],
 ) -> Truth {
-    Truth::Together(Together {
-        exact,
-        inputs,
-        outputs,
-        ways,
-    })
+    Truth::Together(Together { exact, inputs, outputs, natural: 0., ways })
+}
+
+/// Computed from terms of the size of 1.
+const fn of_terms(
+    exact: Rows,
+    inputs: &'static [Input],
+    outputs: usize,
+    ways: &'static [Way],
+) -> Truth {
+    Truth::Together(Together { exact, inputs, outputs, natural: 1., ways })
 }
 
 macro_rules! swept {
@@ -306,7 +313,7 @@ pub const SWEPT: &[Swept] = swept![
     "candle_nn::activation::PReLU", "one weight", together(r::prelu, PRELU, 4, TWO_WAYS);
     "candle_nn::loss::nll", "three rows", together(r::nll, CLASSED, 1, TWO_WAYS);
     "candle_nn::loss::cross_entropy", "moderate", together(r::cross_entropy, CLASSED, 1, EVERY_WAY);
-    "candle_nn::loss::binary_cross_entropy_with_logit", "moderate", together(r::bce, LOGITS, 1, TWO_WAYS);
+    "candle_nn::loss::binary_cross_entropy_with_logit", "moderate", of_terms(r::bce, LOGITS, 1, TWO_WAYS);
     "candle_nn::loss::mse", "a matrix", together(r::mse, PAIRED, 1, TWO_WAYS);
     "candle_nn::loss::huber", "delta 1", together(r::huber, PAIRED, 1, TWO_WAYS);
 ];

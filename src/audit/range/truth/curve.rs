@@ -9,10 +9,25 @@ pub struct Curve {
     pub value: fn(f64) -> f64,
     /// Its derivative.
     pub slope: fn(f64) -> f64,
+    /// The size of the terms that the derivative is made of, where they stay below one; else 0.
+    pub natural: f64,
 }
 
 const fn curve(value: fn(f64) -> f64, slope: fn(f64) -> f64) -> Curve {
-    Curve { value, slope }
+    Curve {
+        value,
+        slope,
+        natural: 0.,
+    }
+}
+
+/// A function whose slope is made of terms of the size of 1.
+const fn bounded(value: fn(f64) -> f64, slope: fn(f64) -> f64) -> Curve {
+    Curve {
+        value,
+        slope,
+        natural: 1.,
+    }
 }
 
 /// 1 / (1 + e^-x), to full relative precision in its tail.
@@ -58,20 +73,20 @@ fn pieces(x: f64, bounds: [f64; 2], slopes: [f64; 3]) -> f64 {
 
 pub const EXP: Curve = curve(f64::exp, f64::exp);
 pub const LOG: Curve = curve(f64::ln, |x| if x > 0. { 1. / x } else { f64::NAN });
-pub const SIN: Curve = curve(f64::sin, f64::cos);
-pub const COS: Curve = curve(f64::cos, |x| -x.sin());
-pub const TANH: Curve = curve(f64::tanh, sech2);
+pub const SIN: Curve = bounded(f64::sin, f64::cos);
+pub const COS: Curve = bounded(f64::cos, |x| -x.sin());
+pub const TANH: Curve = bounded(f64::tanh, sech2);
 pub const NEG: Curve = curve(|x| -x, |_| -1.);
 pub const SAME: Curve = curve(|x| x, |_| 1.);
 pub const ABS: Curve = curve(f64::abs, |x| pieces(x, [0., 0.], [-1., 1., 1.]));
 pub const RECIP: Curve = curve(|x| 1. / x, |x| -(1. / x) / x);
 pub const SQR: Curve = curve(|x| x * x, |x| 2. * x);
 pub const SQRT: Curve = curve(f64::sqrt, |x| 0.5 / x.sqrt());
-pub const ERF: Curve = curve(libm::erf, |x| 2. / PI.sqrt() * (-x * x).exp());
-pub const SIGMOID: Curve = curve(sigmoid, |x| sigmoid(x) * sigmoid(-x));
+pub const ERF: Curve = bounded(libm::erf, |x| 2. / PI.sqrt() * (-x * x).exp());
+pub const SIGMOID: Curve = bounded(sigmoid, |x| sigmoid(x) * sigmoid(-x));
 pub const STEP: Curve = curve(|x| x, |_| 0.);
 
-pub const SILU: Curve = curve(
+pub const SILU: Curve = bounded(
     |x| product(sigmoid(x), x),
     |x| sigmoid(x) * (1. + product(sigmoid(-x), x)),
 );
@@ -85,7 +100,7 @@ fn inner(x: f64) -> (f64, f64) {
     )
 }
 
-pub const GELU: Curve = curve(
+pub const GELU: Curve = bounded(
     |x| product(sigmoid(2. * inner(x).0), x),
     |x| {
         let (u, du) = inner(x);
@@ -93,9 +108,9 @@ pub const GELU: Curve = curve(
     },
 );
 
-pub const GELU_ERF: Curve = curve(|x| product(phi(x), x), |x| phi(x) + product(density(x), x));
+pub const GELU_ERF: Curve = bounded(|x| product(phi(x), x), |x| phi(x) + product(density(x), x));
 
-pub const MISH: Curve = curve(
+pub const MISH: Curve = bounded(
     |x| x * softplus(x).tanh(),
     |x| {
         let s = softplus(x);
@@ -118,13 +133,13 @@ pub const HARD_SWISH: Curve = curve(
     |x| product(((x + 3.) / 6.).clamp(0., 1.), x),
     |x| pieces(x, [-3., 3.], [0., x / 3. + 0.5, 1.]),
 );
-pub const ELU: Curve = curve(|x| if x > 0. { x } else { x.exp_m1() }, |x| x.min(0.).exp());
-pub const HALF_ELU: Curve = curve(
+pub const ELU: Curve = bounded(|x| if x > 0. { x } else { x.exp_m1() }, |x| x.min(0.).exp());
+pub const HALF_ELU: Curve = bounded(
     |x| if x > 0. { x } else { 0.5 * x.exp_m1() },
     |x| pieces(x, [0., 0.], [0.5 * x.exp(), 1., 1.]),
 );
 /// With candle's order of the parameters: alpha 1.625, gamma 1.0625.
-pub const SELU: Curve = curve(
+pub const SELU: Curve = bounded(
     |x| 1.0625 * if x > 0. { x } else { 1.625 * x.exp_m1() },
     |x| pieces(x, [0., 0.], [1.0625 * 1.625 * x.exp(), 1.0625, 1.0625]),
 );
