@@ -14,6 +14,8 @@ pub struct Off {
     pub found: f64,
     /// What it should be.
     pub expected: f64,
+    /// Which of the sample's numbers it is.
+    pub at: usize,
     /// In which way.
     pub kind: Kind,
 }
@@ -124,7 +126,7 @@ impl<'a> Truths<'a> {
         let limit = self.format.largest * (1. - 2. * self.format.unit());
         let outputs = self.line.outputs();
         let value = &self.exact.value[k * outputs..][..outputs];
-        if value.iter().any(|y| y.abs() > limit) {
+        if value.iter().any(|y| y.abs() > limit) || !self.finite(k) {
             return None;
         }
         let (exact, slack, width, scale) = match part {
@@ -149,13 +151,26 @@ impl<'a> Truths<'a> {
             if expected.abs() > limit {
                 return None;
             }
-            allowed.judge(found[i], expected, 2. * slack * scale)
+            let off = allowed.judge(found[i], expected, 2. * slack * scale);
+            off.map(|off| Off {
+                at: i - k * width,
+                ..off
+            })
         };
         let size = |o: &Off| (o.kind, (o.found - o.expected).abs());
         range.filter_map(of_entry).max_by(|a, b| {
             let (a, b) = (size(a), size(b));
             a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
         })
+    }
+
+    /// Whether the inputs of sample k are; a multiple of the largest value is not.
+    fn finite(&self, k: usize) -> bool {
+        let of = |(i, x): (usize, &Vec<f64>)| {
+            let width = self.line.width(i);
+            x[k * width..][..width].iter().all(|x| x.is_finite())
+        };
+        self.inputs.iter().enumerate().all(of)
     }
 
     fn allowed(&self, part: Part, k: usize, exact: &[f64], scale: f64) -> Allowed {
@@ -202,6 +217,7 @@ impl Allowed {
         Some(Off {
             found,
             expected,
+            at: 0,
             kind,
         })
     }

@@ -23,6 +23,9 @@ pub struct Line<'a> {
 /// What the outputs are multiplied with before they are summed, but for the upstream scale.
 const WEIGHTS: [f64; 4] = [1., -0.5, 0.75, -0.25];
 
+/// Numbers that functions of two are called with.
+const USUAL: [f64; 6] = [0.5, 1., 2., 3., 10., 100.];
+
 impl Line<'_> {
     /// The samples, of both signs.
     pub fn samples(&self, format: &Format) -> Vec<Sample> {
@@ -49,11 +52,22 @@ impl Line<'_> {
 
     /// The magnitudes that samples are made of, in rising order.
     pub fn grid(&self, format: &Format) -> Vec<f64> {
-        let short = format.index(format.largest) < 1 << 15 && format.largest < 1e6;
+        let (short, wide) = (format.largest < 1e6, format.largest > 1e300);
         match self.truth {
             Truth::Curve(_) => magnitudes(format),
-            Truth::Pair(_) if format.largest > 1e300 => format.grid(&[0.4], 48),
-            Truth::Pair(_) => format.grid(&[0.4], if short { 1 } else { 6 }),
+            Truth::Pair(_) => {
+                let every = if short {
+                    1
+                } else if wide {
+                    48
+                } else {
+                    6
+                };
+                let mut values = format.grid(&[0.4], every);
+                values.extend(USUAL);
+                values.sort_by(f64::total_cmp);
+                values
+            }
             Truth::Together(t) if t.side_by_side() => format.grid(&[0.2, 0.7], 1),
             Truth::Together(_) => format.grid(&[0.4], if short { 1 } else { 3 }),
         }

@@ -173,7 +173,13 @@ const fn together(
     outputs: usize,
     ways: &'static [Way],
 ) -> Truth {
-    Truth::Together(Together { exact, inputs, outputs, natural: 0., ways })
+    Truth::Together(Together {
+        exact,
+        inputs,
+        outputs,
+        natural: 0.,
+        ways,
+    })
 }
 
 /// Computed from terms of the size of 1.
@@ -183,7 +189,13 @@ const fn of_terms(
     outputs: usize,
     ways: &'static [Way],
 ) -> Truth {
-    Truth::Together(Together { exact, inputs, outputs, natural: 1., ways })
+    Truth::Together(Together {
+        exact,
+        inputs,
+        outputs,
+        natural: 1.,
+        ways,
+    })
 }
 
 macro_rules! swept {

@@ -100,13 +100,15 @@ fn inner(x: f64) -> (f64, f64) {
     )
 }
 
-pub const GELU: Curve = bounded(
-    |x| product(sigmoid(2. * inner(x).0), x),
-    |x| {
+/// Its derivative holds x³ beside 1 - tanh².
+pub const GELU: Curve = Curve {
+    natural: 8.,
+    value: |x| product(sigmoid(2. * inner(x).0), x),
+    slope: |x| {
         let (u, du) = inner(x);
         sigmoid(2. * u) + product(product(0.5 * sech2(u), x), du)
     },
-);
+};
 
 pub const GELU_ERF: Curve = bounded(|x| product(phi(x), x), |x| phi(x) + product(density(x), x));
 
@@ -129,7 +131,7 @@ pub const HARD_SIGMOID: Curve = curve(
     |x| ((x + 3.) / 6.).clamp(0., 1.),
     |x| pieces(x, [-3., 3.], [0., 1. / 6., 0.]),
 );
-pub const HARD_SWISH: Curve = curve(
+pub const HARD_SWISH: Curve = bounded(
     |x| product(((x + 3.) / 6.).clamp(0., 1.), x),
     |x| pieces(x, [-3., 3.], [0., x / 3. + 0.5, 1.]),
 );
@@ -149,7 +151,7 @@ pub const CLAMP: Curve = curve(
 );
 pub const AT_LEAST: Curve = curve(|x| x.max(0.5), |x| pieces(x, [0.5, 0.5], [0., 1., 1.]));
 pub const AT_MOST: Curve = curve(|x| x.min(0.5), |x| pieces(x, [0.5, 0.5], [1., 0., 0.]));
-pub const AFFINE: Curve = curve(|x| 2.5 * x - 1., |_| 2.5);
+pub const AFFINE: Curve = bounded(|x| 2.5 * x - 1., |_| 2.5);
 pub const PLUS: Curve = curve(|x| x + 2.5, |_| 1.);
 pub const MINUS: Curve = curve(|x| x - 2.5, |_| 1.);
 pub const FROM: Curve = curve(|x| 2.5 - x, |_| -1.);

@@ -106,25 +106,28 @@ pub fn cumsum(a: &[&[f64]], v: &[f64]) -> Exact {
     of_one(n.clone().map(upto).collect(), n.map(from).collect())
 }
 
-/// log Σ exp, and each element's share.
-fn shares(x: &[f64]) -> (f64, Vec<f64>) {
+/// The largest, log Σ exp beyond it, and each element's share.
+fn shares(x: &[f64]) -> (f64, f64, Vec<f64>) {
     let largest = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let powers: Vec<f64> = x.iter().map(|x| (x - largest).exp()).collect();
     let total: f64 = powers.iter().sum();
-    // The others apart, so that a single large one leaves their sum's digits.
-    let rest = (powers.iter().map(|p| if *p == 1. { 0. } else { *p })).sum::<f64>();
-    let ones = powers.iter().filter(|p| **p == 1.).count() as f64;
-    let log = largest + if ones == 1. { rest.ln_1p() } else { total.ln() };
-    (log, powers.iter().map(|p| p / total).collect())
+    // The largest apart, so that the sum of the others keeps its digits.
+    let place = x.iter().position(|x| *x == largest).unwrap_or(0);
+    let others = powers.iter().enumerate().filter(|(i, _)| *i != place);
+    let beyond = others.map(|(_, p)| p).sum::<f64>().ln_1p();
+    (largest, beyond, powers.iter().map(|p| p / total).collect())
 }
 
 pub fn log_sum_exp(a: &[&[f64]], v: &[f64]) -> Exact {
-    let (log, shares) = shares(a[0]);
-    of_one(vec![log], shares.iter().map(|p| v[0] * p).collect())
+    let (largest, beyond, shares) = shares(a[0]);
+    of_one(
+        vec![largest + beyond],
+        shares.iter().map(|p| v[0] * p).collect(),
+    )
 }
 
 pub fn softmax(a: &[&[f64]], v: &[f64]) -> Exact {
-    let (_, p) = shares(a[0]);
+    let (_, _, p) = shares(a[0]);
     // p_i Σ_j p_j (v_i - v_j), which is p_i (v_i - p·v) without its cancellation.
     let slope = |i: usize| p[i] * p.iter().zip(v).map(|(p, w)| p * (v[i] - w)).sum::<f64>();
     let gradient = (0..p.len()).map(slope).collect();
@@ -132,9 +135,9 @@ pub fn softmax(a: &[&[f64]], v: &[f64]) -> Exact {
 }
 
 pub fn log_softmax(a: &[&[f64]], v: &[f64]) -> Exact {
-    let (log, p) = shares(a[0]);
+    let (largest, beyond, p) = shares(a[0]);
     let all: f64 = v.iter().sum();
-    let value = a[0].iter().map(|x| x - log).collect();
+    let value = a[0].iter().map(|x| (x - largest) - beyond).collect();
     of_one(value, p.iter().zip(v).map(|(p, v)| v - p * all).collect())
 }
 
@@ -253,7 +256,7 @@ pub fn nll(a: &[&[f64]], v: &[f64]) -> Exact {
 
 /// The same, given logits.
 pub fn cross_entropy(a: &[&[f64]], v: &[f64]) -> Exact {
-    let (log, p) = shares(a[0]);
+    let (largest, beyond, p) = shares(a[0]);
     // 1 - p as the sum of the others, which keeps its digits.
     let others: f64 = p
         .iter()
@@ -262,7 +265,7 @@ pub fn cross_entropy(a: &[&[f64]], v: &[f64]) -> Exact {
         .sum();
     let slope = |(i, p): (usize, &f64)| v[0] * if i == CLASS { -others } else { *p };
     of_one(
-        vec![log - a[0][CLASS]],
+        vec![(largest - a[0][CLASS]) + beyond],
         p.iter().enumerate().map(slope).collect(),
     )
 }
