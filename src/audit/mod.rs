@@ -11,5 +11,6 @@ pub mod range;
 pub mod report;
 pub mod run;
 mod variants;
+pub mod verdict;
 
 pub use report::{Audit, Selection, audit};

@@ -229,11 +229,15 @@ fn powers() -> Vec<Case> {
     };
     // The exponent is a constant: with respect to it the power of a negative base has no derivative.
     let squared = |path, name: &str, f: Binary| {
-        Case::new(path, format!("{name}, exponent 2"))
-            .run(move |a| f(&a[0], &a[0].ones_like()?.affine(2., 0.)?))
-            .twin("sqr", |a| a[0].sqr())
-            .torch("torch.pow(self, torch.full_like(self, 2.))")
-            .plain()
+        Case::grid(
+            path,
+            "{call}, exponent {exponent}",
+            &[("call", &name), ("exponent", &2)],
+        )
+        .run(move |a| f(&a[0], &a[0].ones_like()?.affine(2., 0.)?))
+        .twin("sqr", |a| a[0].sqr())
+        .torch("torch.pow(self, torch.full_like(self, 2.))")
+        .plain()
     };
     let (pow, broadcast) = (
         "candle_core::Tensor::pow",

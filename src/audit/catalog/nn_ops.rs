@@ -60,6 +60,9 @@ const VARIANTS: [(&str, Activation, &str); 15] = [
     ),
 ];
 
+/// The label of a variant's case.
+const VARIANT: &str = "{variant}, {values}";
+
 /// Where these have no derivative.
 const KINKS: [(&str, Unary, f64, &str); 3] = [
     (ACTIVATIONS[1].0, ACTIVATIONS[1].1, -3., ACTIVATIONS[1].2),
@@ -115,7 +118,7 @@ fn variants() -> Vec<Case> {
     let mut cases = Vec::new();
     for (name, activation, torch) in VARIANTS {
         let of = |what: &str| {
-            Case::new(path, format!("{name}, {what}"))
+            Case::grid(path, VARIANT, &[("variant", &name), ("values", &what)])
                 .run(move |a| activation.forward(&a[0]))
                 .torch(torch)
         };
@@ -125,11 +128,15 @@ fn variants() -> Vec<Case> {
     for (i, x) in KINKS_OF_VARIANTS {
         let (name, activation, torch) = VARIANTS[i];
         cases.push(
-            Case::new(path, format!("{name}, at {x}"))
-                .arg("xs", at(&[x]))
-                .run(move |a| activation.forward(&a[0]))
-                .torch(torch)
-                .kink(),
+            Case::grid(
+                path,
+                VARIANT,
+                &[("variant", &name), ("values", &format!("at {x}"))],
+            )
+            .arg("xs", at(&[x]))
+            .run(move |a| activation.forward(&a[0]))
+            .torch(torch)
+            .kink(),
         );
     }
     cases
@@ -188,8 +195,9 @@ fn softmaxes() -> Vec<Case> {
     let far = || at_dims(&[2, 3], &[-100., 0., 100., 60., 59., 30.]);
     let mut cases = Vec::new();
     for dim in 0..3 {
-        let softmax = Case::new("candle_nn::ops::softmax", format!("dim {dim} of 3"));
-        let log_softmax = Case::new("candle_nn::ops::log_softmax", format!("dim {dim} of 3"));
+        let of = |path| Case::grid(path, "dim {dim} of 3", &[("dim", &dim)]);
+        let softmax = of("candle_nn::ops::softmax");
+        let log_softmax = of("candle_nn::ops::log_softmax");
         cases.push(
             softmax
                 .arg("xs", v(&[2, 3, 2]))

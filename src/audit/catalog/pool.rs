@@ -60,10 +60,18 @@ fn pools() -> Vec<Case> {
                 continue;
             }
             cases.push(
-                Case::new(path, format!("kernel {k:?}, stride {s:?}, {h}x{w}"))
-                    .arg("self", v(&[2, 1, h, w]))
-                    .run(move |a| f(&a[0], k, s))
-                    .torch(format!("{torch}(self, {k:?}, {s:?})")),
+                Case::grid(
+                    path,
+                    "kernel {kernel}, stride {stride}, {size}",
+                    &[
+                        ("kernel", &format!("{k:?}")),
+                        ("stride", &format!("{s:?}")),
+                        ("size", &format!("{h}x{w}")),
+                    ],
+                )
+                .arg("self", v(&[2, 1, h, w]))
+                .run(move |a| f(&a[0], k, s))
+                .torch(format!("{torch}(self, {k:?}, {s:?})")),
             );
         }
     }
@@ -95,7 +103,7 @@ fn nearest() -> Vec<Case> {
     for (path, f) in one {
         for (from, to) in [(3, 6), (3, 9), (3, 3), (4, 6), (4, 2)] {
             cases.push(
-                Case::new(path, format!("{from} to {to}"))
+                Case::grid(path, "{from} to {to}", &[("from", &from), ("to", &to)])
                     .arg("self", v(&[2, 2, from]))
                     .run(move |a| f(&a[0], to, 0))
                     .torch(format!("F.interpolate(self, size={to})")),
@@ -113,10 +121,14 @@ fn nearest() -> Vec<Case> {
     for (path, f) in two {
         for (h, w) in [(4, 6), (2, 3), (6, 9), (4, 3), (3, 4), (1, 2)] {
             cases.push(
-                Case::new(path, format!("2x3 to {h}x{w}"))
-                    .arg("self", v(&[1, 2, 2, 3]))
-                    .run(move |a| f(&a[0], h, w))
-                    .torch(format!("F.interpolate(self, size=({h}, {w}))")),
+                Case::grid(
+                    path,
+                    "{from} to {to}",
+                    &[("from", &"2x3"), ("to", &format!("{h}x{w}"))],
+                )
+                .arg("self", v(&[1, 2, 2, 3]))
+                .run(move |a| f(&a[0], h, w))
+                .torch(format!("F.interpolate(self, size=({h}, {w}))")),
             );
         }
     }
@@ -128,9 +140,10 @@ fn bilinear() -> Vec<Case> {
     for corners in [true, false] {
         let python = if corners { "True" } else { "False" };
         cases.push(
-            Case::new(
+            Case::grid(
                 "candle_core::Tensor::upsample_bilinear2d",
-                format!("corners {corners}"),
+                "corners {corners}",
+                &[("corners", &corners)],
             )
             .arg("self", v(&[1, 2, 2, 3]))
             .run(move |a| a[0].upsample_bilinear2d(4, 5, corners))
@@ -140,13 +153,17 @@ fn bilinear() -> Vec<Case> {
         );
         let path = "candle_core::Tensor::upsample_bilinear2d_with_scale";
         cases.push(
-            Case::new(path, format!("2 and 1.5, corners {corners}"))
-                .arg("self", v(&[1, 2, 2, 3]))
-                .run(move |a| a[0].upsample_bilinear2d_with_scale(2., 1.5, corners))
-                .torch(format!(
-                    "F.interpolate(self, scale_factor=(2., 1.5), mode='bilinear', \
+            Case::grid(
+                path,
+                "{scale}, corners {corners}",
+                &[("scale", &"2 and 1.5"), ("corners", &corners)],
+            )
+            .arg("self", v(&[1, 2, 2, 3]))
+            .run(move |a| a[0].upsample_bilinear2d_with_scale(2., 1.5, corners))
+            .torch(format!(
+                "F.interpolate(self, scale_factor=(2., 1.5), mode='bilinear', \
                      align_corners={python})"
-                )),
+            )),
         );
     }
     cases.push(

@@ -146,7 +146,7 @@ pub fn cases() -> Vec<Case> {
     for (path, f, torch) in ALONG_ONE {
         for dim in 0..3 {
             cases.push(
-                Case::new(path, format!("dim {dim} of 3"))
+                Case::grid(path, "dim {dim} of 3", &[("dim", &dim)])
                     .arg("self", v(&[2, 3, 4]))
                     .run(move |a| f(&a[0], dim))
                     .torch(torch.replace("DIM", &dim.to_string())),
@@ -162,7 +162,7 @@ pub fn cases() -> Vec<Case> {
     for (path, f, torch) in ALONG_SEVERAL {
         for dims in [vec![0, 1], vec![2, 0], vec![0, 1, 2]] {
             cases.push(
-                Case::new(path, format!("dims {dims:?}"))
+                Case::grid(path, "dims {dims}", &[("dims", &format!("{dims:?}"))])
                     .arg("self", v(&[2, 3, 2]))
                     .torch(torch.replace("DIM", &format!("{dims:?}")))
                     .run(move |a| f(&a[0], dims.clone())),

@@ -1,6 +1,7 @@
 //! Views, copies, joins and pieces: every element goes somewhere, or nowhere.
 
 use candle_core::{D, DType, IndexOp, Result, Tensor};
+use std::fmt::Display;
 
 use crate::audit::case::{Case, Values, ids, u, v, w};
 
@@ -341,8 +342,15 @@ pub fn cases() -> Vec<Case> {
     cases.extend(joins());
     cases.extend(indexing());
     cases.extend(UNFOLDS.iter().map(|&(dim, size, step, dims)| {
-        let name = format!("dim {dim} of {dims:?}, size {size}, step {step}");
-        Case::new("candle_core::Tensor::unfold", name)
+        let shape = format!("{dims:?}");
+        let at: [(_, &dyn Display); 4] = [
+            ("dim", &dim),
+            ("shape", &shape),
+            ("size", &size),
+            ("step", &step),
+        ];
+        let label = "dim {dim} of {shape}, size {size}, step {step}";
+        Case::grid("candle_core::Tensor::unfold", label, &at)
             .arg("self", v(dims))
             .run(move |a| a[0].unfold(dim, size, step))
             .torch(format!("self.unfold({dim}, {size}, {step})"))
@@ -413,9 +421,10 @@ fn pieces() -> Vec<Case> {
     let mut cases = Vec::new();
     for (chunks, dim, piece) in [(2, 0, 0), (2, 1, 1), (3, 1, 2), (7, 1, 3)] {
         cases.push(
-            Case::new(
+            Case::grid(
                 "candle_core::Tensor::chunk",
-                format!("{chunks} along {dim}, piece {piece}"),
+                "{chunks} along {dim}, piece {piece}",
+                &[("chunks", &chunks), ("dim", &dim), ("piece", &piece)],
             )
             .arg("self", v(&[4, 5]))
             .run(move |a| piece_of(a[0].chunk(chunks, dim)?, piece))
@@ -428,9 +437,10 @@ fn pieces() -> Vec<Case> {
         let indexing = if xy { "xy" } else { "ij" };
         for piece in 0..2 {
             cases.push(
-                Case::new(
+                Case::grid(
                     "candle_core::Tensor::meshgrid",
-                    format!("{indexing}, grid {piece}"),
+                    "{indexing}, grid {piece}",
+                    &[("indexing", &indexing), ("piece", &piece)],
                 )
                 .arg("first", v(&[3]))
                 .arg("second", w(&[2]))
@@ -457,7 +467,12 @@ fn joins() -> Vec<Case> {
         let mut second = vec![2, 2, 2];
         second[dim] = 3;
         let of = |path, name: &str| {
-            Case::new(path, format!("dim {dim}, {name}")).arg("first", v(&[2, 2, 2]))
+            Case::grid(
+                path,
+                "dim {dim}, {tensors}",
+                &[("dim", &dim), ("tensors", &name)],
+            )
+            .arg("first", v(&[2, 2, 2]))
         };
         cases.push(
             of("candle_core::Tensor::cat", "two")

@@ -1,6 +1,7 @@
 //! Functions of one tensor, element by element.
 
 use candle_core::{Result, Tensor};
+use std::fmt::Display;
 
 use crate::audit::case::{Case, at, pos, v, wide};
 
@@ -134,30 +135,40 @@ fn with_a_number() -> Vec<Case> {
     let mut cases = Vec::new();
     for (mul, add) in [(2.5, -1.), (0., 1.), (-1., 0.)] {
         cases.push(
-            Case::new("candle_core::Tensor::affine", format!("{mul} x + {add}"))
-                .arg("self", v(&[2, 3]))
-                .run(move |a| a[0].affine(mul, add))
-                .torch(format!("self * {mul} + {add}")),
+            Case::grid(
+                "candle_core::Tensor::affine",
+                "{mul} x + {add}",
+                &[("mul", &mul), ("add", &add)],
+            )
+            .arg("self", v(&[2, 3]))
+            .run(move |a| a[0].affine(mul, add))
+            .torch(format!("self * {mul} + {add}")),
         );
     }
     for e in [-1.5, 0., 0.5, 1., 2., 3.] {
-        cases.push(power(format!("exponent {e}"), e).arg("self", pos(&[2, 3])));
+        cases.push(power("exponent {exponent}", "positive", e).arg("self", pos(&[2, 3])));
     }
     for e in [2., 3.] {
-        cases.push(power(format!("exponent {e}, negative base"), e).arg("self", v(&[2, 3])));
+        cases.push(
+            power("exponent {exponent}, negative base", "negative", e).arg("self", v(&[2, 3])),
+        );
     }
     for e in [0., 1., 2.] {
         cases.push(
-            power(format!("exponent {e} at 0"), e)
+            power("exponent {exponent} at 0", "0", e)
                 .arg("self", at(&[0.]))
                 .plain(),
         );
     }
     for alpha in [1., 0.5] {
         let of = |name: &str| {
-            Case::new("candle_core::Tensor::elu", format!("alpha {alpha}, {name}"))
-                .run(move |a| a[0].elu(alpha))
-                .torch(format!("F.elu(self, {alpha})"))
+            Case::grid(
+                "candle_core::Tensor::elu",
+                "alpha {alpha}, {values}",
+                &[("alpha", &alpha), ("values", &name)],
+            )
+            .run(move |a| a[0].elu(alpha))
+            .torch(format!("F.elu(self, {alpha})"))
         };
         cases.push(of("moderate").arg("self", v(&[3, 4])));
         cases.push(of("-100 to 100").arg("self", wide()));
@@ -170,9 +181,10 @@ fn with_a_number() -> Vec<Case> {
     }
     for decimals in [1, -1] {
         cases.push(
-            Case::new(
+            Case::grid(
                 "candle_core::Tensor::round_to",
-                format!("{decimals} decimals"),
+                "{decimals} decimals",
+                &[("decimals", &decimals)],
             )
             .arg("self", v(&[2, 3]))
             .run(move |a| a[0].round_to(decimals))
@@ -184,8 +196,9 @@ fn with_a_number() -> Vec<Case> {
     cases
 }
 
-fn power(name: String, e: f64) -> Case {
-    Case::new("candle_core::Tensor::powf", name)
+fn power(label: &str, base: &str, e: f64) -> Case {
+    let at: [(_, &dyn Display); 2] = [("exponent", &e), ("base", &base)];
+    Case::grid("candle_core::Tensor::powf", label, &at)
         .run(move |a| a[0].powf(e))
         .torch(format!("torch.pow(self, {e})"))
 }
