@@ -7,7 +7,12 @@ use super::format::Format;
 use super::judge::{Kind, Off, Part, look};
 use super::line::{Line, Sample};
 use super::measure::SCALES;
+use crate::audit::case::Coordinates;
 use crate::audit::run::Row;
+use crate::audit::verdict::Verdict;
+
+/// How many of a finding's samples it keeps.
+const SHOWN: usize = 8;
 
 /// What was found of one part of one function on one side of zero.
 pub struct Finding {
@@ -86,14 +91,16 @@ fn finding(
     wrong: Vec<(Sample, Off)>,
 ) -> Finding {
     let case = search.line.case;
+    let at_place = coordinates(search, negative);
     let mut row = Row {
         path: case.path,
         op: case.op(),
-        case: name(search, negative),
+        case: name(search, &at_place),
+        at: at_place,
         input: case.args.get(input).map_or("?", |a| a.name),
         dtype: search.format.dtype.as_str(),
         probe: search.kind.probe().into(),
-        verdict: "pass",
+        verdict: Verdict::Pass,
         max_rel_err: None,
         autograd: None,
         numeric: None,
@@ -114,7 +121,7 @@ fn finding(
             wrong.len()
         ));
     }
-    let every = wrong.len().div_ceil(12).max(1);
+    let every = wrong.len().div_ceil(SHOWN).max(1);
     let wrong = wrong.into_iter().step_by(every).collect();
     Finding {
         row,
@@ -133,36 +140,53 @@ fn at(search: &Search, sample: Sample) -> String {
     }
 }
 
-/// "silu, the whole range, negative, upstream 2^10".
-fn name(search: &Search, negative: bool) -> String {
-    let way = search
-        .line
-        .way
-        .map_or(String::new(), |w| format!("{}, ", w.name()));
-    let side = if negative { "negative" } else { "positive" };
+/// Where in the sweep a finding lies, as the record names it: the call, the way the range is taken,
+/// the side of zero, and the upstream gradient, or `value`.
+fn coordinates(search: &Search, negative: bool) -> Coordinates {
     let part = match search.part {
-        Part::Value => "value".to_string(),
-        Part::Gradient { scale, .. } => {
-            let power = SCALES[scale].log2();
-            if power == 0. {
-                "upstream 1".into()
-            } else {
-                format!("upstream 2^{power}")
-            }
-        }
+        Part::Value => "value".into(),
+        Part::Gradient { scale, .. } => match SCALES[scale].log2() {
+            0. => "1".into(),
+            power => format!("2^{power}"),
+        },
     };
-    format!(
-        "{}: the whole range, {way}{side}, {part}",
-        search.line.case.name
-    )
+    let side = if negative { "negative" } else { "positive" };
+    let way = search.line.way.map(|w| ("way", w.name().to_string()));
+    let rest = [("side", side.to_string()), ("upstream", part)];
+    search
+        .line
+        .case
+        .at
+        .iter()
+        .cloned()
+        .chain(way)
+        .chain(rest)
+        .collect()
 }
 
-fn verdict(part: Part, kind: Kind) -> &'static str {
+/// "moderate, the whole range, all elements, negative, upstream 2^10".
+fn name(search: &Search, at: &Coordinates) -> String {
+    let of = |name: &str| at.iter().find(|(n, _)| *n == name).map(|(_, v)| v.as_str());
+    let upstream = match of("upstream") {
+        Some("value") | None => "its value".to_string(),
+        Some(power) => format!("upstream {power}"),
+    };
+    let words = [
+        Some("the whole range"),
+        of("way"),
+        of("side"),
+        Some(&upstream),
+    ];
+    let words: Vec<&str> = words.into_iter().flatten().collect();
+    format!("{}, {}", search.line.case.name, words.join(", "))
+}
+
+fn verdict(part: Part, kind: Kind) -> Verdict {
     match (kind, part) {
-        (Kind::Tail, _) => "imprecise",
-        (_, Part::Value) => "forward",
-        (Kind::Wrong, _) => "wrong",
-        (Kind::NotFinite, _) => "non_finite",
+        (Kind::Tail, _) => Verdict::Imprecise,
+        (_, Part::Value) => Verdict::Forward,
+        (Kind::Wrong, _) => Verdict::Wrong,
+        (Kind::NotFinite, _) => Verdict::NonFinite,
     }
 }
 
