@@ -8,6 +8,8 @@ mod sources;
 use candle_sine::audit::catalog::{self, EXEMPT};
 use candle_sine::audit::known::{Place, REPAIRS, record};
 use candle_sine::audit::report::CANDLE;
+use proc_macro2::{TokenStream, TokenTree};
+use quote::ToTokens;
 use std::collections::BTreeSet;
 
 fn exempts(pattern: &str, path: &str) -> bool {
@@ -52,6 +54,62 @@ fn the_catalogue_and_the_exemptions_name_functions_that_exist() {
         );
         assert!(!reason.is_empty());
     }
+}
+
+/// A path that is written out stands in a function of the catalogue that calls what it names: paths and
+/// calls of the tables are made of one name anyway.
+#[test]
+fn the_catalogue_calls_what_it_names() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/audit/catalog");
+    let (mut seen, mut wrong) = (0, vec![]);
+    for file in std::fs::read_dir(folder).expect("the catalogue") {
+        let file = file.expect("a file").path();
+        if file.ends_with("exempt.rs") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&file).expect("a source file");
+        for item in syn::parse_file(&text).expect("Rust").items {
+            let (mut paths, mut words) = (vec![], BTreeSet::new());
+            collect(item.to_token_stream(), &mut paths, &mut words);
+            seen += paths.len();
+            paths.retain(|path| !calls(path, &words));
+            wrong.extend(paths);
+        }
+    }
+    assert!(seen > 100, "only {seen} paths");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// The strings that are paths of candle, and the identifiers.
+fn collect(tokens: TokenStream, paths: &mut Vec<String>, words: &mut BTreeSet<String>) {
+    for token in tokens {
+        match token {
+            TokenTree::Group(group) => collect(group.stream(), paths, words),
+            TokenTree::Ident(word) => drop(words.insert(word.to_string())),
+            TokenTree::Literal(literal) => {
+                let text = literal.to_string().trim_matches('"').to_string();
+                if text.starts_with("candle_") && text.contains("::") && !text.ends_with("::") {
+                    paths.push(text);
+                }
+            }
+            TokenTree::Punct(_) => {}
+        }
+    }
+}
+
+/// Made by a function, or in a table, of another name.
+const MADE_BY: [(&str, &str); 4] = [
+    ("Activation", "VARIANTS"),
+    ("Func", "func"),
+    ("FuncT", "func_t"),
+    ("Sequential", "seq"),
+];
+
+/// A function by its name, a layer by its type's.
+fn calls(path: &str, words: &BTreeSet<String>) -> bool {
+    let last = path.rsplit("::").next().unwrap_or(path);
+    let made_by = MADE_BY.iter().find(|(name, _)| *name == last);
+    words.contains(made_by.map_or(last, |(_, by)| by))
 }
 
 /// Neither the same label, which readers and the second opinion use, nor the same coordinates, which

@@ -72,15 +72,13 @@ type Scatter = fn(&Tensor, &Tensor, &Tensor, usize) -> Result<Tensor>;
 
 fn scatters() -> Vec<Case> {
     let both: [(&'static str, Scatter, &str); 2] = [
-        (
-            "candle_core::Tensor::scatter",
-            |x, i, s, d| x.scatter(i, s, d),
-            "self.scatter(DIM, indexes, source)",
+        method!(
+            |x, i, s, d| scatter(i, s, d),
+            "self.scatter(DIM, indexes, source)"
         ),
-        (
-            "candle_core::Tensor::scatter_add",
-            |x, i, s, d| x.scatter_add(i, s, d),
-            "self.scatter_add(DIM, indexes, source)",
+        method!(
+            |x, i, s, d| scatter_add(i, s, d),
+            "self.scatter_add(DIM, indexes, source)"
         ),
     ];
     let mut cases = Vec::new();

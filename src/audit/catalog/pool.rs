@@ -30,28 +30,12 @@ const WINDOWS: [(Pair, Pair, Pair); 8] = [
 
 fn pools() -> Vec<Case> {
     let with_stride: [(&'static str, Pool, &str); 2] = [
-        (
-            "candle_core::Tensor::avg_pool2d_with_stride",
-            |x, k, s| x.avg_pool2d_with_stride(k, s),
-            "F.avg_pool2d",
-        ),
-        (
-            "candle_core::Tensor::max_pool2d_with_stride",
-            |x, k, s| x.max_pool2d_with_stride(k, s),
-            "F.max_pool2d",
-        ),
+        method!(|x, k, s| avg_pool2d_with_stride(k, s), "F.avg_pool2d"),
+        method!(|x, k, s| max_pool2d_with_stride(k, s), "F.max_pool2d"),
     ];
     let square: [(&'static str, Pool, &str); 2] = [
-        (
-            "candle_core::Tensor::avg_pool2d",
-            |x, k, _| x.avg_pool2d(k),
-            "F.avg_pool2d",
-        ),
-        (
-            "candle_core::Tensor::max_pool2d",
-            |x, k, _| x.max_pool2d(k),
-            "F.max_pool2d",
-        ),
+        method!(|x, k, _| avg_pool2d(k), "F.avg_pool2d"),
+        method!(|x, k, _| max_pool2d(k), "F.max_pool2d"),
     ];
     let mut cases = Vec::new();
     for (path, f, torch) in with_stride.into_iter().chain(square) {
@@ -93,12 +77,8 @@ type Resize = fn(&Tensor, usize, usize) -> Result<Tensor>;
 fn nearest() -> Vec<Case> {
     let mut cases = Vec::new();
     let one: [(&'static str, Resize); 2] = [
-        ("candle_core::Tensor::interpolate1d", |x, l, _| {
-            x.interpolate1d(l)
-        }),
-        ("candle_core::Tensor::upsample_nearest1d", |x, l, _| {
-            x.upsample_nearest1d(l)
-        }),
+        method!(|x, l, _| interpolate1d(l)),
+        method!(|x, l, _| upsample_nearest1d(l)),
     ];
     for (path, f) in one {
         for (from, to) in [(3, 6), (3, 9), (3, 3), (4, 6), (4, 2)] {
@@ -111,12 +91,8 @@ fn nearest() -> Vec<Case> {
         }
     }
     let two: [(&'static str, Resize); 2] = [
-        ("candle_core::Tensor::interpolate2d", |x, h, w| {
-            x.interpolate2d(h, w)
-        }),
-        ("candle_core::Tensor::upsample_nearest2d", |x, h, w| {
-            x.upsample_nearest2d(h, w)
-        }),
+        method!(|x, h, w| interpolate2d(h, w)),
+        method!(|x, h, w| upsample_nearest2d(h, w)),
     ];
     for (path, f) in two {
         for (h, w) in [(4, 6), (2, 3), (6, 9), (4, 3), (3, 4), (1, 2)] {

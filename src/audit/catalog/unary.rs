@@ -9,101 +9,45 @@ type Unary = fn(&Tensor) -> Result<Tensor>;
 
 /// Path, call, PyTorch; smooth wherever these are evaluated.
 const EVERYWHERE: [(&str, Unary, &str); 18] = [
-    ("candle_core::Tensor::exp", Tensor::exp, "torch.exp(self)"),
-    ("candle_core::Tensor::sin", Tensor::sin, "torch.sin(self)"),
-    ("candle_core::Tensor::cos", Tensor::cos, "torch.cos(self)"),
-    (
-        "candle_core::Tensor::tanh",
-        Tensor::tanh,
-        "torch.tanh(self)",
-    ),
-    ("candle_core::Tensor::abs", Tensor::abs, "torch.abs(self)"),
-    ("candle_core::Tensor::neg", Tensor::neg, "torch.neg(self)"),
-    (
-        "candle_core::Tensor::recip",
-        Tensor::recip,
-        "torch.reciprocal(self)",
-    ),
-    (
-        "candle_core::Tensor::sqr",
-        Tensor::sqr,
-        "torch.square(self)",
-    ),
-    (
-        "candle_core::Tensor::gelu",
-        Tensor::gelu,
-        "F.gelu(self, approximate='tanh')",
-    ),
-    (
-        "candle_core::Tensor::gelu_erf",
-        Tensor::gelu_erf,
-        "F.gelu(self)",
-    ),
-    ("candle_core::Tensor::erf", Tensor::erf, "torch.erf(self)"),
-    ("candle_core::Tensor::relu", Tensor::relu, "F.relu(self)"),
-    ("candle_core::Tensor::silu", Tensor::silu, "F.silu(self)"),
-    (
-        "candle_core::Tensor::ceil",
-        Tensor::ceil,
-        "torch.ceil(self)",
-    ),
-    (
-        "candle_core::Tensor::floor",
-        Tensor::floor,
-        "torch.floor(self)",
-    ),
-    (
-        "candle_core::Tensor::round",
-        Tensor::round,
-        "torch.round(self)",
-    ),
-    (
-        "candle_core::Tensor::sign",
-        Tensor::sign,
-        "torch.sign(self)",
-    ),
-    (
-        "candle_core::Tensor::contiguous",
-        Tensor::contiguous,
-        "self.contiguous()",
-    ),
+    method!(exp, "torch.exp(self)"),
+    method!(sin, "torch.sin(self)"),
+    method!(cos, "torch.cos(self)"),
+    method!(tanh, "torch.tanh(self)"),
+    method!(abs, "torch.abs(self)"),
+    method!(neg, "torch.neg(self)"),
+    method!(recip, "torch.reciprocal(self)"),
+    method!(sqr, "torch.square(self)"),
+    method!(gelu, "F.gelu(self, approximate='tanh')"),
+    method!(gelu_erf, "F.gelu(self)"),
+    method!(erf, "torch.erf(self)"),
+    method!(relu, "F.relu(self)"),
+    method!(silu, "F.silu(self)"),
+    method!(ceil, "torch.ceil(self)"),
+    method!(floor, "torch.floor(self)"),
+    method!(round, "torch.round(self)"),
+    method!(sign, "torch.sign(self)"),
+    method!(contiguous, "self.contiguous()"),
 ];
 
 const POSITIVE: [(&str, Unary, &str); 2] = [
-    ("candle_core::Tensor::log", Tensor::log, "torch.log(self)"),
-    (
-        "candle_core::Tensor::sqrt",
-        Tensor::sqrt,
-        "torch.sqrt(self)",
-    ),
+    method!(log, "torch.log(self)"),
+    method!(sqrt, "torch.sqrt(self)"),
 ];
 
 /// Activations: from -100 to 100.
 const SATURATING: [(&str, Unary, &str); 6] = [
-    (
-        "candle_core::Tensor::tanh",
-        Tensor::tanh,
-        "torch.tanh(self)",
-    ),
-    (
-        "candle_core::Tensor::gelu",
-        Tensor::gelu,
-        "F.gelu(self, approximate='tanh')",
-    ),
-    (
-        "candle_core::Tensor::gelu_erf",
-        Tensor::gelu_erf,
-        "F.gelu(self)",
-    ),
-    ("candle_core::Tensor::erf", Tensor::erf, "torch.erf(self)"),
-    ("candle_core::Tensor::relu", Tensor::relu, "F.relu(self)"),
-    ("candle_core::Tensor::silu", Tensor::silu, "F.silu(self)"),
+    method!(tanh, "torch.tanh(self)"),
+    method!(gelu, "F.gelu(self, approximate='tanh')"),
+    method!(gelu_erf, "F.gelu(self)"),
+    method!(erf, "torch.erf(self)"),
+    method!(relu, "F.relu(self)"),
+    method!(silu, "F.silu(self)"),
 ];
 
 /// Where the function has no derivative.
 const KINKS: [(&str, Unary, &str); 2] = [
-    ("candle_core::Tensor::abs", Tensor::abs, "torch.abs(self)"),
-    ("candle_core::Tensor::relu", Tensor::relu, "F.relu(self)"),
+    method!(abs, "torch.abs(self)"),
+    method!(relu, "F.relu(self)"),
 ];
 
 pub fn cases() -> Vec<Case> {
