@@ -6,8 +6,8 @@
 
 It needs a Rust toolchain, to sweep candle; the test reads the file and needs neither. Each finding
 of the sweep brings some of the samples where candle is wrong. They are evaluated in PyTorch in the
-same type with the same upstream gradient. A sample counts as alike where PyTorch is off by more
-than a tenth too, and candle by no more than ten times as much, or both are not finite.
+same type with the same upstream gradient. A sample counts as alike where PyTorch is grossly wrong too and candle is off by no
+more than ten times as much, or PyTorch just is not and candle is off by no more than twice as much.
 """
 
 import json
@@ -21,8 +21,9 @@ import torch.nn.functional as F
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TYPES = dict(f64=torch.float64, f32=torch.float32, f16=torch.float16, bf16=torch.bfloat16)
-# The catalogue spells the norm out; PyTorch's own is the measure here.
-RMS = {
+# The catalogue spells these out; PyTorch's own functions are the measure here.
+OWN = {
+    "torch.where(xs > 0, 1.0625 * xs, 1.0625 * 1.625 * torch.expm1(xs))": "F.elu(xs, 1.625) * 1.0625",
     "xs / torch.sqrt((xs * xs).mean(-1, keepdim=True) + 1/1024) * alpha": "F.rms_norm(xs, (4,), alpha, 1/1024)",
     "x / torch.sqrt((x * x).mean(-1, keepdim=True) + 1/1024) * weight": "F.rms_norm(x, (4,), weight, 1/1024)",
 }
@@ -40,7 +41,7 @@ def pytorch(finding, sample):
     dtype = TYPES[finding["dtype"]]
     tensors = [tensor(a, x, dtype) for a, x in zip(finding["args"], sample["inputs"])]
     names = {a["name"]: t for a, t in zip(finding["args"], tensors)}
-    expression = RMS.get(finding["torch"], finding["torch"])
+    expression = OWN.get(finding["torch"], finding["torch"])
     y = eval(expression, dict(torch=torch, F=F), names)
     if finding["of"] is None:
         return y.detach().double().flatten()[sample["at"]].item()
@@ -56,7 +57,8 @@ def alike(finding, sample):
         return True
     rounding = 4 * finding["smallest"] * max(1, finding["scale"])
     off = abs(theirs - true)
-    return off > 0.1 * abs(true) + rounding and abs(ours - true) <= 10 * off
+    gross = off > 0.1 * abs(true) + rounding
+    return abs(ours - true) <= (10 if gross else 2) * off
 
 
 def main():

@@ -12,6 +12,7 @@ use candle_sine::audit::range::line::Line;
 use candle_sine::audit::range::measure::SCALES;
 use candle_sine::audit::{catalog, range};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 fn main() {
     let cases = catalog::all();
@@ -78,7 +79,8 @@ fn to_json(line: &Line, finding: &Finding, torch: &str) -> Value {
         .map(|(arg, v)| json!({"name": arg.name, "dims": v.dims, "float": v.is_float()}))
         .collect();
     json!({
-        "path": row.path, "case": row.case, "input": row.input, "dtype": row.dtype,
+        "path": row.path, "case": row.case, "verdict": row.verdict, "from": row.from, "to": row.to,
+        "at": row.at.iter().map(|(n, v)| (*n, v.as_str())).collect::<BTreeMap<_, _>>(), "input": row.input, "dtype": row.dtype,
         "probe": row.probe, "torch": torch, "args": args, "of": input, "scale": scale,
         "weights": line.weights(), "smallest": format.smallest(), "samples": samples,
     })

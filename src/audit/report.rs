@@ -6,6 +6,7 @@ use serde::ser::{SerializeMap, Serializer};
 
 use super::case::{Case, Twin};
 use super::known::{Float, Known, Pattern, Severity, Standing, standing};
+use super::range;
 use super::run::{Row, check, in_parallel, run};
 use super::verdict::Verdict;
 
@@ -71,13 +72,19 @@ pub fn audit<'a>(
         .filter(|c| selection.takes(c))
         .cloned()
         .collect();
-    let rows = run(&cases, device, selection.dtype, tick);
+    let mut rows = run(&cases, device, selection.dtype, tick);
+    let swept = range::sweep(&range::lines(&cases), device, selection.dtype);
+    rows.extend(swept.into_iter().map(|(_, finding)| finding.row));
     let rows: Vec<Judged> = rows.into_iter().map(|row| judge(row, record)).collect();
     let gone = record
         .iter()
         .filter(|k| is_gone(k, &rows, &cases, selection))
         .collect();
-    let broken = in_parallel(record, |k| promise(k, &cases, selection, device));
+    let whole = |k: &Known| {
+        let at_points = promise(k, &cases, selection, device);
+        at_points.or_else(|| promise_in_range(k, &cases, device))
+    };
+    let broken = in_parallel(record, whole);
     let broken = record
         .iter()
         .zip(broken)
@@ -183,6 +190,35 @@ fn promise(
         .iter()
         .find(|r| !r.verdict.is_clean() && r.verdict != Verdict::Kink);
     bad.map(|r| format!("{} for {}, {}", r.verdict, r.input, r.probe))
+}
+
+/// Takes an entry's `instead` through the range, where the entry is of the range: it must not show
+/// what the entry says of the function, in the type that `instead` names.
+fn promise_in_range(known: &Known, cases: &[Case], device: &Device) -> Option<String> {
+    let instead = known.instead.as_ref()?;
+    let covers = |row: &Row| {
+        known
+            .rows
+            .iter()
+            .any(|p| p.covers(row) && p.verdict == row.verdict)
+    };
+    let repaired: Vec<Case> = cases
+        .iter()
+        .filter(|c| c.path == instead.function && known.is_of_range())
+        .map(|c| c.clone().run(instead.call.call))
+        .collect();
+    let mine = |c: &Case| cases.iter().any(|o| o.path == c.path && instead.is_of(o));
+    let lines = range::lines(&repaired).into_iter().filter(|l| mine(l.case));
+    let dtypes = |line: &range::line::Line| match instead.dtype {
+        Some(dtype) => vec![dtype.dtype()],
+        None => range::dtypes(line).into_iter().take(1).collect(),
+    };
+    let found = lines.flat_map(|line| {
+        let of = |d: DType| range::findings::findings(&line, d, device);
+        dtypes(&line).into_iter().flat_map(of).collect::<Vec<_>>()
+    });
+    let bad = found.map(|f| f.row).find(|row| covers(row));
+    bad.map(|r| format!("{} for {} in {}, {}", r.verdict, r.input, r.dtype, r.case))
 }
 
 impl Audit<'_> {

@@ -64,6 +64,12 @@ impl Known {
         paths
     }
 
+    /// Whether it shows in the sweep of the whole range.
+    pub fn is_of_range(&self) -> bool {
+        let probes = self.rows.iter().filter_map(|p| p.probe.as_ref());
+        probes.flat_map(|p| p.all()).any(|p| p.starts_with("range"))
+    }
+
     /// "from 258 (bf16), 2050 (f16); below 0.1 (f16)"; empty where the record names no magnitude.
     pub fn bounds(&self) -> String {
         let bound = |word: &str, bounds: &BTreeMap<Float, f64>| {

@@ -7,7 +7,7 @@ use super::line::{Line, Sample};
 use crate::audit::variants::flat;
 
 /// What the gradient that arrives from above is, as a loss scale makes it.
-pub const SCALES: [f64; 3] = [1. / 1024., 1., 1024.];
+pub const SCALES: [f64; 3] = [1., 1. / 1024., 1024.];
 
 /// As candle has them, widened.
 pub struct Measured {

@@ -45,11 +45,17 @@ pub fn lines(cases: &[Case]) -> Vec<Line<'_>> {
     lines
 }
 
-/// The types a line is taken through: f64 only where one number is computed from one or two.
+/// The types a line is taken through, narrowest first: f64 only where one number is computed from one or two.
 pub fn dtypes(line: &Line) -> Vec<DType> {
     let alone = line.way.is_none();
     let taken = |d: &&DType| alone || **d != DType::F64;
-    line.case.dtypes.iter().filter(taken).copied().collect()
+    line.case
+        .dtypes
+        .iter()
+        .rev()
+        .filter(taken)
+        .copied()
+        .collect()
 }
 
 /// Takes every line through its types, or through one of them.

@@ -324,7 +324,7 @@ pub const SWEPT: &[Swept] = swept![
     "candle_nn::activation::Activation", "swiglu, moderate", together(r::swiglu, HALVES, 1, TWO_WAYS);
     "candle_nn::activation::PReLU", "one weight", together(r::prelu, PRELU, 4, TWO_WAYS);
     "candle_nn::loss::nll", "three rows", together(r::nll, CLASSED, 1, TWO_WAYS);
-    "candle_nn::loss::cross_entropy", "moderate", together(r::cross_entropy, CLASSED, 1, EVERY_WAY);
+    "candle_nn::loss::cross_entropy", "moderate", of_terms(r::cross_entropy, CLASSED, 1, EVERY_WAY);
     "candle_nn::loss::binary_cross_entropy_with_logit", "moderate", of_terms(r::bce, LOGITS, 1, TWO_WAYS);
     "candle_nn::loss::mse", "a matrix", together(r::mse, PAIRED, 1, TWO_WAYS);
     "candle_nn::loss::huber", "delta 1", together(r::huber, PAIRED, 1, TWO_WAYS);
