@@ -6,7 +6,7 @@ use serde::ser::{SerializeMap, Serializer};
 
 use super::case::{Case, Twin};
 use super::known::{Float, Known, Pattern, Severity, Standing, standing};
-use super::range;
+use super::range::{self, line::Line};
 use super::run::{Row, check, in_parallel, run};
 use super::verdict::Verdict;
 
@@ -82,7 +82,7 @@ pub fn audit<'a>(
         .collect();
     let whole = |k: &Known| {
         let at_points = promise(k, &cases, selection, device);
-        at_points.or_else(|| promise_in_range(k, &cases, device))
+        at_points.or_else(|| promise_in_range(k, &cases, &rows, device))
     };
     let broken = in_parallel(record, whole);
     let broken = record
@@ -192,33 +192,57 @@ fn promise(
     bad.map(|r| format!("{} for {}, {}", r.verdict, r.input, r.probe))
 }
 
-/// Takes an entry's `instead` through the range, where the entry is of the range: it must not show
-/// what the entry says of the function, in the type that `instead` names.
-fn promise_in_range(known: &Known, cases: &[Case], device: &Device) -> Option<String> {
-    let instead = known.instead.as_ref()?;
-    let covers = |row: &Row| {
-        known
-            .rows
-            .iter()
-            .any(|p| p.covers(row) && p.verdict == row.verdict)
-    };
+/// Takes an entry's `instead` through the range, where the entry is of the range: in the type that
+/// `instead` names it must not show what the entry says of the function; a tail must be kept at
+/// least twice as far.
+fn promise_in_range(
+    known: &Known,
+    cases: &[Case],
+    rows: &[Judged],
+    device: &Device,
+) -> Option<String> {
+    let instead = known.instead.as_ref().filter(|_| known.is_of_range())?;
     let repaired: Vec<Case> = cases
         .iter()
-        .filter(|c| c.path == instead.function && known.is_of_range())
+        .filter(|c| c.path == instead.function)
         .map(|c| c.clone().run(instead.call.call))
         .collect();
-    let mine = |c: &Case| cases.iter().any(|o| o.path == c.path && instead.is_of(o));
-    let lines = range::lines(&repaired).into_iter().filter(|l| mine(l.case));
-    let dtypes = |line: &range::line::Line| match instead.dtype {
-        Some(dtype) => vec![dtype.dtype()],
-        None => range::dtypes(line).into_iter().take(1).collect(),
+    let lines = range::lines(&repaired);
+    let own = |l: &&Line| instead.is_of(l.case);
+    let any_own = lines.iter().any(|l| own(&l));
+    let found = lines
+        .iter()
+        .filter(|l| !any_own || own(l))
+        .flat_map(|line| {
+            let narrowest = || range::dtypes(line).first().copied();
+            let dtype = instead.dtype.map(Float::dtype).or_else(narrowest);
+            let taken = dtype.map(|d| range::findings::findings(line, d, device));
+            taken.unwrap_or_default()
+        });
+    let as_before = |row: &Row| {
+        let same = |r: &Row| r.probe == row.probe && r.case == row.case && r.input == row.input;
+        let before = rows.iter().map(|j| &j.row);
+        let mut before = before.filter(|r| r.path == row.path && r.dtype == row.dtype);
+        let covered = known
+            .rows
+            .iter()
+            .any(|p| p.covers(row) && p.verdict == row.verdict);
+        let before = before.find(|r| same(r));
+        covered && (row.verdict != Verdict::Imprecise || before.is_none_or(|b| reaches(row, b)))
     };
-    let found = lines.flat_map(|line| {
-        let of = |d: DType| range::findings::findings(&line, d, device);
-        dtypes(&line).into_iter().flat_map(of).collect::<Vec<_>>()
-    });
-    let bad = found.map(|f| f.row).find(|row| covers(row));
+    let bad = found.map(|f| f.row).find(as_before);
     bad.map(|r| format!("{} for {} in {}, {}", r.verdict, r.input, r.dtype, r.case))
+}
+
+/// Whether a stretch comes within twice of that end of another that is nearer to 1.
+fn reaches(row: &Row, other: &Row) -> bool {
+    let (Some(from), Some(to), Some(first), Some(last)) = (row.from, row.to, other.from, other.to)
+    else {
+        return false;
+    };
+    let far = |x: f64| x.log2().abs();
+    let end = if far(first) <= far(last) { first } else { last };
+    from <= 2. * end && 2. * to >= end
 }
 
 impl Audit<'_> {

@@ -7,6 +7,7 @@
 
 mod instead;
 mod pattern;
+mod range_repairs;
 mod record;
 mod repairs;
 

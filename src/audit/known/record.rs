@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::Known;
 
 /// The files, by what is in them; the card sorts by severity and keeps this order within one.
-const FILES: [(&str, &str); 5] = [
+const FILES: [(&str, &str); 7] = [
     (
         "silent-wrong.toml",
         include_str!("record/silent-wrong.toml"),
@@ -17,6 +17,8 @@ const FILES: [(&str, &str); 5] = [
     ("loud.toml", include_str!("record/loud.toml")),
     ("precision.toml", include_str!("record/precision.toml")),
     ("convention.toml", include_str!("record/convention.toml")),
+    ("range.toml", include_str!("record/range.toml")),
+    ("range-alike.toml", include_str!("record/range-alike.toml")),
 ];
 
 #[derive(Deserialize)]
