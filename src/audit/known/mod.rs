@@ -129,7 +129,9 @@ impl Severity {
             Self::SilentStop => "Stops the gradient, silently",
             Self::Loud => "Fails loudly",
             Self::Precision => "Loses precision",
-            Self::Convention => "Conventions where there is no derivative (not defects)",
+            Self::Convention => {
+                "Conventions, where there is no derivative or PyTorch does the same (not defects)"
+            }
         }
     }
 }

@@ -58,7 +58,13 @@ impl Search<'_> {
             sample
         };
         let samples: Vec<Sample> = magnitudes.iter().map(moved).collect();
-        let seen = look(&self.line, &samples, &self.format, self.device);
+        let seen = look(
+            &self.line,
+            &samples,
+            &self.format,
+            self.device,
+            Some(self.part),
+        );
         let of_part = seen.into_iter().find(|(part, _)| *part == self.part);
         let ours = |off: &Option<Off>| off.is_some_and(|o| o.kind == self.kind);
         of_part.and_then(|(_, off)| off.iter().position(ours))

@@ -29,7 +29,7 @@ pub fn findings(line: &Line, dtype: DType, device: &Device) -> Vec<Finding> {
     let format = Format::of(dtype);
     let samples = line.samples(&format);
     let mut found = Vec::new();
-    for (part, off) in look(line, &samples, &format, device) {
+    for (part, off) in look(line, &samples, &format, device, None) {
         let input = match part {
             Part::Value => 0,
             Part::Gradient { input, .. } => input,

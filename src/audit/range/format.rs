@@ -92,12 +92,13 @@ impl Format {
         values
     }
 
-    /// Up to `n` values strictly between two positive values, evenly spaced in their order.
+    /// Up to `n` values strictly between two positive values, evenly spaced in their order: the one
+    /// in the middle, where `n` is 1.
     pub fn between(&self, a: f64, b: f64, n: u64) -> Vec<f64> {
         let (a, b) = (self.index(a.min(b)), self.index(a.max(b)));
         let inside = b.saturating_sub(a + 1);
         let n = n.min(inside);
-        let step = |k: u64| (u128::from(inside) * u128::from(k) / u128::from(n)) as u64;
+        let step = |k: u64| (u128::from(inside) * u128::from(2 * k + 1) / u128::from(2 * n)) as u64;
         (0..n).map(|k| self.value(a + 1 + step(k))).collect()
     }
 }

@@ -62,11 +62,22 @@ pub enum Part {
 /// The worst of each sample, for each part that there is.
 pub type Seen = Vec<(Part, Vec<Option<Off>>)>;
 
-/// Takes samples and judges them; empty where the function fails in this type.
-pub fn look(line: &Line, samples: &[Sample], format: &Format, device: &Device) -> Seen {
+/// Takes samples and judges them, or one part of them; empty where the function fails in this type.
+pub fn look(
+    line: &Line,
+    samples: &[Sample],
+    format: &Format,
+    device: &Device,
+    only: Option<Part>,
+) -> Seen {
     let mut all: Seen = Vec::new();
-    for samples in samples.chunks(line.at_once().min(samples.len().max(1))) {
-        let Some(measured) = measure(line, samples, format, device) else {
+    let wanted = |i: usize| match only {
+        None => true,
+        Some(Part::Value) => false,
+        Some(Part::Gradient { scale, .. }) => scale == i,
+    };
+    for samples in samples.chunks(line.at_once()) {
+        let Some(measured) = measure(line, samples, format, device, wanted) else {
             return Vec::new();
         };
         let seen = judge(line, &measured, samples.len(), format);
@@ -123,12 +134,7 @@ impl<'a> Truths<'a> {
 
     /// The entry of sample k that is furthest off beyond what is allowed.
     fn worst(&self, found: &[f64], part: Part, k: usize) -> Option<Off> {
-        let limit = self.format.largest * (1. - 2. * self.format.unit());
         let outputs = self.line.outputs();
-        let value = &self.exact.value[k * outputs..][..outputs];
-        if value.iter().any(|y| y.abs() > limit) || !self.finite(k) {
-            return None;
-        }
         let (exact, slack, width, scale) = match part {
             Part::Value => (
                 &self.exact.value,
@@ -144,6 +150,15 @@ impl<'a> Truths<'a> {
             ),
         };
         let range = k * width..(k + 1) * width;
+        let near = |i: usize| (found[i] - exact[i] * scale).abs() <= 0.1 * (exact[i] * scale).abs();
+        if range.clone().all(near) {
+            return None;
+        }
+        let limit = self.format.largest * (1. - 2. * self.format.unit());
+        let value = &self.exact.value[k * outputs..][..outputs];
+        if value.iter().any(|y| y.abs() > limit) || !self.finite(k) {
+            return None;
+        }
         let allowed = self.allowed(part, k, &exact[range.clone()], scale);
         let of_entry = |i: usize| {
             let expected = exact[i] * scale;

@@ -23,6 +23,9 @@ pub struct Line<'a> {
 /// What the outputs are multiplied with before they are summed, but for the upstream scale.
 const WEIGHTS: [f64; 4] = [1., -0.5, 0.75, -0.25];
 
+/// So many samples side by side stay in the cache.
+const AT_ONCE: usize = 1 << 12;
+
 /// Numbers that functions of two are called with.
 const USUAL: [f64; 6] = [0.5, 1., 2., 3., 10., 100.];
 
@@ -125,7 +128,7 @@ impl Line<'_> {
     pub fn at_once(&self) -> usize {
         match self.truth {
             Truth::Together(t) if !t.side_by_side() => 1,
-            _ => usize::MAX,
+            _ => AT_ONCE,
         }
     }
 

@@ -19,12 +19,14 @@ pub struct Measured {
     pub gradients: Vec<Vec<Option<Vec<f64>>>>,
 }
 
-/// Calls the function and its backward; `None` where the call fails, which the plain check says.
+/// Calls the function and, at those of [`SCALES`] that are `wanted`, its backward; `None` where the
+/// call fails, which the plain check says.
 pub fn measure(
     line: &Line,
     samples: &[Sample],
     format: &Format,
     device: &Device,
+    wanted: impl Fn(usize) -> bool,
 ) -> Option<Measured> {
     let inputs = line.inputs(samples, format);
     let tensors: Result<Vec<Tensor>> = inputs
@@ -47,14 +49,18 @@ pub fn measure(
     let y = (line.case.call)(&tensors).ok()?;
     let value = flat(&y).ok()?;
     let weights = line.weights();
-    let gradients = SCALES.map(|scale| {
+    let none = || vec![None; variables.len()];
+    let gradients = std::array::from_fn::<_, 3, _>(|i| {
+        if !wanted(i) {
+            return none();
+        }
         let seed = weights
             .iter()
-            .map(|w| w * scale)
+            .map(|w| w * SCALES[i])
             .cycle()
             .take(value.len())
             .collect();
-        backward(&y, seed, &variables).unwrap_or_else(|_| vec![None; variables.len()])
+        backward(&y, seed, &variables).unwrap_or_else(|_| none())
     });
     Some(Measured {
         inputs: tensors.iter().map(flat).collect::<Result<_>>().ok()?,

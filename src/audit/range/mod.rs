@@ -11,6 +11,7 @@ pub mod edge;
 pub mod findings;
 pub mod format;
 pub mod judge;
+pub mod left_out;
 pub mod line;
 pub mod measure;
 pub mod table;

@@ -71,21 +71,34 @@ fn pieces(x: f64, bounds: [f64; 2], slopes: [f64; 3]) -> f64 {
     }
 }
 
+/// exp.
 pub const EXP: Curve = curve(f64::exp, f64::exp);
+/// log.
 pub const LOG: Curve = curve(f64::ln, |x| if x > 0. { 1. / x } else { f64::NAN });
+/// sin.
 pub const SIN: Curve = bounded(f64::sin, f64::cos);
+/// cos.
 pub const COS: Curve = bounded(f64::cos, |x| -x.sin());
+/// tanh.
 pub const TANH: Curve = bounded(f64::tanh, sech2);
+/// neg.
 pub const NEG: Curve = curve(|x| -x, |_| -1.);
+/// x itself.
 pub const SAME: Curve = curve(|x| x, |_| 1.);
+/// abs.
 pub const ABS: Curve = curve(f64::abs, |x| pieces(x, [0., 0.], [-1., 1., 1.]));
+/// recip.
 pub const RECIP: Curve = curve(|x| 1. / x, |x| -(1. / x) / x);
+/// sqr.
 pub const SQR: Curve = curve(|x| x * x, |x| 2. * x);
+/// sqrt.
 pub const SQRT: Curve = curve(f64::sqrt, |x| 0.5 / x.sqrt());
+/// erf.
 pub const ERF: Curve = bounded(libm::erf, |x| 2. / PI.sqrt() * (-x * x).exp());
+/// sigmoid.
 pub const SIGMOID: Curve = bounded(sigmoid, |x| sigmoid(x) * sigmoid(-x));
-pub const STEP: Curve = curve(|x| x, |_| 0.);
 
+/// silu.
 pub const SILU: Curve = bounded(
     |x| product(sigmoid(x), x),
     |x| sigmoid(x) * (1. + product(sigmoid(-x), x)),
@@ -110,8 +123,10 @@ pub const GELU: Curve = Curve {
     },
 };
 
+/// gelu with erf.
 pub const GELU_ERF: Curve = bounded(|x| product(phi(x), x), |x| phi(x) + product(density(x), x));
 
+/// mish.
 pub const MISH: Curve = bounded(
     |x| x * softplus(x).tanh(),
     |x| {
@@ -120,22 +135,30 @@ pub const MISH: Curve = bounded(
     },
 );
 
+/// relu.
 pub const RELU: Curve = curve(|x| x.max(0.), |x| pieces(x, [0., 0.], [0., 1., 1.]));
+/// relu2.
 pub const RELU2: Curve = curve(|x| x.max(0.).powi(2), |x| 2. * x.max(0.));
+/// relu6.
 pub const RELU6: Curve = curve(|x| x.clamp(0., 6.), |x| pieces(x, [0., 6.], [0., 1., 0.]));
+/// leaky relu, slope 0.125.
 pub const LEAKY: Curve = curve(
     |x| if x > 0. { x } else { 0.125 * x },
     |x| pieces(x, [0., 0.], [0.125, 1., 1.]),
 );
+/// hard sigmoid.
 pub const HARD_SIGMOID: Curve = curve(
     |x| ((x + 3.) / 6.).clamp(0., 1.),
     |x| pieces(x, [-3., 3.], [0., 1. / 6., 0.]),
 );
+/// hard swish.
 pub const HARD_SWISH: Curve = bounded(
     |x| product(((x + 3.) / 6.).clamp(0., 1.), x),
     |x| pieces(x, [-3., 3.], [0., x / 3. + 0.5, 1.]),
 );
+/// elu, alpha 1.
 pub const ELU: Curve = bounded(|x| if x > 0. { x } else { x.exp_m1() }, |x| x.min(0.).exp());
+/// elu, alpha 0.5.
 pub const HALF_ELU: Curve = bounded(
     |x| if x > 0. { x } else { 0.5 * x.exp_m1() },
     |x| pieces(x, [0., 0.], [0.5 * x.exp(), 1., 1.]),
@@ -145,22 +168,37 @@ pub const SELU: Curve = bounded(
     |x| 1.0625 * if x > 0. { x } else { 1.625 * x.exp_m1() },
     |x| pieces(x, [0., 0.], [1.0625 * 1.625 * x.exp(), 1.0625, 1.0625]),
 );
+/// x between -0.5 and 0.5.
 pub const CLAMP: Curve = curve(
     |x| x.clamp(-0.5, 0.5),
     |x| pieces(x, [-0.5, 0.5], [0., 1., 0.]),
 );
+/// max(x, 0.5).
 pub const AT_LEAST: Curve = curve(|x| x.max(0.5), |x| pieces(x, [0.5, 0.5], [0., 1., 1.]));
+/// min(x, 0.5).
 pub const AT_MOST: Curve = curve(|x| x.min(0.5), |x| pieces(x, [0.5, 0.5], [1., 0., 0.]));
+/// 2.5 x - 1.
 pub const AFFINE: Curve = bounded(|x| 2.5 * x - 1., |_| 2.5);
+/// x + 2.5.
 pub const PLUS: Curve = curve(|x| x + 2.5, |_| 1.);
+/// x - 2.5.
 pub const MINUS: Curve = curve(|x| x - 2.5, |_| 1.);
+/// 2.5 - x.
 pub const FROM: Curve = curve(|x| 2.5 - x, |_| -1.);
+/// 2.5 x.
 pub const TIMES: Curve = curve(|x| 2.5 * x, |_| 2.5);
+/// x / 2.5.
 pub const OVER: Curve = curve(|x| x / 2.5, |_| 0.4);
+/// 2.5 / x.
 pub const UNDER: Curve = curve(|x| 2.5 / x, |x| -(2.5 / x) / x);
 
+/// x^-1.5.
 pub const POWER_MINUS_3_2: Curve = curve(|x| x.powf(-1.5), |x| -1.5 * x.powf(-2.5));
+/// x^0.5.
 pub const POWER_1_2: Curve = curve(|x| x.powf(0.5), |x| 0.5 * x.powf(-0.5));
+/// x^1.
 pub const POWER_1: Curve = SAME;
+/// x^2.
 pub const POWER_2: Curve = SQR;
+/// x^3.
 pub const POWER_3: Curve = curve(|x| x * x * x, |x| 3. * x * x);

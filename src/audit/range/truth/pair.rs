@@ -17,26 +17,32 @@ fn chosen(mine: f64, other: f64) -> f64 {
     f64::from(u8::from(mine > other))
 }
 
+/// a + b.
 pub const ADD: Pair = Pair {
     value: |a, b| a + b,
     slopes: [|_, _| 1., |_, _| 1.],
 };
+/// a - b.
 pub const SUB: Pair = Pair {
     value: |a, b| a - b,
     slopes: [|_, _| 1., |_, _| -1.],
 };
+/// a b.
 pub const MUL: Pair = Pair {
     value: |a, b| a * b,
     slopes: [|_, b| b, |a, _| a],
 };
+/// a / b.
 pub const DIV: Pair = Pair {
     value: |a, b| a / b,
     slopes: [|_, b| 1. / b, |a, b| -(a / b) / b],
 };
+/// maximum.
 pub const MAXIMUM: Pair = Pair {
     value: f64::max,
     slopes: [chosen, |a, b| chosen(b, a)],
 };
+/// minimum.
 pub const MINIMUM: Pair = Pair {
     value: f64::min,
     slopes: [|a, b| chosen(b, a), chosen],

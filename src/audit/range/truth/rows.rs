@@ -37,15 +37,18 @@ fn dot_of(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
+/// sum.
 pub fn sum(a: &[&[f64]], v: &[f64]) -> Exact {
     of_one(vec![a[0].iter().sum()], vec![v[0]; a[0].len()])
 }
 
+/// mean.
 pub fn mean(a: &[&[f64]], v: &[f64]) -> Exact {
     let n = a[0].len();
     of_one(vec![mean_of(a[0])], vec![v[0] / n as f64; n])
 }
 
+/// var.
 pub fn var(a: &[&[f64]], v: &[f64]) -> Exact {
     let (m, n) = (mean_of(a[0]), a[0].len() as f64 - 1.);
     let value = a[0].iter().map(|x| (x - m).powi(2) / n).sum();
@@ -62,6 +65,7 @@ fn extreme(x: &[f64], v: f64, found: f64) -> Exact {
     of_one(vec![found], x.iter().map(slope).collect())
 }
 
+/// max.
 pub fn max(a: &[&[f64]], v: &[f64]) -> Exact {
     extreme(
         a[0],
@@ -70,6 +74,7 @@ pub fn max(a: &[&[f64]], v: &[f64]) -> Exact {
     )
 }
 
+/// min.
 pub fn min(a: &[&[f64]], v: &[f64]) -> Exact {
     extreme(
         a[0],
@@ -78,6 +83,7 @@ pub fn min(a: &[&[f64]], v: &[f64]) -> Exact {
     )
 }
 
+/// norm.
 pub fn norm(a: &[&[f64]], v: &[f64]) -> Exact {
     let largest = a[0].iter().fold(0f64, |m, x| m.max(x.abs()));
     let length = largest
@@ -99,6 +105,7 @@ pub fn dot(a: &[&[f64]], v: &[f64]) -> Exact {
     }
 }
 
+/// cumsum.
 pub fn cumsum(a: &[&[f64]], v: &[f64]) -> Exact {
     let upto = |i: usize| a[0][..=i].iter().sum();
     let from = |i: usize| v[i..].iter().sum();
@@ -118,6 +125,7 @@ fn shares(x: &[f64]) -> (f64, f64, Vec<f64>) {
     (largest, beyond, powers.iter().map(|p| p / total).collect())
 }
 
+/// Log sum exp.
 pub fn log_sum_exp(a: &[&[f64]], v: &[f64]) -> Exact {
     let (largest, beyond, shares) = shares(a[0]);
     of_one(
@@ -126,6 +134,7 @@ pub fn log_sum_exp(a: &[&[f64]], v: &[f64]) -> Exact {
     )
 }
 
+/// Softmax.
 pub fn softmax(a: &[&[f64]], v: &[f64]) -> Exact {
     let (_, _, p) = shares(a[0]);
     // p_i Σ_j p_j (v_i - v_j), which is p_i (v_i - p·v) without its cancellation.
@@ -134,11 +143,17 @@ pub fn softmax(a: &[&[f64]], v: &[f64]) -> Exact {
     of_one(p, gradient)
 }
 
+/// Log softmax.
 pub fn log_softmax(a: &[&[f64]], v: &[f64]) -> Exact {
     let (largest, beyond, p) = shares(a[0]);
-    let all: f64 = v.iter().sum();
     let value = a[0].iter().map(|x| (x - largest) - beyond).collect();
-    of_one(value, p.iter().zip(v).map(|(p, v)| v - p * all).collect())
+    // v_i - p_i Σ v_j, as Σ_j (p_j v_i - p_i v_j): 1 - p_i would cancel.
+    let slope = |i: usize| -> f64 {
+        let others = (0..p.len()).filter(|j| *j != i);
+        others.map(|j| p[j] * v[i] - p[i] * v[j]).sum()
+    };
+    let gradient = (0..p.len()).map(slope).collect();
+    of_one(value, gradient)
 }
 
 /// x, weight: x / sqrt(mean x² + eps) · weight.
@@ -297,6 +312,7 @@ fn of_differences(a: &[&[f64]], v: f64, f: fn(f64) -> f64, slope: fn(f64) -> f64
     }
 }
 
+/// mse.
 pub fn mse(a: &[&[f64]], v: &[f64]) -> Exact {
     of_differences(a, v[0], |d| d * d, |d| 2. * d)
 }
