@@ -116,6 +116,38 @@ fn its_help_promises_nothing_after_ctrl_c() {
 }
 
 #[test]
+fn its_help_names_every_key_of_the_json() {
+    let dir = tempdir().expect("a directory");
+    let (_, help, _) = run(dir.path(), &["audit", "--help"]);
+    let words: Vec<_> = help
+        .split(|c: char| !c.is_alphanumeric() && c != '_')
+        .collect();
+    let (_, stdout, _) = run(dir.path(), &["audit", "relu", "--json", "-"]);
+    let json: Value = serde_json::from_str(&stdout).expect("JSON");
+    let keys = |v: &Value| {
+        v.as_object()
+            .expect("an object")
+            .keys()
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    let all = [keys(&json), keys(&json["cases"][0])].concat();
+    assert!(all.len() > 20);
+    for key in all {
+        assert!(words.contains(&key.as_str()), "{key}");
+    }
+}
+
+/// An entry of the record by its id.
+#[test]
+fn an_entry_stands_for_its_functions() {
+    let dir = tempdir().expect("a directory");
+    let (code, by_id, _) = run(dir.path(), &["audit", "scatter-self"]);
+    let (_, by_name, _) = run(dir.path(), &["audit", "Tensor::scatter"]);
+    assert_eq!((code, by_id), (0, by_name));
+}
+
+#[test]
 fn bad_arguments_are_one_line() {
     let dir = tempdir().expect("a directory");
     let cases: [(&[&str], &str); 6] = [

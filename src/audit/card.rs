@@ -165,6 +165,10 @@ fn entry(audit: &Audit, known: &Known) -> Vec<Line> {
         )));
         lines.push(plain(format!("    instead  {}", instead(audit, known))));
     }
+    if known.repro.is_some() {
+        let command = format!("candle-sine audit {} --repro", known.id);
+        lines.push(plain(format!("    program  {command}")));
+    }
     lines
 }
 
@@ -283,8 +287,9 @@ pub fn markdown(audit: &Audit) -> String {
     text += "\nEach function is checked in f64, f32, bf16 and f16, as far as it has them, at chosen \
              points (magnitudes of 100 and less, but for a few) against a numerical derivative with \
              an error bound; every defect below also stands against PyTorch's gradient (or PyTorch \
-             has no such function), is reproduced by `candle-sine audit NAME`, and what is said to \
-             work instead is run by the audit.\n";
+             has no such function), is reproduced by `candle-sine audit NAME` and by the program that \
+             `candle-sine audit NAME --repro` prints, and what is said to work instead is run by the \
+             audit.\n";
     text += &the_range(audit);
     for severity in Severity::ALL {
         text += &part(audit, severity);
@@ -310,9 +315,10 @@ fn the_range(audit: &Audit) -> String {
          subnormal to the largest number, with upstream gradients of 2^-10, 1 and 2^10. Functions \
          of one tensor: every value of bf16 and f16, thousands of f32 and f64; of two: the cross of \
          both ranges; of several numbers (f32, bf16, f16): all of them, one of them, and an offset \
-         to all. What is found there ({rows} checks) is more than a tenth off, and more than the \
-         rounding of the type explains, or not finite where the truth is; the other functions move \
-         elements or are sums of products, and are not swept.\n",
+         to all. These are {rows} of the checks. They find what is more than a tenth off, and more \
+         than the rounding of the type explains, or not finite where the truth is; what is less is \
+         looked for at the chosen points alone. Why the other functions are not swept stands beside \
+         each in src/audit/range/left_out.rs.\n",
         paths.len(),
     )
 }

@@ -14,6 +14,11 @@ pub type Coordinates = Arc<[(&'static str, String)]>;
 /// The float types a case is run in, f64 first.
 pub const FLOATS: [DType; 4] = [DType::F64, DType::F32, DType::BF16, DType::F16];
 
+/// Whether a function's path is meant by a name: its last segments, or all of it.
+pub fn is_called(path: &str, name: &str) -> bool {
+    path == name || path.ends_with(&format!("::{name}"))
+}
+
 /// One call of one function.
 #[derive(Clone)]
 pub struct Case {

@@ -4,7 +4,7 @@ use candle_core::{DType, Device};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
-use super::case::{Case, Twin};
+use super::case::{Case, Twin, is_called};
 use super::known::{Float, Known, Pattern, Severity, Standing, standing};
 use super::range::{self, line::Line};
 use super::run::{Row, check, in_parallel, run};
@@ -25,9 +25,7 @@ pub struct Selection {
 impl Selection {
     /// Whether a case belongs to it.
     pub fn takes(&self, case: &Case) -> bool {
-        let named =
-            |n: &String| n == case.op() || n == case.path || case.path.ends_with(&format!("::{n}"));
-        self.names.is_empty() || self.names.iter().any(named)
+        self.names.is_empty() || self.names.iter().any(|n| is_called(case.path, n))
     }
 }
 

@@ -5,8 +5,8 @@ use super::{Answer, files, json};
 use anyhow::{Context, Result, bail};
 use candle_core::DType;
 use candle_sine::audit::card::{self, Tone};
-use candle_sine::audit::case::Case;
-use candle_sine::audit::known::record;
+use candle_sine::audit::case::{Case, is_called};
+use candle_sine::audit::known::{self, Known, record};
 use candle_sine::audit::{Selection, audit, catalog};
 use candle_sine::device::DeviceName;
 use clap::ValueEnum;
@@ -16,7 +16,7 @@ use std::str::FromStr;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Functions to check, by name or full path [default: all]
+    /// Functions to check, by name or full path, or entries of the record by theirs [default: all]
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
 
@@ -39,7 +39,19 @@ pub struct Args {
     /// Write the card as Markdown; "-" is stdout, which then holds nothing else
     #[arg(long, value_name = "FILE")]
     pub markdown: Option<PathBuf>,
+
+    /// Print a complete program that shows NAME's defect: it needs candle alone, and exits with 1
+    /// while candle has the defect, with 0 once it is repaired
+    #[arg(long, conflicts_with_all = ELSEWHERE)]
+    pub repro: bool,
+
+    /// Print a report of NAME's defect to file upstream: what, when, the program, PyTorch's value
+    #[arg(long, conflicts_with_all = ELSEWHERE)]
+    pub issue: bool,
 }
+
+/// What a run of the audit takes, and a program of the record does not.
+const ELSEWHERE: [&str; 5] = ["all", "dtype", "device", "json", "markdown"];
 
 /// The float types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -72,18 +84,54 @@ impl Args {
         files::check_places(&places)
     }
 
+    /// The one entry that a program is asked of.
+    fn entry<'a>(&self, record: &'a [Known]) -> Result<&'a Known> {
+        let flag = if self.repro { "--repro" } else { "--issue" };
+        let [name] = self.names.as_slice() else {
+            bail!("{flag} takes one NAME: a function, or an entry of the record such as max-pool");
+        };
+        let entries = Known::named(record, name);
+        match entries.as_slice() {
+            [] => bail!("{flag} {name}: the record has no defect of that name"),
+            [known] if known.repro.is_none() => bail!(
+                "{flag} {name}: {} is a convention that PyTorch shares, there is nothing to show",
+                known.id
+            ),
+            [known] => Ok(known),
+            several => {
+                let of = |k: &&Known| format!("{} ({}, {})", k.id, k.what, k.when);
+                let all: Vec<_> = several.iter().map(of).collect();
+                bail!(
+                    "{flag} {name}: name one of {}: {}",
+                    all.len(),
+                    all.join("; ")
+                )
+            }
+        }
+    }
+
+    /// Prints the program, or the report with it.
+    fn print_repro(&self) -> Result<Answer> {
+        let known = self.entry(record()?)?;
+        let text = match self.issue {
+            true => known::issue(known),
+            false => known::program(known),
+        };
+        let mut out = Printer::default();
+        out.line(text.unwrap_or_default().trim_end());
+        out.finish()?;
+        Ok(Answer::Yes)
+    }
+
     fn to_stdout(&self, path: &Option<PathBuf>) -> bool {
         path.as_deref() == Some(Path::new("-"))
     }
 
     /// Each name must be a function's.
-    fn check_names(&self, cases: &[Case]) -> Result<()> {
+    fn check_names(&self, cases: &[Case], record: &[Known]) -> Result<()> {
         for name in &self.names {
-            let one = Selection {
-                names: vec![name.clone()],
-                dtype: None,
-            };
-            if !cases.iter().any(|c| one.takes(c)) {
+            let function = cases.iter().any(|c| is_called(c.path, name));
+            if !function && record.iter().all(|k| k.id != *name) {
                 bail!("no function is called {name}; --all lists those there are");
             }
         }
@@ -104,20 +152,23 @@ fn one_thread_an_op() {
 }
 
 pub fn run(args: &Args) -> Result<Answer> {
+    if args.repro || args.issue {
+        return args.print_repro();
+    }
     one_thread_an_op();
     args.check_places()?;
-    let cases = catalog::all();
-    args.check_names(&cases)?;
+    let (cases, record) = (catalog::all(), record()?);
+    args.check_names(&cases, record)?;
     let device = args
         .device
         .open()
         .with_context(|| format!("--device {}", args.device))?;
     let selection = Selection {
-        names: args.names.clone(),
+        names: Known::expand(record, &args.names),
         dtype: args.dtype.map(Type::dtype),
     };
     let bar = bar(cases.iter().filter(|c| selection.takes(c)).count());
-    let audit = audit(&cases, record()?, &selection, &device, || bar.inc(1));
+    let audit = audit(&cases, record, &selection, &device, || bar.inc(1));
     bar.finish_and_clear();
     if let Some(path) = &args.json {
         json::write(path, &audit)?;

@@ -56,7 +56,20 @@ const EXIT_CODES: &str = "Exit status: 0 yes; 1 a negative answer (the loss dive
 disagree or none could be certified, the audit differs from its record); 2 it could not be done; \
 130 ended by Ctrl-C: train, compare and check --every write what was learned by then.";
 
-const AUDIT_EXIT_CODES: &str = "Exit status: 0 every verdict is as recorded; 1 the audit differs from \
+const AUDIT_EXIT_CODES: &str = "\
+Examples:
+  candle-sine audit                                everything, in some seconds
+  candle-sine audit gelu --all                     one function, with every check of it
+  candle-sine audit gelu-overflow --repro          a program that shows that entry of the record
+  candle-sine audit gelu-overflow --issue          the text of a report, with the program in it
+
+In the JSON, `cases` has a row for each check: path and op name the function; case and at the call, for \
+a reader and by coordinates; input, dtype and probe what was checked; verdict, max_rel_err, autograd, \
+numeric and note what came out; known, severity, id, upstream and instead what the record has of it. \
+`summary` counts them, `gone` has the ids of entries that are no longer borne out; schema, candle_core, \
+candle_nn and device say what ran.
+
+Exit status: 0 every verdict is as recorded; 1 the audit differs from \
 its record; 2 it could not be done; 130 ended by Ctrl-C, with nothing written.";
 
 const GUIDE_EXIT_CODES: &str = "Exit status: 0 the guide is written; 2 it could not be done.";

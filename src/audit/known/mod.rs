@@ -6,20 +6,25 @@
 //! a repair in candle turns the audit red as surely as a new defect does.
 
 mod instead;
+mod issue;
 mod pattern;
 mod range_repairs;
 mod record;
 mod repairs;
+mod repro;
 
 pub use instead::Instead;
+pub use issue::issue;
 pub use pattern::{Float, Pattern, Place, Several, Value};
 pub use record::{parse, record};
 pub use repairs::REPAIRS;
+pub use repro::{Repro, program};
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::case::is_called;
 use super::run::Row;
 use super::verdict::Verdict;
 
@@ -51,6 +56,8 @@ pub struct Known {
     pub rows: Vec<Pattern>,
     /// Another way that works, run by the audit itself.
     pub instead: Option<Instead>,
+    /// A program that shows it; `None`: there is nothing to show that PyTorch does otherwise.
+    pub repro: Option<Repro>,
 }
 
 impl Known {
@@ -71,10 +78,32 @@ impl Known {
         probes.flat_map(|p| p.all()).any(|p| p.starts_with("range"))
     }
 
+    /// The functions' paths of some names: an entry's id stands for its functions.
+    pub fn expand(record: &[Self], names: &[String]) -> Vec<String> {
+        let functions = |name: &String| match record.iter().find(|k| k.id == *name) {
+            Some(known) => known.functions().into_iter().map(String::from).collect(),
+            None => vec![name.clone()],
+        };
+        names.iter().flat_map(functions).collect()
+    }
+
+    /// The entries that a name stands for: its own by its id, or those of a function.
+    pub fn named<'a>(record: &'a [Self], name: &str) -> Vec<&'a Self> {
+        if let Some(known) = record.iter().find(|k| k.id == name) {
+            return vec![known];
+        }
+        let of = |k: &&Self| k.functions().iter().any(|path| is_called(path, name));
+        record.iter().filter(of).collect()
+    }
+
     /// "from 258 (bf16), 2050 (f16); below 0.1 (f16)"; empty where the record names no magnitude.
     pub fn bounds(&self) -> String {
         let bound = |word: &str, bounds: &BTreeMap<Float, f64>| {
-            let of = |(float, x): (&Float, &f64)| format!("{x} ({})", float.dtype().as_str());
+            let of = |(float, x): (&Float, &f64)| {
+                let far = !(1e-3..1e9).contains(x);
+                let number = if far { format!("{x:e}") } else { x.to_string() };
+                format!("{number} ({})", float.dtype().as_str())
+            };
             let all: Vec<_> = bounds.iter().map(of).collect();
             (!all.is_empty()).then(|| format!("{word} {}", all.join(", ")))
         };

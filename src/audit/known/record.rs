@@ -8,10 +8,14 @@ use serde::Deserialize;
 use super::Known;
 
 /// The files, by what is in them; the card sorts by severity and keeps this order within one.
-const FILES: [(&str, &str); 7] = [
+const FILES: [(&str, &str); 8] = [
     (
         "silent-wrong.toml",
         include_str!("record/silent-wrong.toml"),
+    ),
+    (
+        "silent-wrong-extremes.toml",
+        include_str!("record/silent-wrong-extremes.toml"),
     ),
     ("silent-stop.toml", include_str!("record/silent-stop.toml")),
     ("loud.toml", include_str!("record/loud.toml")),
