@@ -7,8 +7,11 @@ mod calls;
 #[path = "audit/sources.rs"]
 mod sources;
 
+use candle_sine::audit::case::Coordinates;
 use candle_sine::audit::catalog::{self, EXEMPT};
 use candle_sine::audit::known::{Place, REPAIRS, record};
+use candle_sine::audit::range;
+use candle_sine::audit::range::line::Line;
 use candle_sine::audit::report::CANDLE;
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
@@ -147,20 +150,42 @@ fn every_repair_is_of_an_entry_and_of_one_case() {
     assert_eq!(there.len(), REPAIRS.len());
 }
 
-/// What the record says of a place is a coordinate that the function's cases have.
+/// What the record says of a place is a coordinate that the function's cases have, or that the sweep
+/// of the whole range gives them.
 #[test]
 fn every_place_of_the_record_is_a_cases() {
     let cases = catalog::all();
+    let lines = range::lines(&cases);
     let patterns = record().expect("the record").iter();
     for pattern in patterns.flat_map(|k| &k.rows).flat_map(|p| p.apart()) {
+        let probes = pattern.probe.iter().flat_map(|p| p.all());
+        let swept = probes.clone().any(|p| p.starts_with("range"));
         let holds = |place: &Place| {
             let mut of = cases.iter().filter(|c| pattern.concerns(c.path));
-            of.any(|c| place.holds(&c.at))
+            let mut along = lines.iter().filter(|l| pattern.concerns(l.case.path));
+            match swept {
+                true => along.any(|l| in_the_range(l).iter().any(|at| place.holds(at))),
+                false => of.any(|c| place.holds(&c.at)),
+            }
         };
         let places = pattern.case.iter().flat_map(|c| c.all());
         assert!(places.clone().all(holds), "{pattern}");
         assert!(cases.iter().any(|c| pattern.concerns(c.path)), "{pattern}");
     }
+}
+
+/// The coordinates of a line of the sweep.
+fn in_the_range(line: &Line) -> Vec<Coordinates> {
+    let way = line.way.map(|w| ("way", w.name().to_string()));
+    let mut all = vec![];
+    for side in ["negative", "positive"] {
+        for upstream in ["value", "1", "2^-10", "2^10"] {
+            let own = [("side", side.to_string()), ("upstream", upstream.into())];
+            let case = line.case.at.iter().cloned();
+            all.push(case.chain(way.clone()).chain(own).collect());
+        }
+    }
+    all
 }
 
 /// The record quotes candle's sources: each line still says what it quotes.

@@ -301,7 +301,9 @@ fn functions(known: &Known) -> Vec<String> {
     for path in known.functions() {
         let parts: Vec<_> = path.split("::").collect();
         let is_type = |part: &&&str| part.starts_with(char::is_uppercase) && **part != "Tensor";
+        let of_trait = path.starts_with('<');
         let name = match (parts.iter().find(is_type), parts.as_slice()) {
+            (Some(_), [.., name]) if of_trait => format!("`{name}`"),
             (Some(name), _) => format!("`{name}`"),
             (None, [.., "ops", name]) => format!("`ops::{name}`"),
             (None, _) => format!("`{}`", parts[parts.len() - 1]),

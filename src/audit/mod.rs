@@ -10,6 +10,7 @@ pub mod case;
 pub mod catalog;
 pub mod difference;
 pub mod known;
+pub mod range;
 pub mod report;
 pub mod run;
 mod shown;

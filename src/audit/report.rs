@@ -6,6 +6,7 @@ use serde::ser::{SerializeMap, Serializer};
 
 use super::case::{Case, Twin, is_called};
 use super::known::{Float, Known, Pattern, Severity, Standing, standing};
+use super::range::{self, line::Line};
 use super::run::{Row, check, in_parallel, run};
 use super::verdict::Verdict;
 
@@ -87,13 +88,19 @@ pub fn audit<'a>(
         .filter(|c| selection.takes(c))
         .cloned()
         .collect();
-    let rows = run(&cases, device, selection.dtype, tick);
+    let mut rows = run(&cases, device, selection.dtype, tick);
+    let swept = range::sweep(&range::lines(&cases), device, selection.dtype);
+    rows.extend(swept.into_iter().map(|(_, finding)| finding.row));
     let rows: Vec<Judged> = rows.into_iter().map(|row| judge(row, record)).collect();
     let gone = record
         .iter()
         .filter(|k| is_gone(k, &rows, &cases, selection))
         .collect();
-    let broken = in_parallel(record, |k| promise(k, &cases, selection, device));
+    let whole = |k: &Known| {
+        let at_points = promise(k, &cases, selection, device);
+        at_points.or_else(|| promise_in_range(k, &cases, &rows, device))
+    };
+    let broken = in_parallel(record, whole);
     let broken = record
         .iter()
         .zip(broken)
@@ -200,6 +207,59 @@ fn promise(
     let good = |r: &Row| r.verdict.is_clean() || r.verdict == Verdict::Kink || r.is_missing();
     let bad = rows.iter().find(|r| !good(r));
     bad.map(|r| format!("{} for {}, {}", r.verdict, r.input, r.probe))
+}
+
+/// Takes an entry's `instead` through the range, where the entry is of the range: in the type that
+/// `instead` names it must not show what the entry says of the function; a tail must be kept at
+/// least twice as far.
+fn promise_in_range(
+    known: &Known,
+    cases: &[Case],
+    rows: &[Judged],
+    device: &Device,
+) -> Option<String> {
+    let instead = known.instead.as_ref().filter(|_| known.is_of_range())?;
+    let repaired: Vec<Case> = cases
+        .iter()
+        .filter(|c| c.path == instead.function)
+        .map(|c| c.clone().run(instead.call.call))
+        .collect();
+    let lines = range::lines(&repaired);
+    let own = |l: &&Line| instead.is_of(l.case);
+    let any_own = lines.iter().any(|l| own(&l));
+    let found = lines
+        .iter()
+        .filter(|l| !any_own || own(l))
+        .flat_map(|line| {
+            let narrowest = || range::dtypes(line).first().copied();
+            let dtype = instead.dtype.map(Float::dtype).or_else(narrowest);
+            let taken = dtype.map(|d| range::findings::findings(line, d, device));
+            taken.unwrap_or_default()
+        });
+    let as_before = |row: &Row| {
+        let same = |r: &Row| r.probe == row.probe && r.case == row.case && r.input == row.input;
+        let before = rows.iter().map(|j| &j.row);
+        let mut before = before.filter(|r| r.path == row.path && r.dtype == row.dtype);
+        let covered = known
+            .rows
+            .iter()
+            .any(|p| p.covers(row) && p.verdict == row.verdict);
+        let before = before.find(|r| same(r));
+        covered && (row.verdict != Verdict::Imprecise || before.is_none_or(|b| reaches(row, b)))
+    };
+    let bad = found.map(|f| f.row).find(as_before);
+    bad.map(|r| format!("{} for {} in {}, {}", r.verdict, r.input, r.dtype, r.case))
+}
+
+/// Whether a stretch comes within twice of that end of another that is nearer to 1.
+fn reaches(row: &Row, other: &Row) -> bool {
+    let (Some(from), Some(to), Some(first), Some(last)) = (row.from, row.to, other.from, other.to)
+    else {
+        return false;
+    };
+    let far = |x: f64| x.log2().abs();
+    let end = if far(first) <= far(last) { first } else { last };
+    from <= 2. * end && 2. * to >= end
 }
 
 impl Audit<'_> {

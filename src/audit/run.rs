@@ -39,6 +39,12 @@ pub struct Row {
     /// The same entry, numerically; for `forward`, the value expected.
     #[serde(serialize_with = "finite")]
     pub numeric: Option<f64>,
+    /// In a sweep of the whole range: the smallest magnitude at which it is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<f64>,
+    /// The largest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<f64>,
     /// What candle or gradcheck said besides.
     pub note: Option<String>,
 }
@@ -310,6 +316,8 @@ fn blank(case: &Case, dtype: DType, input: usize, probe: &str) -> Row {
         max_rel_err: None,
         autograd: None,
         numeric: None,
+        from: None,
+        to: None,
         note: None,
     }
 }

@@ -24,7 +24,7 @@ pub fn shown(j: &Judged) -> String {
         number(row.autograd),
         number(row.numeric)
     );
-    match row.verdict {
+    let text = match row.verdict {
         Verdict::Forward => format!("{head}: value {both}"),
         Verdict::Unsupported | Verdict::Panicked | Verdict::Error => {
             format!(
@@ -33,6 +33,10 @@ pub fn shown(j: &Judged) -> String {
             )
         }
         _ => format!("{head}: autograd {both}"),
+    };
+    match (row.from, row.to) {
+        (Some(from), Some(to)) => format!("{text}; so from {} to {}", short(from), short(to)),
+        _ => text,
     }
 }
 

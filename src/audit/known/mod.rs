@@ -8,6 +8,7 @@
 mod instead;
 mod issue;
 mod pattern;
+mod range_repairs;
 mod record;
 mod repairs;
 mod repro;
@@ -71,6 +72,12 @@ impl Known {
         paths
     }
 
+    /// Whether it shows in the sweep of the whole range.
+    pub fn is_of_range(&self) -> bool {
+        let probes = self.rows.iter().filter_map(|p| p.probe.as_ref());
+        probes.flat_map(|p| p.all()).any(|p| p.starts_with("range"))
+    }
+
     /// The functions' paths of some names: an entry's id stands for its functions.
     pub fn expand(record: &[Self], names: &[String]) -> Vec<String> {
         let functions = |name: &String| match record.iter().find(|k| k.id == *name) {
@@ -92,7 +99,11 @@ impl Known {
     /// "from 258 (bf16), 2050 (f16); below 0.1 (f16)"; empty where the record names no magnitude.
     pub fn bounds(&self) -> String {
         let bound = |word: &str, bounds: &BTreeMap<Float, f64>| {
-            let of = |(float, x): (&Float, &f64)| format!("{x} ({})", float.dtype().as_str());
+            let of = |(float, x): (&Float, &f64)| {
+                let far = !(1e-3..1e9).contains(x);
+                let number = if far { format!("{x:e}") } else { x.to_string() };
+                format!("{number} ({})", float.dtype().as_str())
+            };
             let all: Vec<_> = bounds.iter().map(of).collect();
             (!all.is_empty()).then(|| format!("{word} {}", all.join(", ")))
         };
@@ -147,7 +158,9 @@ impl Severity {
             Self::SilentStop => "Stops the gradient, silently",
             Self::Loud => "Fails loudly",
             Self::Precision => "Loses precision",
-            Self::Convention => "Conventions where there is no derivative (not defects)",
+            Self::Convention => {
+                "Conventions, where there is no derivative or PyTorch does the same (not defects)"
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::Known;
 
 /// The files, by what is in them; the card sorts by severity and keeps this order within one.
-const FILES: [(&str, &str); 6] = [
+const FILES: [(&str, &str); 8] = [
     (
         "silent-wrong.toml",
         include_str!("record/silent-wrong.toml"),
@@ -21,6 +21,8 @@ const FILES: [(&str, &str); 6] = [
     ("loud.toml", include_str!("record/loud.toml")),
     ("precision.toml", include_str!("record/precision.toml")),
     ("convention.toml", include_str!("record/convention.toml")),
+    ("range.toml", include_str!("record/range.toml")),
+    ("range-alike.toml", include_str!("record/range-alike.toml")),
 ];
 
 #[derive(Deserialize)]

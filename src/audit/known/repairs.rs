@@ -2,6 +2,11 @@
 
 use candle_core::{D, DType, Result, Tensor};
 
+use super::range_repairs::{
+    batch_norm_shifted, elu_in_f32, gelu_erf_in_f32, gelu_in_f32, hard_sigmoid_in_f32,
+    hard_swish_in_f32, in_f32, mean_in_f32, mish_in_f32, norm_scaled, pow_in_f32, root_in_f32,
+    selu_in_f64, sigmoid_in_f32, silu_in_f32, sqrt_in_f32, to_the_minus_1, var_in_f32,
+};
 use crate::audit::catalog::stable_bce;
 
 /// The call, on the inputs of the case that the record names.
@@ -16,6 +21,7 @@ macro_rules! named {
 pub const REPAIRS: &[(&str, Repair)] = named![
     attention,
     avg_pool,
+    batch_norm_shifted,
     bce,
     bilinear,
     conv1d,
@@ -24,30 +30,46 @@ pub const REPAIRS: &[(&str, Repair)] = named![
     conv_transpose1d,
     dequantized,
     divided_in_f32,
+    elu_in_f32,
     gathered,
     gelu,
     gelu_erf,
+    gelu_erf_in_f32,
+    gelu_in_f32,
+    hard_sigmoid_in_f32,
+    hard_swish_in_f32,
     kept_by_cat,
     kept_interleaved,
     layer_norm,
     linear_of_a_copy,
     max_pool,
     max_pool_overlapping,
+    mean_in_f32,
     mish,
+    mish_in_f32,
     norm_above_zero,
+    norm_scaled,
     ones,
     packed_attention,
+    pow_in_f32,
     resized,
     resized_unequally,
     rms_norm,
+    root_in_f32,
     rope,
     scatter_added,
     scattered,
     selu,
+    selu_in_f64,
+    sigmoid_in_f32,
+    silu_in_f32,
     softmax,
+    sqrt_in_f32,
     squared,
+    to_the_minus_1,
     unfolded,
     upsampled_from_a_fresh_node,
+    var_in_f32,
     zeros_returned,
 ];
 
@@ -223,9 +245,11 @@ fn divided_in_f32(a: &[Tensor]) -> Result<Tensor> {
 
 /// log(1 + exp(x)) as max(x, 0) + log(1 + exp(-|x|)).
 fn mish(a: &[Tensor]) -> Result<Tensor> {
-    let x = &a[0];
-    let softplus = (x.relu()? + x.abs()?.neg()?.exp()?.affine(1., 1.)?.log()?)?;
-    x * softplus.tanh()?
+    in_f32(a, |a| {
+        let x = &a[0];
+        let softplus = (x.relu()? + x.abs()?.neg()?.exp()?.affine(1., 1.)?.log()?)?;
+        x * softplus.tanh()?
+    })
 }
 
 fn selu(a: &[Tensor]) -> Result<Tensor> {
@@ -233,7 +257,7 @@ fn selu(a: &[Tensor]) -> Result<Tensor> {
 }
 
 fn bce(a: &[Tensor]) -> Result<Tensor> {
-    stable_bce(&a[0], &a[1])
+    in_f32(a, |a| stable_bce(&a[0], &a[1]))
 }
 
 fn softmax(a: &[Tensor]) -> Result<Tensor> {
