@@ -50,7 +50,7 @@ fn a_bare_run_prints_the_posts_lines_and_draws_six_figures() {
         "{}",
         lines[11]
     );
-    assert!(lines[12].ends_with("drawing y = 0 scores 499.500, the best cubic 4.427"));
+    assert!(lines[12].ends_with("499.500 for drawing y = 0, 4.427 for the best cubic"));
     assert_eq!(
         lines[14],
         "the post's table, all 10 lines to the last digit"

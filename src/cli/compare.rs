@@ -9,8 +9,10 @@ use super::args::{Problem, Rate, Start, positive_count, rate};
 use super::divergence::warn_if_unstable;
 use super::memory::Needs;
 use super::print::{Printer, warning};
-use super::{Answer, files, interrupt};
-use anyhow::{Context, Result, bail};
+use super::files::is_stdout;
+use super::places::{self, Place, Role};
+use super::{Answer, interrupt};
+use anyhow::{Result, bail};
 use candle_sine::plot::Format;
 use candle_sine::sine::gradient::Method;
 use candle_sine::sine::gradient::fused::has_kernel;
@@ -18,7 +20,7 @@ use candle_sine::sine::least_squares::LeastSquares;
 use candle_sine::sine::train::Options;
 use candle_sine::sine::{Data, Weights, post};
 use rung::{Choice, Rung};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Epochs are timed as many together as take about this long: less than the turn that the system
@@ -92,13 +94,13 @@ impl Args {
     }
 
     fn check_places(&self) -> Result<()> {
-        files::check_dir(&self.out).with_context(|| format!("--out {}", self.out.display()))?;
-        let json = files::not_stdout(&self.json).map(|path| ("--json", path));
-        let places: Vec<_> = [("--out", self.picture())]
-            .into_iter()
-            .chain(json)
-            .collect();
-        files::check_places(&places)
+        let mut all = vec![
+            Place::new("--out", &self.out, Role::Filled),
+            Place::new("--out", self.picture(), Role::Written),
+        ];
+        let json = self.json.as_ref().filter(|path| !is_stdout(path));
+        all.extend(json.map(|path| Place::new("--json", path, Role::Written)));
+        places::check(&all)
     }
 
     fn picture(&self) -> PathBuf {
@@ -107,7 +109,7 @@ impl Args {
     }
 
     fn json_to_stdout(&self) -> bool {
-        self.json.as_deref() == Some(Path::new("-"))
+        self.json.as_deref().is_some_and(is_stdout)
     }
 }
 
@@ -155,7 +157,7 @@ pub fn run(args: &Args) -> Result<Answer> {
     if choices.contains(&Choice::Gradient(Method::Fused)) && !has_kernel(&device) {
         warning("fused: no kernel for Metal, so tensor operations");
     }
-    interrupt::listen()?;
+    interrupt::run_begins();
     let mut out = Printer::quiet(args.json_to_stdout());
     args.problem.name_seed(&start, &mut out);
     let rungs = climb(args, &choices, &data, &init)?;

@@ -10,13 +10,17 @@ mod guide;
 mod interrupt;
 mod json;
 mod memory;
+mod pipe;
+mod places;
 mod print;
 mod progress;
+mod temporary;
 mod train;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use args::one_line;
 use clap::{Parser, Subcommand};
+use files::Outputs;
 use print::Printer;
 use std::process::ExitCode;
 
@@ -62,11 +66,23 @@ its record; 2 it could not be done; 130 ended by Ctrl-C, with nothing written.";
 const GUIDE_EXIT_CODES: &str = "Exit status: 0 the guide is written; 2 it could not be done.";
 
 /// What a command that could be carried out answers.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 enum Answer {
     Yes,
-    No,
+    /// And why, where the output does not say it.
+    No(Option<String>),
     Interrupted,
+}
+
+impl Answer {
+    /// An answer that cannot be had whole is none.
+    fn with(self, outputs: &Outputs) -> Result<Self> {
+        match (outputs.missing(), self) {
+            (None, answer) => Ok(answer),
+            (Some(missing), Self::No(Some(why))) => bail!("{missing}; {why}"),
+            (Some(missing), _) => bail!(missing),
+        }
+    }
 }
 
 pub fn run() -> ExitCode {
@@ -77,9 +93,15 @@ pub fn run() -> ExitCode {
         }
         Err(error) => return could_not(&one_line(&error.to_string())),
     };
+    interrupt::listen();
     match dispatch(&cli) {
         Ok(Answer::Yes) => ExitCode::SUCCESS,
-        Ok(Answer::No) => ExitCode::from(1),
+        Ok(Answer::No(why)) => {
+            if let Some(why) = why {
+                print::error(&one_line(&why));
+            }
+            ExitCode::from(1)
+        }
         Ok(Answer::Interrupted) => ExitCode::from(interrupt::STATUS),
         Err(error) => could_not(&one_line(&format!("{error:#}"))),
     }
@@ -90,7 +112,7 @@ fn help(text: &str) -> ExitCode {
     out.line(text);
     match out.finish() {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => could_not(&format!("{error:#}")),
+        Err(error) => could_not(&format!("stdout: cannot write: {error}")),
     }
 }
 

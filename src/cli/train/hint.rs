@@ -1,6 +1,7 @@
 //! Commands that a run recommends, ready to paste: how to converge, how to go on.
 
 use super::super::args::Precision;
+use super::super::files::is_stdout;
 use super::Run;
 use candle_sine::plot::Format;
 use candle_sine::sine::gradient::Method;
@@ -48,11 +49,12 @@ fn rounding(run: &Run) -> f64 {
 }
 
 /// How a run that Ctrl-C ended is continued: the same weights, to the last digit.
-pub fn interruption(run: &Run, weights: [f64; 4]) -> String {
+pub fn interruption(run: &Run, weights: [f64; 4], saved: bool) -> String {
     let (args, options) = (run.args, &run.options);
     let done = run.history.losses.len();
     let from = match &args.save {
-        Some(path) => format!(" --resume {0} --save {0}", quoted(path)),
+        Some(path) if saved => format!(" --resume {0} --save {0}", quoted(path)),
+        Some(path) => format!("{} --save {}", init(weights), quoted(path)),
         None => init(weights),
     };
     let mut command = format!("{}{from} --epochs {}", program(), options.epochs - done);
@@ -97,7 +99,8 @@ fn start(run: &Run) -> String {
     }
 }
 
-fn init([a, b, c, d]: [f64; 4]) -> String {
+/// The option for these weights.
+pub fn init([a, b, c, d]: [f64; 4]) -> String {
     format!(" --init {a:?},{b:?},{c:?},{d:?}")
 }
 
@@ -129,14 +132,33 @@ fn others(run: &Run) -> String {
     options
 }
 
-/// As a shell reads one word. "-" is stdout.
+/// As a shell and then this program read one word. "-" is stdout, and what begins so an option.
 fn quoted(path: &Path) -> String {
-    let path = path.display().to_string();
+    let dash = path.as_os_str().as_encoded_bytes().starts_with(b"-") && !is_stdout(path);
+    let path = match dash {
+        true => Path::new(".").join(path),
+        false => path.to_owned(),
+    };
     let plain = |c: char| c.is_alphanumeric() || "._-/+:,@".contains(c);
-    match path.chars().all(plain) && (!path.starts_with('-') || path == "-") {
-        true => path,
-        false => format!("'{}'", path.replace('\'', r"'\''")),
+    match path.to_str() {
+        Some(text) if text.chars().all(plain) => text.to_owned(),
+        Some(text) if !text.contains(char::is_control) => {
+            format!("'{}'", text.replace('\'', r"'\''"))
+        }
+        _ => byte_by_byte(&path),
     }
+}
+
+/// `$'\xff'`, which bash, zsh, ksh and POSIX's sh of 2024 read.
+fn byte_by_byte(path: &Path) -> String {
+    let bytes = path.as_os_str().as_encoded_bytes().iter();
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-/+:,@".contains(&b);
+    let word = bytes.map(|&b| match plain(b) {
+        true => char::from(b).to_string(),
+        // Three octal digits: what follows cannot be taken for a fourth.
+        false => format!("\\{b:03o}"),
+    });
+    format!("$'{}'", word.collect::<String>())
 }
 
 fn one_digit_below(value: f64) -> f64 {
