@@ -85,7 +85,12 @@ pub fn in_parallel<T: Sync, R: Send>(items: &[T], f: impl Fn(&T) -> R + Sync) ->
     };
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
     let mut done: Vec<(usize, R)> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(worker)).collect();
+        // As many as can be started; where none can, this thread does the work.
+        let start = |_| std::thread::Builder::new().spawn_scoped(scope, worker).ok();
+        let workers: Vec<_> = (0..cores).map_while(start).collect();
+        if workers.is_empty() {
+            return worker();
+        }
         let joined = |w: ScopedJoinHandle<_>| match w.join() {
             Ok(done) => done,
             Err(panic) => std::panic::resume_unwind(panic),

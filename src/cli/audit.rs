@@ -96,20 +96,7 @@ impl Args {
     }
 }
 
-/// Keeps candle from spreading each small product over the cores, which the audit's own workers
-/// already fill, and from counting them anew for it: ten times faster.
-fn one_thread_an_op() {
-    if std::env::var_os("RAYON_NUM_THREADS").is_none() {
-        // SAFETY: no other thread runs yet that could read the environment.
-        #[allow(unsafe_code)]
-        unsafe {
-            std::env::set_var("RAYON_NUM_THREADS", "1");
-        }
-    }
-}
-
 pub fn run(args: &Args) -> Result<Answer> {
-    one_thread_an_op();
     args.check_places()?;
     let cases = catalog::all();
     args.check_names(&cases)?;

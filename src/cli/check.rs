@@ -3,12 +3,12 @@
 mod rows;
 mod table;
 
-use super::args::{Problem, Rate, Start, positive_count, rate};
-use super::memory::Needs;
-use super::print::{self, Printer};
+use super::args::{Precision, Problem, Rate, Start, positive_count, rate};
 use super::divergence;
 use super::files::{Outputs, is_stdout};
+use super::memory::{self, Needs};
 use super::places::{self, Place, Role};
+use super::print::{self, Printer};
 use super::{Answer, interrupt, json};
 use anyhow::Result;
 use candle_sine::device;
@@ -57,10 +57,35 @@ struct Json<'a> {
 }
 
 impl Args {
+    fn needs(&self) -> Needs {
+        let epochs = if self.every.is_some() { self.epochs } else { 1 };
+        let rows = 4usize.saturating_mul(epochs.div_ceil(self.every.unwrap_or(1)));
+        // A list that grows is copied to a place of twice its size.
+        let row = 2 * size_of::<Row>() + self.json.as_ref().map_or(0, |_| ROW_IN_JSON);
+        let losses = memory::losses(epochs, 1, None);
+        Needs {
+            points: a_point(self.problem.dtype).saturating_mul(self.problem.points as usize),
+            epochs: losses.saturating_add(rows.saturating_mul(row)),
+            count: self.epochs,
+            rest: 0,
+        }
+    }
+
     fn json_to_stdout(&self) -> bool {
         self.json.as_deref().is_some_and(is_stdout)
     }
 }
+
+/// Bytes for each point, at most: numeric derivatives are taken in f64 whatever the dtype.
+fn a_point(dtype: Precision) -> usize {
+    match dtype {
+        Precision::F32 => 250,
+        Precision::F64 => 232,
+    }
+}
+
+/// Bytes of a row in JSON, while its text grows and is then copied.
+const ROW_IN_JSON: usize = 1200;
 
 /// What was found, and how the run ended that it was found along.
 #[derive(Default)]
@@ -84,7 +109,9 @@ impl Found {
     fn verdict(&self, args: &Args) -> Result<String, String> {
         match self.diverged {
             Some(1) => Err(divergence::too_large(&args.problem)),
-            Some(epoch) => Err(format!("the run diverged: its loss is not finite at epoch {epoch}")),
+            Some(epoch) => Err(format!(
+                "the run diverged: its loss is not finite at epoch {epoch}"
+            )),
             None => table::verdict(&self.rows, self.agree(), args.problem.dtype),
         }
     }
@@ -96,12 +123,7 @@ pub fn run(args: &Args) -> Result<Answer> {
     places::check(place.as_slice())?;
     let device = args.problem.open_device()?;
     let start = args.problem.start()?;
-    let needs = Needs {
-        tensors: 30,
-        curves: usize::from(args.every.is_some()),
-        epochs: args.epochs,
-    };
-    needs.check(&args.problem, &device)?;
+    args.needs().check(&args.problem, &device)?;
     let data = args.problem.data(&device)?;
     let init = args.problem.weights(start.init, &device)?;
     let mut out = Printer::quiet(args.json_to_stdout());

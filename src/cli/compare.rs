@@ -7,10 +7,10 @@ mod table;
 
 use super::args::{Problem, Rate, Start, positive_count, rate};
 use super::divergence::warn_if_unstable;
-use super::memory::Needs;
-use super::print::{Printer, warning};
 use super::files::is_stdout;
+use super::memory::{self, Needs};
 use super::places::{self, Place, Role};
+use super::print::{Printer, warning};
 use super::{Answer, interrupt};
 use anyhow::{Result, bail};
 use candle_sine::plot::Format;
@@ -93,6 +93,19 @@ impl Args {
         Ok(choices)
     }
 
+    fn needs(&self, choices: &[Choice]) -> Needs {
+        let a_point = choices.iter().map(|c| c.a_point(self.problem.dtype)).max();
+        let logged = self.json.is_some().then_some(self.log_every);
+        Needs {
+            points: a_point
+                .unwrap_or(0)
+                .saturating_mul(self.problem.points as usize),
+            epochs: memory::losses(self.epochs, choices.len(), logged),
+            count: self.epochs,
+            rest: memory::PICTURE,
+        }
+    }
+
     fn check_places(&self) -> Result<()> {
         let mut all = vec![
             Place::new("--out", &self.out, Role::Filled),
@@ -144,12 +157,7 @@ pub fn run(args: &Args) -> Result<Answer> {
     args.check_places()?;
     let device = args.problem.open_device()?;
     let start = args.problem.start()?;
-    let needs = Needs {
-        tensors: choices.iter().map(|c| c.tensors()).max().unwrap_or(0),
-        curves: choices.len(),
-        epochs: args.epochs,
-    };
-    needs.check(&args.problem, &device)?;
+    args.needs(&choices).check(&args.problem, &device)?;
     let data = args.problem.data(&device)?;
     let init = args.problem.weights(start.init, &device)?;
     let fit = LeastSquares::new(&data)?;

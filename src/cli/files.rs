@@ -1,8 +1,8 @@
 //! Files appear whole or not at all: each is written beside its place and then renamed into it. Where
 //! nothing can be renamed there but the file itself can be written, it is.
 
-use super::places::{parent, special};
 use super::pipe;
+use super::places::{parent, special};
 use super::print::{Printer, shown};
 use super::temporary::Temporary;
 use anyhow::{Result, anyhow};
@@ -61,7 +61,8 @@ impl Outputs {
 
     /// Whether a path that was asked for is written.
     pub fn holds(&self, path: &Option<PathBuf>) -> bool {
-        path.as_ref().is_some_and(|path| self.written.contains(path))
+        path.as_ref()
+            .is_some_and(|path| self.written.contains(path))
     }
 
     /// `what` has failed.

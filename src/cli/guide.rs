@@ -27,7 +27,11 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<Answer> {
     let mut all = vec![Place::new("--out", &args.out, Role::Filled)];
     let paths = FILES.map(|(name, _)| args.out.join("guide").join(name));
-    all.extend(paths.iter().map(|path| Place::new("--out", path, Role::Written)));
+    all.extend(
+        paths
+            .iter()
+            .map(|path| Place::new("--out", path, Role::Written)),
+    );
     places::check(&all)?;
     let flag = format!("--out {}", shown(&args.out));
     let mut outputs = Outputs::default();

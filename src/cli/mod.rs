@@ -1,5 +1,6 @@
 //! The only place that prints. One file a command; what they share lies beside them.
 
+mod allocator;
 mod args;
 mod audit;
 mod check;
@@ -15,8 +16,10 @@ mod places;
 mod print;
 mod progress;
 mod temporary;
+mod threads;
 mod train;
 
+pub use allocator::Allocator;
 use anyhow::{Result, bail};
 use args::one_line;
 use clap::{Parser, Subcommand};
@@ -93,8 +96,7 @@ pub fn run() -> ExitCode {
         }
         Err(error) => return could_not(&one_line(&error.to_string())),
     };
-    interrupt::listen();
-    match dispatch(&cli) {
+    match start(&cli).and_then(|()| dispatch(&cli)) {
         Ok(Answer::Yes) => ExitCode::SUCCESS,
         Ok(Answer::No(why)) => {
             if let Some(why) = why {
@@ -114,6 +116,19 @@ fn help(text: &str) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => could_not(&format!("stdout: cannot write: {error}")),
     }
+}
+
+/// What all commands need. Threads first: some must not run yet when the environment is set.
+fn start(cli: &Cli) -> Result<()> {
+    match cli.command {
+        Some(Command::Guide(_)) => {}
+        // The audit's own workers fill the cores; candle would spread each small product over them
+        // again, and count them anew for it: ten times slower.
+        Some(Command::Audit(_)) => threads::start(true)?,
+        _ => threads::start(false)?,
+    }
+    interrupt::listen();
+    Ok(())
 }
 
 fn dispatch(cli: &Cli) -> Result<Answer> {

@@ -19,7 +19,9 @@ pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
         return unix::read(path, most);
     }
     let mut bytes = vec![];
-    std::fs::File::open(path)?.take(most).read_to_end(&mut bytes)?;
+    std::fs::File::open(path)?
+        .take(most)
+        .read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
@@ -60,7 +62,10 @@ mod unix {
     pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
         let began = Instant::now();
         let mut options = OpenOptions::new();
-        let file = options.read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+        let file = options
+            .read(true)
+            .custom_flags(libc::O_NONBLOCK)
+            .open(path)?;
         let mut file = file.take(most);
         let (mut bytes, mut opened) = (vec![], false);
         loop {

@@ -8,11 +8,11 @@ mod outcome;
 
 use super::args::{Problem, Rate, Start, positive_count, rate};
 use super::divergence::{diverged, warn_if_unstable};
+use super::files::is_stdout;
 use super::memory::{self, Needs};
+use super::places::{self, Place, Role};
 use super::print::{Printer, python_float};
 use super::progress::Progress;
-use super::files::is_stdout;
-use super::places::{self, Place, Role};
 use super::{Answer, interrupt};
 use animation::Watched;
 use anyhow::{Result, bail};
@@ -100,15 +100,27 @@ impl Args {
             bail!("--save -: a file is needed, stdout holds text");
         }
         let mut all = vec![Place::new("--out", &self.out, Role::Filled)];
-        all.extend(self.resume.as_ref().map(|path| Place::new("--resume", path, Role::Read)));
+        all.extend(
+            self.resume
+                .as_ref()
+                .map(|path| Place::new("--resume", path, Role::Read)),
+        );
         let figures = figures::NAMES.map(|name| figures::path(self, name));
         all.extend(figures.map(|path| Place::new("--out", path, Role::Written)));
         if self.animate {
-            all.push(Place::new("--animate", animation::path(self), Role::Written));
+            all.push(Place::new(
+                "--animate",
+                animation::path(self),
+                Role::Written,
+            ));
         }
         let json = self.json.as_ref().filter(|path| !is_stdout(path));
         all.extend(json.map(|path| Place::new("--json", path, Role::Written)));
-        all.extend(self.save.as_ref().map(|path| Place::new("--save", path, Role::Renewed)));
+        all.extend(
+            self.save
+                .as_ref()
+                .map(|path| Place::new("--save", path, Role::Renewed)),
+        );
         places::check(&all)?;
         match &self.json {
             Some(_) => places::check_names(&all),
@@ -116,11 +128,25 @@ impl Args {
         }
     }
 
+    fn needs(&self) -> Needs {
+        let a_point = memory::a_point(self.gradient, self.problem.dtype);
+        let logged = self.json.is_some().then_some(self.log_every);
+        Needs {
+            points: a_point.saturating_mul(self.problem.points as usize),
+            epochs: memory::losses(self.epochs, 1, logged),
+            count: self.epochs,
+            rest: memory::pictures(figures::NAMES.len()),
+        }
+    }
+
     /// The epochs to come can be counted together with the `behind` those of --resume.
     fn check_epochs(&self, behind: usize) -> Result<()> {
         match checkpoint::MOST_EPOCHS - behind {
             left if self.epochs <= left => Ok(()),
-            left => bail!("--epochs {}: after {behind} epochs of --resume at most {left}", self.epochs),
+            left => bail!(
+                "--epochs {}: after {behind} epochs of --resume at most {left}",
+                self.epochs
+            ),
         }
     }
 }
@@ -169,12 +195,7 @@ pub fn run(args: &Args) -> Result<Answer> {
         None => (args.problem.start()?, 1),
     };
     args.check_epochs(first_epoch - 1)?;
-    let needs = Needs {
-        tensors: memory::tensors(args.gradient),
-        curves: 1,
-        epochs: args.epochs,
-    };
-    needs.check(&args.problem, &device)?;
+    args.needs().check(&args.problem, &device)?;
     let data = args.problem.data(&device)?;
     let init = args.problem.weights(start.init, &device)?;
     let fit = LeastSquares::new(&data)?;

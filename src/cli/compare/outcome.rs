@@ -1,9 +1,9 @@
 //! What a comparison says and writes when it is over.
 
-use super::super::divergence::{diverged, not_finite, stability, too_large};
-use super::super::json::{self, Logged, Named};
 use super::super::Answer;
+use super::super::divergence::{diverged, not_finite, stability, too_large};
 use super::super::files::Outputs;
+use super::super::json::{self, Logged, Named};
 use super::super::print::{self, Printer, shown};
 use super::rung::{Choice, Rung};
 use super::{Comparison, picture, table};
@@ -41,7 +41,11 @@ fn draw(comparison: &Comparison, outputs: &mut Outputs) {
     let args = comparison.args;
     if !comparison.rungs.is_empty() {
         let picture = picture::losses(comparison).and_then(|p| p.render(args.format));
-        outputs.write(&format!("--out {}", shown(&args.out)), &args.picture(), picture);
+        outputs.write(
+            &format!("--out {}", shown(&args.out)),
+            &args.picture(),
+            picture,
+        );
     }
 }
 

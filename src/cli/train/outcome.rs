@@ -1,8 +1,8 @@
 //! What a run says and writes when it is over.
 
 use super::super::args::Precision;
-use super::super::json::{self, Logged, Named};
 use super::super::files::{Outputs, is_stdout};
+use super::super::json::{self, Logged, Named};
 use super::super::print::{self, Printer, short, shown};
 use super::super::{Answer, divergence};
 use super::{Run, animation, checkpoint, figures, hint};
@@ -181,7 +181,9 @@ fn write_files(run: &Run, weights: [f64; 4], outputs: &mut Outputs) {
 
 fn rendered(figures: Vec<(&str, Figure)>, format: Format) -> Vec<(&str, Result<Vec<u8>>)> {
     let figures = figures.into_par_iter().with_max_len(1);
-    figures.map(|(name, figure)| (name, figure.render(format))).collect()
+    figures
+        .map(|(name, figure)| (name, figure.render(format)))
+        .collect()
 }
 
 fn names(files: &[PathBuf]) -> Vec<String> {
