@@ -6,8 +6,10 @@
 mod sources;
 
 use candle_sine::audit::catalog::{self, EXEMPT};
-use candle_sine::audit::known::ENTRIES;
+use candle_sine::audit::known::{Place, REPAIRS, record};
 use candle_sine::audit::report::CANDLE;
+use proc_macro2::{TokenStream, TokenTree};
+use quote::ToTokens;
 use std::collections::BTreeSet;
 
 fn exempts(pattern: &str, path: &str) -> bool {
@@ -54,31 +56,123 @@ fn the_catalogue_and_the_exemptions_name_functions_that_exist() {
     }
 }
 
+/// A path that is written out stands in a function of the catalogue that calls what it names: paths and
+/// calls of the tables are made of one name anyway.
 #[test]
-fn no_two_cases_have_the_same_name() {
-    let mut names = BTreeSet::new();
+fn the_catalogue_calls_what_it_names() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/audit/catalog");
+    let (mut seen, mut wrong) = (0, vec![]);
+    for file in std::fs::read_dir(folder).expect("the catalogue") {
+        let file = file.expect("a file").path();
+        if file.ends_with("exempt.rs") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&file).expect("a source file");
+        for item in syn::parse_file(&text).expect("Rust").items {
+            let (mut paths, mut words) = (vec![], BTreeSet::new());
+            collect(item.to_token_stream(), &mut paths, &mut words);
+            seen += paths.len();
+            paths.retain(|path| !calls(path, &words));
+            wrong.extend(paths);
+        }
+    }
+    assert!(seen > 100, "only {seen} paths");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// The strings that are paths of candle, and the identifiers.
+fn collect(tokens: TokenStream, paths: &mut Vec<String>, words: &mut BTreeSet<String>) {
+    for token in tokens {
+        match token {
+            TokenTree::Group(group) => collect(group.stream(), paths, words),
+            TokenTree::Ident(word) => drop(words.insert(word.to_string())),
+            TokenTree::Literal(literal) => {
+                let text = literal.to_string().trim_matches('"').to_string();
+                if text.starts_with("candle_") && text.contains("::") && !text.ends_with("::") {
+                    paths.push(text);
+                }
+            }
+            TokenTree::Punct(_) => {}
+        }
+    }
+}
+
+/// Made by a function, or in a table, of another name.
+const MADE_BY: [(&str, &str); 4] = [
+    ("Activation", "VARIANTS"),
+    ("Func", "func"),
+    ("FuncT", "func_t"),
+    ("Sequential", "seq"),
+];
+
+/// A function by its name, a layer by its type's.
+fn calls(path: &str, words: &BTreeSet<String>) -> bool {
+    let last = path.rsplit("::").next().unwrap_or(path);
+    let made_by = MADE_BY.iter().find(|(name, _)| *name == last);
+    words.contains(made_by.map_or(last, |(_, by)| by))
+}
+
+/// Neither the same label, which readers and the second opinion use, nor the same coordinates, which
+/// the record uses.
+#[test]
+fn no_two_cases_are_the_same() {
+    let (mut names, mut places) = (BTreeSet::new(), BTreeSet::new());
     for case in catalog::all() {
-        assert!(
-            names.insert((case.path, case.name.clone())),
-            "{} {}",
-            case.path,
-            case.name
-        );
+        let what = format!("{} {} {:?}", case.path, case.name, case.at);
+        assert!(names.insert((case.path, case.name.clone())), "{what}");
+        let mut at = case.at.to_vec();
+        at.sort();
+        assert!(places.insert((case.path, at)), "{what}");
+        assert!(!case.name.contains(['{', '}']), "{what}");
+    }
+}
+
+/// Both ways: what the record names is there, and what is there is named.
+#[test]
+fn every_repair_is_of_an_entry_and_of_one_case() {
+    let cases = catalog::all();
+    let mut named = BTreeSet::new();
+    for known in record().expect("the record") {
+        let Some(instead) = &known.instead else {
+            continue;
+        };
+        named.insert(instead.call.name.as_str());
+        let of: Vec<_> = cases.iter().filter(|c| instead.is_of(c)).collect();
+        assert_eq!(of.len(), 1, "{}: {} cases", known.id, of.len());
+    }
+    let there: BTreeSet<_> = REPAIRS.iter().map(|(name, _)| *name).collect();
+    assert_eq!(named, there);
+    assert_eq!(there.len(), REPAIRS.len());
+}
+
+/// What the record says of a place is a coordinate that the function's cases have.
+#[test]
+fn every_place_of_the_record_is_a_cases() {
+    let cases = catalog::all();
+    let patterns = record().expect("the record").iter();
+    for pattern in patterns.flat_map(|k| &k.rows).flat_map(|p| p.apart()) {
+        let holds = |place: &Place| {
+            let mut of = cases.iter().filter(|c| pattern.concerns(c.path));
+            of.any(|c| place.holds(&c.at))
+        };
+        let places = pattern.case.iter().flat_map(|c| c.all());
+        assert!(places.clone().all(holds), "{pattern}");
+        assert!(cases.iter().any(|c| pattern.concerns(c.path)), "{pattern}");
     }
 }
 
 /// The record quotes candle's sources: each line still says what it quotes.
 #[test]
 fn every_cause_stands_where_the_record_says() {
-    for known in ENTRIES {
+    for known in record().expect("the record") {
         let cause = &known.cause;
-        let file = sources::folder(cause.krate).join("src").join(cause.file);
+        let line = &cause.line;
+        let file = sources::folder(&line.krate).join("src").join(&line.file);
         let text = std::fs::read_to_string(&file).expect("a source file");
-        let line = text.lines().nth(cause.line - 1).unwrap_or_default();
-        let place = format!("{}:{}", cause.file, cause.line);
+        let said = text.lines().nth(line.number - 1).unwrap_or_default();
         assert!(
-            line.contains(cause.quote),
-            "{}: {place} says {line}",
+            said.contains(&cause.quote),
+            "{}: {line} says {said}",
             known.id
         );
     }
@@ -99,9 +193,9 @@ fn the_record_is_of_the_locked_versions() {
 #[test]
 fn ids_are_unique_and_upstream_is_a_thread_of_candle() {
     let mut ids = BTreeSet::new();
-    for known in ENTRIES {
-        assert!(ids.insert(known.id), "{}", known.id);
-        if let Some(link) = known.upstream {
+    for known in record().expect("the record") {
+        assert!(ids.insert(&known.id), "{}", known.id);
+        if let Some(link) = &known.upstream {
             let thread = link.strip_prefix("https://github.com/huggingface/candle/");
             let thread = thread.and_then(|t| t.split_once('/'));
             let (kind, number) = thread.expect("a thread of candle");

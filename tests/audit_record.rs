@@ -6,7 +6,8 @@ mod one_thread;
 
 use candle_core::{CpuStorage, CustomOp1, DType, Device, Layout, Result, Shape, Tensor, Var};
 use candle_sine::audit::case::{Case, at, v};
-use candle_sine::audit::known::{Cause, ENTRIES, Known, Pattern, Severity};
+use candle_sine::audit::known::{Float, Known, Severity, parse, record};
+use candle_sine::audit::verdict::Verdict;
 use candle_sine::audit::{Audit, Selection, audit, card, catalog};
 use std::sync::OnceLock;
 
@@ -17,7 +18,7 @@ fn whole() -> &'static Audit<'static> {
     WHOLE.get_or_init(|| {
         audit(
             &catalog::all(),
-            ENTRIES,
+            record().expect("the record"),
             &Selection::default(),
             &Device::Cpu,
             || {},
@@ -30,15 +31,16 @@ fn every_verdict_is_as_recorded() {
     let audit = whole();
     let news: Vec<_> = audit.news().map(card::shown).collect();
     assert!(news.is_empty(), "{news:#?}");
-    let gone: Vec<_> = audit.gone.iter().map(|k| k.id).collect();
+    let gone: Vec<_> = audit.gone.iter().map(|k| &k.id).collect();
     assert!(gone.is_empty(), "no longer borne out: {gone:?}");
 }
 
 #[test]
 fn what_is_to_be_written_instead_works() {
-    let broken: Vec<_> = whole().broken.iter().map(|(k, why)| (k.id, why)).collect();
+    let broken: Vec<_> = whole().broken.iter().map(|(k, why)| (&k.id, why)).collect();
     assert!(broken.is_empty(), "{broken:?}");
-    for known in ENTRIES
+    for known in record()
+        .expect("the record")
         .iter()
         .filter(|k| k.severity != Severity::Convention)
     {
@@ -128,7 +130,7 @@ impl CustomOp1 for Planted {
     }
 }
 
-fn planted() -> Vec<(Case, &'static str, Severity)> {
+fn planted() -> Vec<(Case, Verdict, Severity)> {
     let of = |name: &str| {
         Case::new("planted::op", name)
             .only(&[DType::F64])
@@ -139,35 +141,39 @@ fn planted() -> Vec<(Case, &'static str, Severity)> {
     vec![
         (
             custom("wrong", Fault::Wrong),
-            "wrong",
+            Verdict::Wrong,
             Severity::SilentWrong,
         ),
-        (custom("error", Fault::Error), "unsupported", Severity::Loud),
+        (
+            custom("error", Fault::Error),
+            Verdict::Unsupported,
+            Severity::Loud,
+        ),
         (
             custom("imprecise", Fault::Imprecise),
-            "imprecise",
+            Verdict::Imprecise,
             Severity::Precision,
         ),
         (
             of("cut").run(|a| a[0].sqr().map(|y| y.detach())),
-            "severed",
+            Verdict::Severed,
             Severity::SilentStop,
         ),
         (
             of("not finite").run(|a| (a[0].sqr()? + a[0].relu()?.sqrt()?)?.affine(1., 0.)),
-            "non_finite",
+            Verdict::NonFinite,
             Severity::SilentWrong,
         ),
         (
             of("values")
                 .run(|a| a[0].sqr())
                 .twin("twice", |a| a[0].sqr()?.affine(2., 0.)),
-            "forward",
+            Verdict::Forward,
             Severity::SilentWrong,
         ),
         (
             of("fails").run(|a| a[0].reshape(7)),
-            "error",
+            Verdict::Error,
             Severity::Loud,
         ),
         (
@@ -175,7 +181,7 @@ fn planted() -> Vec<(Case, &'static str, Severity)> {
                 .only(&[DType::F64])
                 .arg("x", at(&[0.]))
                 .run(|a| a[0].relu()),
-            "kink",
+            Verdict::Kink,
             Severity::Convention,
         ),
     ]
@@ -199,22 +205,19 @@ fn a_planted_defect_of_every_category_is_found() {
     }
 }
 
-static REPAIRED: [Known; 1] = [Known {
-    id: "repaired",
-    what: "the gradient is wrong",
-    when: "never any more",
-    severity: Severity::SilentWrong,
-    rows: &[Pattern::on("planted::op", "wrong")],
-    cause: Cause {
-        krate: "candle-core",
-        file: "lib.rs",
-        line: 1,
-        quote: "",
-    },
-    upstream: None,
-    instead: None,
-    pytorch: None,
-}];
+/// An entry with one row of the function `planted::op`.
+fn entry(row: &str) -> Vec<Known> {
+    let text = format!(
+        r#"[[defect]]
+        id = "repaired"
+        severity = "silent-wrong"
+        what = "the gradient is wrong"
+        when = "never any more"
+        cause = {{ line = "candle-core/src/lib.rs:1", quote = "" }}
+        rows = [{{ function = "planted::op", {row} }}]"#
+    );
+    parse("planted", &text).expect("an entry")
+}
 
 /// A defect that is repaired upstream turns the audit red too, and says what to do.
 #[test]
@@ -222,9 +225,10 @@ fn a_repaired_defect_is_reported() {
     let case = Case::new("planted::op", "right")
         .arg("x", v(&[3]))
         .run(|a| a[0].sqr());
+    let repaired = entry(r#"verdict = "wrong""#);
     let audit = audit(
         &[case],
-        &REPAIRED,
+        &repaired,
         &Selection::default(),
         &Device::Cpu,
         || {},
@@ -238,6 +242,62 @@ fn a_repaired_defect_is_reported() {
             .any(|(_, l)| l.contains("delete or narrow that entry")),
         "{lines:?}"
     );
+}
+
+#[test]
+fn the_bounds_of_an_entry_are_on_its_card() {
+    let wrong = Case::new("planted::op", "a").only(&[DType::F64]).plain();
+    let wrong = wrong.run(|a| a[0].apply_op1(Planted(Fault::Wrong)));
+    let wrong = wrong.arg("x", v(&[3]));
+    let mut record = entry("verdict = 'wrong'");
+    record[0].from = [(Float::Bf16, 258.), (Float::F16, 2050.)].into();
+    record[0].below = [(Float::F16, 0.125)].into();
+    let audit = audit(
+        &[wrong],
+        &record,
+        &Selection::default(),
+        &Device::Cpu,
+        || {},
+    );
+    let bounds = "from 258 (bf16), 2050 (f16); below 0.125 (f16)";
+    let on_terminal = format!("    bounds   {bounds}");
+    assert!(
+        card::lines(&audit, false)
+            .iter()
+            .any(|(_, l)| *l == on_terminal)
+    );
+    assert!(card::markdown(&audit).contains(&format!("- bounds: {bounds}\n")));
+}
+
+/// An alternative that no row bears out is out of date, however many others are borne out.
+#[test]
+fn every_alternative_of_the_record_is_borne_out() {
+    let of = |name| Case::new("planted::op", name).only(&[DType::F64]).plain();
+    let wrong = |name| of(name).run(move |a| a[0].apply_op1(Planted(Fault::Wrong)));
+    let right = |name| of(name).run(|a| a[0].sqr());
+    let cases = [wrong("a"), wrong("b"), right("c")].map(|c| c.arg("x", v(&[3])));
+    for (alternatives, gone) in [("['a', 'b']", 0), ("['a', 'b', 'c']", 1), ("['a', 'd']", 1)] {
+        let record = entry(&format!("verdict = 'wrong', case = {alternatives}"));
+        let all = Selection::default();
+        let audit = audit(&cases, &record, &all, &Device::Cpu, || {});
+        assert_eq!(audit.gone.len(), gone, "{alternatives}");
+    }
+}
+
+/// Each defect has one entry, whichever stands first. A row may show a second one once the first is
+/// repaired: a wrong value hides an error of the backward pass.
+#[test]
+fn no_row_is_of_two_entries() {
+    for judged in &whole().rows {
+        let verdict = judged.row.verdict;
+        let covers = |k: &&Known| {
+            let mut rows = k.rows.iter();
+            rows.any(|p| p.covers(&judged.row) && p.verdict == verdict)
+        };
+        let entries = record().expect("the record").iter().filter(covers);
+        let ids: Vec<_> = entries.map(|k| &k.id).collect();
+        assert!(ids.len() < 2, "{ids:?}: {}", card::shown(judged));
+    }
 }
 
 /// Random, so that nothing can be differenced: but linear in x given the mask, which y / x shows.
@@ -268,5 +328,5 @@ fn a_correct_function_is_not_accused() {
         .run(|a| a[0].sin());
     let audit = audit(&[right], &[], &Selection::default(), &Device::Cpu, || {});
     assert!(audit.as_recorded());
-    assert!(audit.rows.iter().all(|j| j.row.verdict == "pass"));
+    assert!(audit.rows.iter().all(|j| j.row.verdict == Verdict::Pass));
 }

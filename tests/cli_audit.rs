@@ -81,6 +81,31 @@ fn markdown_and_json_to_files_and_one_type() {
     assert!(read("a.md").starts_with("# Which of candle's gradients are right"));
 }
 
+/// A kernel that is expanded has conv1d read what lies behind it in memory: that is said, not shown.
+#[test]
+fn two_runs_print_the_same_bytes() {
+    let dir = tempdir().expect("a directory");
+    let checked = |before: &[&str]| -> Vec<Value> {
+        let convolutions = ["conv1d", "conv1d_with_algo", "Conv1d", "--json", "-"];
+        let args = [&["audit"], before, &convolutions].concat();
+        let (code, stdout, _) = run(dir.path(), &args);
+        assert_eq!(code, 0);
+        let json: Value = serde_json::from_str(&stdout).expect("JSON");
+        let cases = json["cases"].as_array().expect("cases").iter();
+        let of = |c: &&Value| convolutions.iter().any(|name| c["op"] == *name);
+        cases.filter(of).cloned().collect()
+    };
+    // Other functions before leave other memory behind.
+    let runs = [&[][..], &[], &["matmul"], &["relu", "conv2d"]].map(checked);
+    for run in &runs[1..] {
+        assert_eq!(run, &runs[0]);
+    }
+    let hidden = |c: &&Value| c["note"].to_string().contains("varies from run to run");
+    let hidden: Vec<_> = runs[0].iter().filter(hidden).collect();
+    assert!(hidden.len() > 20 && hidden.iter().all(|c| c["probe"] == "expanded"));
+    assert!(hidden.iter().all(|c| c["autograd"].is_null()));
+}
+
 /// It is over in seconds and has nothing to write before.
 #[test]
 fn its_help_promises_nothing_after_ctrl_c() {

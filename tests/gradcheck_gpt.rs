@@ -3,13 +3,16 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on should stop
 
+#[path = "common/numbers.rs"]
+mod numbers;
+
 use std::cell::Cell;
 
-use candle_core::{D, DType, Device, Result, Tensor, Var};
+use candle_core::{D, DType, Result, Tensor, Var};
 use candle_nn::{Embedding, LayerNorm, Linear, Module, VarBuilder, VarMap, ops};
 use candle_sine::gradcheck::{self, ModelReport, Options, Verdict, mark};
+use numbers::{CPU, fill};
 
-const CPU: &Device = &Device::Cpu;
 const WORDS: usize = 11;
 const LENGTH: usize = 6;
 
@@ -148,12 +151,17 @@ impl Gpt {
 }
 
 fn varmap(n: usize, dtype: DType) -> Result<VarMap> {
+    seeded(n, dtype, 0)
+}
+
+fn seeded(n: usize, dtype: DType, seed: u64) -> Result<VarMap> {
     let varmap = VarMap::new();
     Gpt::new(
         Kind::default(),
         n,
         VarBuilder::from_varmap(&varmap, dtype, CPU),
     )?;
+    fill(&varmap, seed)?;
     Ok(varmap)
 }
 
@@ -193,29 +201,33 @@ fn a_gpt_as_users_write_it_is_severed() -> Result<()> {
         softmax: [true; 2],
         ..Kind::default()
     };
-    for dtype in [DType::F32, DType::BF16] {
-        let varmap = varmap(8, dtype)?;
-        let report = check(kind, &varmap, 8)?;
-        println!("{report}");
-        let passed: Vec<&str> = report.with(Verdict::Pass).map(|p| &p.name[..]).collect();
-        assert_eq!(
-            report.with(Verdict::Severed).count(),
-            28,
-            "{dtype:?}\n{report}"
-        );
-        assert!(passed.len() <= 1 && !passed.iter().any(|p| *p != "lm_head.weight"));
-        assert!(
-            report
-                .parameters
-                .iter()
-                .all(|p| p.missing == (p.name != "lm_head.weight"))
-        );
-        let found = cuts(&report);
-        for block in ["block 0", "block 1"] {
-            let (before, after) = (format!("{block}, in"), format!("{block}, after ln_1"));
-            assert!(found.contains(&(&before, &after)), "{report}");
+    // In the last six of the bf16 seeds a bias shows only in steps of several times its size.
+    let bf16: &[u64] = &[0, 1, 2, 17, 26, 36, 40, 50, 59];
+    for (dtype, seeds) in [(DType::F32, &[0, 1, 2][..]), (DType::BF16, bf16)] {
+        for &seed in seeds {
+            let varmap = seeded(8, dtype, seed)?;
+            let report = check(kind, &varmap, 8)?;
+            println!("{report}");
+            let passed: Vec<&str> = report.with(Verdict::Pass).map(|p| &p.name[..]).collect();
+            assert_eq!(
+                report.with(Verdict::Severed).count(),
+                28,
+                "{dtype:?} {seed}\n{report}"
+            );
+            assert!(passed.len() <= 1 && !passed.iter().any(|p| *p != "lm_head.weight"));
+            assert!(
+                report
+                    .parameters
+                    .iter()
+                    .all(|p| p.missing == (p.name != "lm_head.weight"))
+            );
+            let found = cuts(&report);
+            for block in ["block 0", "block 1"] {
+                let (before, after) = (format!("{block}, in"), format!("{block}, after ln_1"));
+                assert!(found.contains(&(&before, &after)), "{report}");
+            }
+            assert!(report.to_string().lines().count() <= 40, "{report}");
         }
-        assert!(report.to_string().lines().count() <= 40, "{report}");
     }
     Ok(())
 }

@@ -6,7 +6,7 @@
 
 mod common;
 
-use candle_sine::audit::known::{ENTRIES, Known, Severity};
+use candle_sine::audit::known::{Known, Severity, record};
 use common::movie::frames;
 use common::{parts, sine};
 use std::collections::{BTreeSet, HashMap};
@@ -268,9 +268,9 @@ fn table(language: &str, used: &mut BTreeSet<String>) -> String {
     let words = words();
     let mut rows: Vec<(Vec<String>, [String; 3])> = vec![];
     for severity in [Severity::SilentStop, Severity::SilentWrong] {
-        for known in ENTRIES.iter().filter(|k| k.severity == severity) {
-            let instead = known.instead.as_ref().unwrap().text;
-            let cells = [known.what, known.when, instead].map(|said| {
+        for known in record().unwrap().iter().filter(|k| k.severity == severity) {
+            let instead = &known.instead.as_ref().unwrap().text;
+            let cells = [&known.what, &known.when, instead].map(|said| {
                 used.insert(said.to_owned());
                 let in_table = words
                     .get(said)

@@ -1,7 +1,8 @@
 //! The report card: lines with a tone for the terminal, and Markdown.
 
-use super::known::{Known, Severity};
+use super::known::{Known, Pattern, Severity};
 use super::report::{Audit, CANDLE, Judged, Summary};
+use super::verdict::Verdict;
 
 /// How a line is meant; the command line colours it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +110,24 @@ fn inputs(audit: &Audit, known: &Known) -> String {
     names.join(", ")
 }
 
+/// Why numbers of an entry are not shown; each reason once.
+fn varies<'a>(audit: &'a Audit, known: &'a Known) -> Vec<&'a str> {
+    let shows = |p: &&Pattern| audit.rows_of(known).any(|j| p.covers(&j.row));
+    let mut reasons = vec![];
+    for pattern in known
+        .rows
+        .iter()
+        .filter(|p| p.varies.is_some())
+        .filter(shows)
+    {
+        let why = pattern.varies.as_deref().unwrap_or_default();
+        if !reasons.contains(&why) {
+            reasons.push(why);
+        }
+    }
+    reasons
+}
+
 fn entry(audit: &Audit, known: &Known) -> Vec<Line> {
     let plain = |text: String| (Tone::Plain, text);
     let mut lines: Vec<Line> = functions(audit, known)
@@ -121,37 +140,41 @@ fn entry(audit: &Audit, known: &Known) -> Vec<Line> {
         "what"
     };
     lines.push(plain(format!("    {what:<8} {}", known.what)));
-    if let Some(pytorch) = known.pytorch {
+    if let Some(pytorch) = &known.pytorch {
         lines.push(plain(format!("    PyTorch  {pytorch}")));
     }
     lines.push(plain(format!("    when     {}", known.when)));
+    let bounds = known.bounds();
+    if !bounds.is_empty() {
+        lines.push(plain(format!("    bounds   {bounds}")));
+    }
     lines.push(plain(format!("    input    {}", inputs(audit, known))));
     if let Some(j) = evidence(audit, known) {
         lines.push(plain(format!("    shown    {}", shown(j))));
     }
+    for why in varies(audit, known) {
+        lines.push(plain(format!("    varies   from run to run: {why}")));
+    }
     let cause = &known.cause;
-    lines.push(plain(format!(
-        "    cause    {}/src/{}:{}",
-        cause.krate, cause.file, cause.line
-    )));
+    lines.push(plain(format!("    cause    {}", cause.line)));
     lines.push(plain(format!("             {}", cause.quote)));
     if known.severity != Severity::Convention {
         lines.push(plain(format!(
             "    upstream {}",
-            known.upstream.unwrap_or("none found")
+            known.upstream.as_deref().unwrap_or("none found")
         )));
         lines.push(plain(format!("    instead  {}", instead(audit, known))));
     }
     lines
 }
 
-fn instead(audit: &Audit, known: &Known) -> &'static str {
+fn instead<'a>(audit: &Audit, known: &'a Known) -> &'a str {
     let broken = audit.broken.iter().any(|(k, _)| k.id == known.id);
     known
         .instead
         .as_ref()
         .filter(|_| !broken)
-        .map_or("nothing that is known to work", |i| i.text)
+        .map_or("nothing that is known to work", |i| &i.text)
 }
 
 /// One row in words: the case, and autograd beside numeric.
@@ -166,6 +189,9 @@ pub fn shown(j: &Judged) -> String {
         "{} of {} ({}, {}{probe})",
         row.input, row.op, row.case, row.dtype
     );
+    if let Some(varies) = row.note.as_ref().filter(|n| n.starts_with("varies")) {
+        return format!("{head}: {varies}");
+    }
     let number = |x: Option<f64>| x.map_or("none".into(), short);
     let both = format!(
         "{}, should be {}",
@@ -173,9 +199,12 @@ pub fn shown(j: &Judged) -> String {
         number(row.numeric)
     );
     match row.verdict {
-        "forward" => format!("{head}: value {both}"),
-        "unsupported" | "panicked" | "error" => {
-            format!("{head}: {}", row.note.as_deref().unwrap_or(row.verdict))
+        Verdict::Forward => format!("{head}: value {both}"),
+        Verdict::Unsupported | Verdict::Panicked | Verdict::Error => {
+            format!(
+                "{head}: {}",
+                row.note.as_deref().unwrap_or(row.verdict.name())
+            )
         }
         _ => format!("{head}: autograd {both}"),
     }
@@ -222,7 +251,7 @@ fn difference(audit: &Audit) -> Vec<Line> {
     for known in &audit.gone {
         let text = format!(
             "gone: \"{}\" is no longer borne out; repaired upstream? Then delete or narrow that \
-             entry in src/audit/known/entries.rs",
+             entry in src/audit/known/record",
             known.id
         );
         lines.push((Tone::Bad, text));
@@ -282,24 +311,31 @@ fn section(audit: &Audit, known: &Known) -> String {
         } else {
             "what"
         },
-        known.what.into(),
+        known.what.clone(),
     );
-    if let Some(pytorch) = known.pytorch {
-        item("PyTorch", pytorch.into());
+    if let Some(pytorch) = &known.pytorch {
+        item("PyTorch", pytorch.clone());
     }
-    item("when", known.when.into());
+    item("when", known.when.clone());
+    let bounds = known.bounds();
+    if !bounds.is_empty() {
+        item("bounds", bounds);
+    }
     item("input", inputs(audit, known));
     if let Some(j) = evidence(audit, known) {
         item("shown", shown(j));
     }
+    for why in varies(audit, known) {
+        item("varies", format!("from run to run: {why}"));
+    }
     let cause = &known.cause;
-    let place = format!(
-        "`{}/src/{}:{}` `{}`",
-        cause.krate, cause.file, cause.line, cause.quote
-    );
+    let place = format!("`{}` `{}`", cause.line, cause.quote);
     item("cause", place);
     if known.severity != Severity::Convention {
-        item("upstream", known.upstream.unwrap_or("none found").into());
+        item(
+            "upstream",
+            known.upstream.as_deref().unwrap_or("none found").into(),
+        );
         item("instead", instead(audit, known).into());
     }
     text

@@ -1,11 +1,15 @@
 //! One call of one function: its inputs, the call, and the same call in PyTorch.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Result, Tensor};
 
 /// A function of tensors, as gradcheck takes it.
 pub type Call = Arc<dyn Fn(&[Tensor]) -> Result<Tensor> + Send + Sync>;
+
+/// What distinguishes a case from the others of its function, as names and values.
+pub type Coordinates = Arc<[(&'static str, String)]>;
 
 /// The float types a case is run in, f64 first.
 pub const FLOATS: [DType; 4] = [DType::F64, DType::F32, DType::BF16, DType::F16];
@@ -15,8 +19,11 @@ pub const FLOATS: [DType; 4] = [DType::F64, DType::F32, DType::BF16, DType::F16]
 pub struct Case {
     /// The full public path of the function, or of the layer's type.
     pub path: &'static str,
-    /// What distinguishes this call from the others: "dim 1, ties".
+    /// What distinguishes this call from the others, for a reader: "dim 1, ties".
     pub name: String,
+    /// The same as names and values, for the record: `dim` 1, `stride` 2. Of a call that is on no
+    /// grid: `call` and its name.
+    pub at: Coordinates,
     /// The inputs in the order the call takes them.
     pub args: Vec<Arg>,
     /// The call.
@@ -105,9 +112,11 @@ impl Values {
 impl Case {
     /// A case without inputs and call yet.
     pub fn new(path: &'static str, name: impl Into<String>) -> Self {
+        let name = name.into();
         Self {
             path,
-            name: name.into(),
+            at: [("call", name.clone())].into(),
+            name,
             args: Vec::new(),
             call: Arc::new(|_| candle_core::bail!("the case has no call")),
             torch: Torch::Lacks("not given"),
@@ -116,6 +125,18 @@ impl Case {
             twins: Vec::new(),
             kink: false,
             smooth: None,
+        }
+    }
+
+    /// The same for a point of a grid: `{dim}` in the label stands for the value of `dim`.
+    pub fn grid(path: &'static str, label: &str, at: &[(&'static str, &dyn Display)]) -> Self {
+        let at: Coordinates = at.iter().map(|(n, v)| (*n, v.to_string())).collect();
+        let name = at.iter().fold(label.to_owned(), |label, (name, value)| {
+            label.replace(&format!("{{{name}}}"), value)
+        });
+        Self {
+            at,
+            ..Self::new(path, name)
         }
     }
 

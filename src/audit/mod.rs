@@ -10,5 +10,6 @@ pub mod known;
 pub mod report;
 pub mod run;
 mod variants;
+pub mod verdict;
 
 pub use report::{Audit, Selection, audit};

@@ -5,8 +5,9 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
 use super::case::{Case, Twin};
-use super::known::{Known, Severity, Standing, standing};
+use super::known::{Float, Known, Pattern, Severity, Standing, standing};
 use super::run::{Row, check, in_parallel, run};
+use super::verdict::Verdict;
 
 /// The versions this record was made with.
 pub const CANDLE: &str = "0.11.1";
@@ -38,7 +39,7 @@ pub struct Judged<'a> {
     /// Whether it is as the record says.
     pub known: bool,
     /// The verdict the record has for it.
-    pub expected: &'static str,
+    pub expected: Verdict,
     /// For defects and conventions.
     pub severity: Option<Severity>,
 }
@@ -91,11 +92,16 @@ pub fn audit<'a>(
     }
 }
 
-fn judge<'a>(row: Row, record: &'a [Known]) -> Judged<'a> {
+fn judge<'a>(mut row: Row, record: &'a [Known]) -> Judged<'a> {
     let (entry, known, expected) = match standing(&row, record) {
-        Standing::Known(k) => (Some(k), true, row.verdict),
-        Standing::Clean => (None, true, "pass"),
-        Standing::New => (None, false, "pass"),
+        Standing::Known(k, pattern) => {
+            if let Some(why) = &pattern.varies {
+                row.hide(why);
+            }
+            (Some(k), true, row.verdict)
+        }
+        Standing::Clean => (None, true, Verdict::Pass),
+        Standing::New => (None, false, Verdict::Pass),
         Standing::Changed(k, expected) => (Some(k), false, expected),
     };
     let severity = match entry.filter(|_| known) {
@@ -112,22 +118,24 @@ fn judge<'a>(row: Row, record: &'a [Known]) -> Judged<'a> {
 }
 
 /// What a verdict without an entry does to a training run.
-fn severity_of(verdict: &str) -> Option<Severity> {
+fn severity_of(verdict: Verdict) -> Option<Severity> {
     match verdict {
-        "pass" | "inconclusive" => None,
-        "severed" => Some(Severity::SilentStop),
-        "unsupported" | "panicked" | "error" => Some(Severity::Loud),
-        "imprecise" => Some(Severity::Precision),
-        "kink" => Some(Severity::Convention),
-        _ => Some(Severity::SilentWrong),
+        Verdict::Pass | Verdict::Inconclusive => None,
+        Verdict::Severed => Some(Severity::SilentStop),
+        Verdict::Unsupported | Verdict::Panicked | Verdict::Error => Some(Severity::Loud),
+        Verdict::Imprecise => Some(Severity::Precision),
+        Verdict::Kink => Some(Severity::Convention),
+        Verdict::Wrong | Verdict::NonFinite | Verdict::Forward | Verdict::Nondeterministic => {
+            Some(Severity::SilentWrong)
+        }
     }
 }
 
-/// Each pattern must be borne out by a row, where the selection has the function and the type.
+/// Each alternative of each pattern must be borne out by a row, where the selection has the function and the type.
 fn is_gone(known: &Known, rows: &[Judged], cases: &[Case], selection: &Selection) -> bool {
     let ran = |path: &str| selection.names.is_empty() || cases.iter().any(|c| c.path == path);
     selection.dtype.is_none()
-        && known.rows.iter().any(|p| {
+        && known.rows.iter().flat_map(Pattern::apart).any(|p| {
             let concerned = selection.names.is_empty()
                 || cases.iter().any(|c| p.concerns(c.path) && ran(c.path));
             concerned
@@ -145,20 +153,20 @@ fn promise(
     device: &Device,
 ) -> Option<String> {
     let instead = known.instead.as_ref()?;
-    let Some(case) = cases
-        .iter()
-        .find(|c| c.path == instead.path && c.name == instead.case)
-    else {
+    let Some(case) = cases.iter().find(|c| instead.is_of(c)) else {
         let whole = selection.names.is_empty();
-        return whole.then(|| format!("there is no case {} {}", instead.path, instead.case));
+        return whole.then(|| format!("there is no such case of {}", instead.function));
     };
-    let dtype = instead.dtype.or(case.dtypes.first().copied())?;
+    let dtype = instead
+        .dtype
+        .map(Float::dtype)
+        .or(case.dtypes.first().copied())?;
     let measure = match case.twins.first() {
         Some(twin) => twin.call.clone(),
         None => case.call.clone(),
     };
     let mut other = case.clone();
-    other.call = std::sync::Arc::new(instead.call);
+    other.call = std::sync::Arc::new(instead.call.call);
     other.twins = if instead.rough {
         vec![]
     } else {
@@ -173,7 +181,7 @@ fn promise(
     let rows = check(&other, device, Some(dtype));
     let bad = rows
         .iter()
-        .find(|r| !matches!(r.verdict, "pass" | "inconclusive" | "kink"));
+        .find(|r| !r.verdict.is_clean() && r.verdict != Verdict::Kink);
     bad.map(|r| format!("{} for {}, {}", r.verdict, r.input, r.probe))
 }
 
@@ -204,8 +212,8 @@ impl Audit<'_> {
             functions: functions.len(),
             functions_with_a_defect: functions.iter().filter(|p| defective(p)).count(),
             checks: self.rows.len(),
-            pass: count(&|j| j.row.verdict == "pass"),
-            inconclusive: count(&|j| j.row.verdict == "inconclusive"),
+            pass: count(&|j| j.row.verdict == Verdict::Pass),
+            inconclusive: count(&|j| j.row.verdict == Verdict::Inconclusive),
             defects: Severity::ALL.map(|s| self.entries(s).len()),
             new: count(&|j| !j.known),
             gone: self.gone.len(),
@@ -280,7 +288,7 @@ struct JsonCase<'a> {
 impl Serialize for Audit<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let cases: Vec<_> = self.rows.iter().map(|j| self.json_case(j)).collect();
-        let gone: Vec<_> = self.gone.iter().map(|k| k.id).collect();
+        let gone: Vec<_> = self.gone.iter().map(|k| &k.id).collect();
         let mut map = to.serialize_map(None)?;
         map.serialize_entry("schema", &1)?;
         map.serialize_entry("candle_core", CANDLE)?;
@@ -301,12 +309,12 @@ impl<'a> Audit<'a> {
             row: &j.row,
             known: j.known,
             severity: j.severity,
-            id: entry.map(|k| k.id),
-            upstream: entry.and_then(|k| k.upstream),
+            id: entry.map(|k| k.id.as_str()),
+            upstream: entry.and_then(|k| k.upstream.as_deref()),
             instead: entry
                 .filter(kept)
                 .and_then(|k| k.instead.as_ref())
-                .map(|i| i.text),
+                .map(|i| i.text.as_str()),
         }
     }
 }

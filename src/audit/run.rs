@@ -5,9 +5,10 @@ use rayon::ThreadPoolBuilder;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::ScopedJoinHandle;
 
-use super::case::{Call, Case};
+use super::case::{Call, Case, Coordinates};
 use super::variants;
-use crate::gradcheck::{InputReport, Options, Outcome, ProbeReport, Report, Verdict, gradcheck};
+use super::verdict::Verdict;
+use crate::gradcheck::{self, InputReport, Options, Outcome, ProbeReport, Report, gradcheck};
 
 /// What one check of one input said.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -16,8 +17,11 @@ pub struct Row {
     pub path: &'static str,
     /// Its last segment.
     pub op: &'static str,
-    /// Which call.
+    /// Which call, for a reader.
     pub case: String,
+    /// The same as names and values.
+    #[serde(serialize_with = "by_name")]
+    pub at: Coordinates,
     /// Which input.
     pub input: &'static str,
     /// The type, as candle writes it.
@@ -25,7 +29,7 @@ pub struct Row {
     /// `plain`, a probe of gradcheck, or `values` against a twin.
     pub probe: String,
     /// gradcheck's verdict, or `forward` where the values differ, or `error` where the call fails.
-    pub verdict: &'static str,
+    pub verdict: Verdict,
     /// The largest relative error among the entries; absent where nothing was compared.
     #[serde(serialize_with = "finite")]
     pub max_rel_err: Option<f64>,
@@ -37,6 +41,18 @@ pub struct Row {
     pub numeric: Option<f64>,
     /// What candle or gradcheck said besides.
     pub note: Option<String>,
+}
+
+impl Row {
+    /// Takes the numbers out that differ from run to run, and says why they do.
+    pub fn hide(&mut self, why: &str) {
+        (self.max_rel_err, self.autograd, self.numeric) = (None, None, None);
+        self.note = Some(format!("varies from run to run: {why}"));
+    }
+}
+
+fn by_name<S: serde::Serializer>(at: &Coordinates, to: S) -> std::result::Result<S::Ok, S::Error> {
+    to.collect_map(at.iter().map(|(name, value)| (name, value)))
 }
 
 /// JSON has no NaN: such a number is written as its name.
@@ -185,7 +201,7 @@ impl Found<'_> {
         let row = blank(self.case, self.dtype, input.input, "plain");
         if let Some(d) = &self.forward {
             return Row {
-                verdict: "forward",
+                verdict: Verdict::Forward,
                 autograd: Some(d.found),
                 numeric: Some(d.expected),
                 note: Some(format!("its values differ from: {}", d.twin)),
@@ -194,7 +210,7 @@ impl Found<'_> {
         }
         let worst = input.worst.as_ref();
         let mut row = Row {
-            verdict: input.verdict.name(),
+            verdict: input.verdict.into(),
             max_rel_err: Some(input.max_rel_err),
             autograd: worst.map(|w| w.analytic),
             numeric: worst.map(|w| w.numeric),
@@ -210,14 +226,17 @@ impl Found<'_> {
     fn settle(&self, row: &mut Row, input: &InputReport) {
         let doubtful = matches!(
             input.verdict,
-            Verdict::Wrong | Verdict::Severed | Verdict::Imprecise | Verdict::Inconclusive
+            gradcheck::Verdict::Wrong
+                | gradcheck::Verdict::Severed
+                | gradcheck::Verdict::Imprecise
+                | gradcheck::Verdict::Inconclusive
         );
         let narrow = self.dtype != DType::F64;
         if let Some(wide) = self.wide.filter(|_| doubtful && narrow) {
             match variants::rounding(self.case, self.dtype, self.device, input, wide) {
-                Some(variants::Rounded::Right) => row.verdict = Verdict::Pass.name(),
+                Some(variants::Rounded::Right) => row.verdict = Verdict::Pass,
                 Some(variants::Rounded::NonFinite { narrow, exact }) => {
-                    row.verdict = Verdict::NonFinite.name();
+                    row.verdict = Verdict::NonFinite;
                     (row.autograd, row.numeric) = (Some(narrow), Some(exact));
                 }
                 None => {}
@@ -227,11 +246,11 @@ impl Found<'_> {
         if let Some((verdict, found, expected)) =
             variants::stand_in(case, dtype, self.device, input.input)
         {
-            row.verdict = verdict.name();
+            row.verdict = verdict.into();
             (row.autograd, row.numeric) = (Some(found), Some(expected));
         }
-        if self.case.kink && row.verdict == Verdict::Pass.name() {
-            row.verdict = Verdict::Kink.name();
+        if self.case.kink && row.verdict == Verdict::Pass {
+            row.verdict = Verdict::Kink;
         }
     }
 
@@ -246,7 +265,7 @@ impl Found<'_> {
                 note,
                 ..
             } => Some(Row {
-                verdict: verdict.name(),
+                verdict: (*verdict).into(),
                 autograd: Some(*found).filter(|x| !x.is_nan()),
                 numeric: Some(*expected).filter(|x| !x.is_nan()),
                 note: Some(note.to_string()),
@@ -255,7 +274,7 @@ impl Found<'_> {
             Outcome::Forward {
                 found, expected, ..
             } => Some(Row {
-                verdict: "forward",
+                verdict: Verdict::Forward,
                 autograd: Some(*found),
                 numeric: Some(*expected),
                 note: Some("its values on this view differ from those on a copy".into()),
@@ -270,7 +289,7 @@ impl Found<'_> {
 fn of_the_forward(outcome: &Outcome) -> bool {
     match outcome {
         Outcome::Forward { .. } => true,
-        Outcome::Failed { verdict, .. } => *verdict == Verdict::Panicked,
+        Outcome::Failed { verdict, .. } => *verdict == gradcheck::Verdict::Panicked,
         _ => false,
     }
 }
@@ -280,10 +299,11 @@ fn blank(case: &Case, dtype: DType, input: usize, probe: &str) -> Row {
         path: case.path,
         op: case.op(),
         case: case.name.clone(),
+        at: case.at.clone(),
         input: case.args.get(input).map_or("?", |a| a.name),
         dtype: dtype.as_str(),
         probe: probe.to_string(),
-        verdict: "pass",
+        verdict: Verdict::Pass,
         max_rel_err: None,
         autograd: None,
         numeric: None,
@@ -299,7 +319,7 @@ fn failed(case: &Case, dtype: DType, error: &str) -> Row {
         .unwrap_or(0);
     let note = error.lines().next().map(String::from);
     Row {
-        verdict: "error",
+        verdict: Verdict::Error,
         note,
         ..blank(case, dtype, first, "plain")
     }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use candle_core::DType;
 use candle_sine::audit::card::{self, Tone};
 use candle_sine::audit::case::Case;
-use candle_sine::audit::known::ENTRIES;
+use candle_sine::audit::known::record;
 use candle_sine::audit::{Selection, audit, catalog};
 use candle_sine::device::DeviceName;
 use clap::ValueEnum;
@@ -109,7 +109,7 @@ pub fn run(args: &Args) -> Result<Answer> {
         dtype: args.dtype.map(Type::dtype),
     };
     let bar = bar(cases.iter().filter(|c| selection.takes(c)).count());
-    let audit = audit(&cases, ENTRIES, &selection, &device, || bar.inc(1));
+    let audit = audit(&cases, record()?, &selection, &device, || bar.inc(1));
     bar.finish_and_clear();
     let mut outputs = Outputs::default();
     if let Some(path) = &args.json {

@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used)] // a test that cannot go on should stop
 
 mod nets;
+#[path = "../common/numbers.rs"]
+mod numbers;
 #[path = "../audit/one_thread.rs"]
 mod one_thread;
 
@@ -13,7 +15,8 @@ use std::collections::BTreeMap;
 use candle_core::{Result, Var};
 use candle_nn::{VarBuilder, VarMap};
 use candle_sine::gradcheck::{self, ModelReport, Options, Verdict};
-use nets::{CPU, Data, FAULTS, Fault, KINDS, Kind, Net, varmap};
+use nets::{Data, FAULTS, Fault, KINDS, Kind, Net, varmap};
+use numbers::CPU;
 
 /// How a model is given to the check.
 #[derive(Clone, Copy, Debug, PartialEq)]

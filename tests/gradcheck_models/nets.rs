@@ -1,10 +1,10 @@
 //! Whole models as they are written, each with places for planted faults.
 
-use candle_core::{D, DType, Device, Result, Tensor};
+use candle_core::{D, DType, Result, Tensor};
 use candle_nn::ops::{leaky_relu, softmax};
 use candle_nn::{Module, ModuleT, RNN, VarBuilder, VarMap, batch_norm};
 
-pub const CPU: &Device = &Device::Cpu;
+use super::numbers::{CPU, Numbers, fill};
 
 /// A fault in the gradient of one layer; the loss is what it was.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -101,37 +101,6 @@ impl Kind {
     }
 }
 
-/// Uniform numbers, the same on every machine (Knuth's MMIX generator).
-pub struct Numbers(u64);
-
-impl Numbers {
-    pub fn new(seed: u64) -> Self {
-        let mut numbers = Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x1234_5678_9abc_def1);
-        (0..8).for_each(|_| {
-            numbers.next();
-        });
-        numbers
-    }
-
-    /// From -1 to 1.
-    pub fn next(&mut self) -> f64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6364136223846793005)
-            .wrapping_add(1442695040888963407);
-        (self.0 >> 11) as f64 / (1u64 << 52) as f64 - 1.
-    }
-
-    /// Of standard deviation `scale`, nearly normal.
-    pub fn tensor(&mut self, dims: &[usize], scale: f64, dtype: DType) -> Result<Tensor> {
-        let n = dims.iter().product();
-        let values: Vec<f64> = (0..n)
-            .map(|_| scale * (self.next() + self.next() + self.next()))
-            .collect();
-        Tensor::from_vec(values, dims, CPU)?.to_dtype(dtype)
-    }
-}
-
 /// A model's data, as f captures them.
 pub struct Data {
     x: Tensor,
@@ -166,24 +135,7 @@ pub fn varmap(kind: Kind, seed: u64) -> Result<VarMap> {
         fault: Fault::None,
     };
     net.loss(vb, &Data::new(kind, seed)?)?;
-    let mut numbers = Numbers::new(seed + 1000);
-    let data = varmap.data().lock().unwrap();
-    let mut named: Vec<_> = data.iter().collect();
-    named.sort_by_key(|(name, _)| name.as_str());
-    for (name, var) in named {
-        let dims = var.dims();
-        let fan_in: usize = dims[1..].iter().product();
-        let (mean, scale) = match name.rsplit('.').next().unwrap() {
-            "running_var" => (1.5, 0.1),
-            "running_mean" => (0., 0.2),
-            "weight" if name.contains("bn") => (1., 0.1),
-            _ if dims.len() == 1 => (0., 0.1),
-            _ => (0., 1. / (fan_in as f64).sqrt()),
-        };
-        let values = (numbers.tensor(dims, scale, DType::F64)? + mean)?;
-        var.set(&values.to_dtype(var.dtype())?)?;
-    }
-    drop(data);
+    fill(&varmap, seed + 1000)?;
     Ok(varmap)
 }
 

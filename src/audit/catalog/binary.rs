@@ -7,53 +7,21 @@ use crate::audit::case::{Case, Values, at, mask, pos, u, v, w};
 type Binary = fn(&Tensor, &Tensor) -> Result<Tensor>;
 
 const SAME_SHAPE: [(&str, Binary, &str); 6] = [
-    ("candle_core::Tensor::add", Tensor::add, "self + rhs"),
-    ("candle_core::Tensor::sub", Tensor::sub, "self - rhs"),
-    ("candle_core::Tensor::mul", Tensor::mul, "self * rhs"),
-    ("candle_core::Tensor::div", Tensor::div, "self / rhs"),
-    (
-        "candle_core::Tensor::maximum",
-        |a, b| a.maximum(b),
-        "torch.maximum(self, rhs)",
-    ),
-    (
-        "candle_core::Tensor::minimum",
-        |a, b| a.minimum(b),
-        "torch.minimum(self, rhs)",
-    ),
+    method!(add, "self + rhs"),
+    method!(sub, "self - rhs"),
+    method!(mul, "self * rhs"),
+    method!(div, "self / rhs"),
+    method!(|a, b| maximum(b), "torch.maximum(self, rhs)"),
+    method!(|a, b| minimum(b), "torch.minimum(self, rhs)"),
 ];
 
 const BROADCAST: [(&str, Binary, &str); 6] = [
-    (
-        "candle_core::Tensor::broadcast_add",
-        Tensor::broadcast_add,
-        "self + rhs",
-    ),
-    (
-        "candle_core::Tensor::broadcast_sub",
-        Tensor::broadcast_sub,
-        "self - rhs",
-    ),
-    (
-        "candle_core::Tensor::broadcast_mul",
-        Tensor::broadcast_mul,
-        "self * rhs",
-    ),
-    (
-        "candle_core::Tensor::broadcast_div",
-        Tensor::broadcast_div,
-        "self / rhs",
-    ),
-    (
-        "candle_core::Tensor::broadcast_maximum",
-        Tensor::broadcast_maximum,
-        "torch.maximum(self, rhs)",
-    ),
-    (
-        "candle_core::Tensor::broadcast_minimum",
-        Tensor::broadcast_minimum,
-        "torch.minimum(self, rhs)",
-    ),
+    method!(broadcast_add, "self + rhs"),
+    method!(broadcast_sub, "self - rhs"),
+    method!(broadcast_mul, "self * rhs"),
+    method!(broadcast_div, "self / rhs"),
+    method!(broadcast_maximum, "torch.maximum(self, rhs)"),
+    method!(broadcast_minimum, "torch.minimum(self, rhs)"),
 ];
 
 const OPERATORS: [(&str, Binary, Binary, Unary, Unary, &str); 4] = [
@@ -229,11 +197,15 @@ fn powers() -> Vec<Case> {
     };
     // The exponent is a constant: with respect to it the power of a negative base has no derivative.
     let squared = |path, name: &str, f: Binary| {
-        Case::new(path, format!("{name}, exponent 2"))
-            .run(move |a| f(&a[0], &a[0].ones_like()?.affine(2., 0.)?))
-            .twin("sqr", |a| a[0].sqr())
-            .torch("torch.pow(self, torch.full_like(self, 2.))")
-            .plain()
+        Case::grid(
+            path,
+            "{call}, exponent {exponent}",
+            &[("call", &name), ("exponent", &2)],
+        )
+        .run(move |a| f(&a[0], &a[0].ones_like()?.affine(2., 0.)?))
+        .twin("sqr", |a| a[0].sqr())
+        .torch("torch.pow(self, torch.full_like(self, 2.))")
+        .plain()
     };
     let (pow, broadcast) = (
         "candle_core::Tensor::pow",

@@ -2,6 +2,7 @@
 //! dilation, output padding and sizes.
 
 use candle_core::{DType, Result, Tensor};
+use std::fmt::Display;
 
 use crate::audit::case::{Case, v, w};
 
@@ -23,17 +24,20 @@ struct Grid {
 }
 
 impl Grid {
-    fn name(&self) -> String {
-        let Grid {
-            batch,
-            c_in,
-            c_out,
-            groups,
-            padding,
-            stride,
-            dilation,
-        } = self;
-        format!("b{batch} c{c_in}-{c_out} g{groups} p{padding} s{stride} d{dilation}")
+    /// A case here, with what the grid has not; `end` is the end of its label.
+    fn case(&self, path: &'static str, end: &str, more: &[(&'static str, &dyn Display)]) -> Case {
+        let channels = format!("{}-{}", self.c_in, self.c_out);
+        let mut at: Vec<(&'static str, &dyn Display)> = vec![
+            ("batch", &self.batch),
+            ("channels", &channels),
+            ("groups", &self.groups),
+            ("padding", &self.padding),
+            ("stride", &self.stride),
+            ("dilation", &self.dilation),
+        ];
+        at.extend(more);
+        let label = "b{batch} c{channels} g{groups} p{padding} s{stride} d{dilation} ";
+        Case::grid(path, &[label, end].concat(), &at)
     }
 
     /// Whether the probes run here too: at one point with everything in it.
@@ -108,16 +112,18 @@ fn conv1d(g: Grid, length: usize) -> Case {
         stride,
         dilation,
     } = g;
-    let case = Case::new(
-        "candle_core::Tensor::conv1d",
-        format!("{} l{length} k2", g.name()),
-    )
-    .arg("self", v(&[batch, c_in, length]))
-    .arg("kernel", w(&[c_out, c_in / groups, 2]))
-    .run(move |a| a[0].conv1d(&a[1], padding, stride, dilation, groups))
-    .torch(format!(
-        "F.conv1d(self, kernel, None, {stride}, {padding}, {dilation}, {groups})"
-    ));
+    let case = g
+        .case(
+            "candle_core::Tensor::conv1d",
+            "l{length} k{kernel}",
+            &[("length", &length), ("kernel", &2)],
+        )
+        .arg("self", v(&[batch, c_in, length]))
+        .arg("kernel", w(&[c_out, c_in / groups, 2]))
+        .run(move |a| a[0].conv1d(&a[1], padding, stride, dilation, groups))
+        .torch(format!(
+            "F.conv1d(self, kernel, None, {stride}, {padding}, {dilation}, {groups})"
+        ));
     probed(case, g)
 }
 
@@ -131,13 +137,18 @@ fn conv2d(g: Grid, (h, w_): (usize, usize), (kh, kw): (usize, usize)) -> Case {
         stride,
         dilation,
     } = g;
-    let name = format!("{} {h}x{w_} k{kh}x{kw}", g.name());
+    let (size, kernel) = (format!("{h}x{w_}"), format!("{kh}x{kw}"));
     let (kh, kw) = if dilation == 2 {
         (2, kw.min(2))
     } else {
         (kh, kw)
     };
-    let case = Case::new("candle_core::Tensor::conv2d", name)
+    let case = g
+        .case(
+            "candle_core::Tensor::conv2d",
+            "{size} k{kernel}",
+            &[("size", &size), ("kernel", &kernel)],
+        )
         .arg("self", v(&[batch, c_in, h, w_]))
         .arg("kernel", w(&[c_out, c_in / groups, kh, kw]))
         .run(move |a| a[0].conv2d(&a[1], padding, stride, dilation, groups))
@@ -159,7 +170,12 @@ fn conv_transpose1d(g: Grid, output_padding: usize) -> Case {
         dilation,
     } = g;
     let path = "candle_core::Tensor::conv_transpose1d";
-    let case = Case::new(path, format!("{} op{output_padding} l3 k3", g.name()))
+    let case = g
+        .case(
+            path,
+            "op{output_padding} l3 k3",
+            &[("output_padding", &output_padding)],
+        )
         .arg("self", v(&[batch, c_in, 3]))
         .arg("kernel", w(&[c_in, c_out / groups, 3]))
         .run(move |a| {
@@ -183,7 +199,12 @@ fn conv_transpose2d(g: Grid, output_padding: usize) -> Case {
         ..
     } = g;
     let path = "candle_core::Tensor::conv_transpose2d";
-    let case = Case::new(path, format!("{} op{output_padding} 3x3 k3x3", g.name()))
+    let case = g
+        .case(
+            path,
+            "op{output_padding} 3x3 k3x3",
+            &[("output_padding", &output_padding)],
+        )
         .arg("self", v(&[batch, c_in, 3, 3]))
         .arg("kernel", w(&[c_in, c_out, 3, 3]))
         .run(move |a| a[0].conv_transpose2d(&a[1], padding, output_padding, stride, dilation))
@@ -200,9 +221,14 @@ fn pointwise() -> Vec<Case> {
     let mut cases = Vec::new();
     for (padding, stride) in [(0, 1), (1, 1), (0, 2)] {
         cases.push(
-            Case::new(
+            Case::grid(
                 "candle_core::Tensor::conv2d",
-                format!("1x1 kernel, p{padding} s{stride}"),
+                "{kernel} kernel, p{padding} s{stride}",
+                &[
+                    ("kernel", &"1x1"),
+                    ("padding", &padding),
+                    ("stride", &stride),
+                ],
             )
             .arg("self", v(&[2, 3, 4, 4]))
             .arg("kernel", w(&[2, 3, 1, 1]))
@@ -212,9 +238,10 @@ fn pointwise() -> Vec<Case> {
             .batched(&[0]),
         );
         cases.push(
-            Case::new(
+            Case::grid(
                 "candle_core::Tensor::conv1d",
-                format!("kernel of 1, p{padding} s{stride}"),
+                "kernel of {kernel}, p{padding} s{stride}",
+                &[("kernel", &1), ("padding", &padding), ("stride", &stride)],
             )
             .arg("self", v(&[2, 3, 4]))
             .arg("kernel", w(&[2, 3, 1]))

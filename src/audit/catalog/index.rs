@@ -18,9 +18,10 @@ fn selects() -> Vec<Case> {
     let mut cases = Vec::new();
     for dim in 0..3 {
         cases.push(
-            Case::new(
+            Case::grid(
                 "candle_core::Tensor::index_select",
-                format!("dim {dim}, repeated"),
+                "dim {dim}, repeated",
+                &[("dim", &dim)],
             )
             .arg("self", v(&[3, 3, 3]))
             .arg("indexes", ids(&[4], &[2, 0, 2, 1]))
@@ -71,15 +72,13 @@ type Scatter = fn(&Tensor, &Tensor, &Tensor, usize) -> Result<Tensor>;
 
 fn scatters() -> Vec<Case> {
     let both: [(&'static str, Scatter, &str); 2] = [
-        (
-            "candle_core::Tensor::scatter",
-            |x, i, s, d| x.scatter(i, s, d),
-            "self.scatter(DIM, indexes, source)",
+        method!(
+            |x, i, s, d| scatter(i, s, d),
+            "self.scatter(DIM, indexes, source)"
         ),
-        (
-            "candle_core::Tensor::scatter_add",
-            |x, i, s, d| x.scatter_add(i, s, d),
-            "self.scatter_add(DIM, indexes, source)",
+        method!(
+            |x, i, s, d| scatter_add(i, s, d),
+            "self.scatter_add(DIM, indexes, source)"
         ),
     ];
     let mut cases = Vec::new();
@@ -132,9 +131,10 @@ fn adds() -> Vec<Case> {
         .map(|dim| {
             let mut source = vec![3, 3, 3];
             source[dim] = 4;
-            Case::new(
+            Case::grid(
                 "candle_core::Tensor::index_add",
-                format!("dim {dim}, repeated"),
+                "dim {dim}, repeated",
+                &[("dim", &dim)],
             )
             .arg("self", v(&[3, 3, 3]))
             .arg("indexes", ids(&[4], &[2, 0, 2, 1]))
@@ -150,13 +150,13 @@ fn slices() -> Vec<Case> {
     for dim in 0..3 {
         let mut src = vec![3, 3, 3];
         src[dim] = 2;
-        let of = |path, name: String| {
-            Case::new(path, name)
+        let of = |path, label: &str| {
+            Case::grid(path, label, &[("dim", &dim)])
                 .arg("self", v(&[3, 3, 3]))
                 .arg("src", w(&src))
         };
         cases.push(
-            of("candle_core::Tensor::slice_scatter", format!("dim {dim}"))
+            of("candle_core::Tensor::slice_scatter", "dim {dim}")
                 .run(move |a| a[0].slice_scatter(&a[1], dim, 1))
                 .torch(format!("torch.slice_scatter(self, src, {dim}, 1, 3)")),
         );

@@ -1,5 +1,40 @@
 //! The table of functions, one file a family.
 
+/// A row of a table: path and call of a method of `Tensor`, both made of one name, and what follows.
+macro_rules! method {
+    (|$x:ident $(, $p:tt)*| $f:ident($($arg:expr),*) $(, $more:expr)*) => {
+        (
+            concat!("candle_core::Tensor::", stringify!($f)),
+            |$x $(, $p)*| $x.$f($($arg),*)
+            $(, $more)*
+        )
+    };
+    (|$x:ident| ($on:expr).$f:ident() $(, $more:expr)*) => {
+        (concat!("candle_core::Tensor::", stringify!($f)), |$x| $on.$f() $(, $more)*)
+    };
+    ($f:ident $(, $more:expr)*) => {
+        (concat!("candle_core::Tensor::", stringify!($f)), Tensor::$f $(, $more)*)
+    };
+}
+
+/// The same of a function of candle-nn.
+macro_rules! function {
+    (|$($p:ident),*| $module:ident::$f:ident($($arg:expr),*) $(, $more:expr)*) => {
+        (
+            concat!("candle_nn::", stringify!($module), "::", stringify!($f)),
+            |$($p),*| candle_nn::$module::$f($($arg),*)
+            $(, $more)*
+        )
+    };
+    ($module:ident::$f:ident $(, $more:expr)*) => {
+        (
+            concat!("candle_nn::", stringify!($module), "::", stringify!($f)),
+            candle_nn::$module::$f
+            $(, $more)*
+        )
+    };
+}
+
 mod binary;
 mod conv;
 mod custom;

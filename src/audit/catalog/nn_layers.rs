@@ -26,7 +26,12 @@ fn linear() -> Vec<Case> {
     let path = "candle_nn::linear::Linear";
     let mut cases = Vec::new();
     for dims in [vec![2, 3], vec![2, 2, 3], vec![2, 1, 2, 3]] {
-        let case = Case::new(path, format!("with bias, input {dims:?}")).arg("x", v(&dims));
+        let case = Case::grid(
+            path,
+            "with bias, input {input}",
+            &[("input", &format!("{dims:?}"))],
+        )
+        .arg("x", v(&dims));
         cases.push(
             case.arg("weight", w(&[2, 3]))
                 .arg("bias", u(&[2]))
@@ -57,9 +62,10 @@ fn linear() -> Vec<Case> {
 
 fn convolutions() -> Vec<Case> {
     let one = |batch: usize| {
-        Case::new(
+        Case::grid(
             "candle_nn::conv::Conv1d",
-            format!("batch {batch}, with bias"),
+            "batch {batch}, with bias",
+            &[("batch", &batch)],
         )
         .arg("x", v(&[batch, 2, 5]))
         .arg("weight", w(&[3, 2, 2]))
@@ -76,9 +82,10 @@ fn convolutions() -> Vec<Case> {
         .batched(&[0])
     };
     let two = |batch: usize| {
-        Case::new(
+        Case::grid(
             "candle_nn::conv::Conv2d",
-            format!("batch {batch}, with bias"),
+            "batch {batch}, with bias",
+            &[("batch", &batch)],
         )
         .arg("x", v(&[batch, 2, 4, 4]))
         .arg("weight", w(&[2, 2, 3, 3]))
@@ -221,9 +228,10 @@ fn group_norms() -> Vec<Case> {
     [1, 2, 4]
         .into_iter()
         .map(|groups| {
-            Case::new(
+            Case::grid(
                 "candle_nn::group_norm::GroupNorm",
-                format!("{groups} groups of 4"),
+                "{groups} groups of 4",
+                &[("groups", &groups)],
             )
             .arg("x", v(&[2, 4, 3]))
             .arg("weight", pos(&[4]))

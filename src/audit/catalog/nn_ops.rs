@@ -11,19 +11,11 @@ type Unary = fn(&Tensor) -> Result<Tensor>;
 
 /// Path, call, PyTorch.
 const ACTIVATIONS: [(&str, Unary, &str); 5] = [
-    ("candle_nn::ops::sigmoid", ops::sigmoid, "torch.sigmoid(xs)"),
-    (
-        "candle_nn::ops::hard_sigmoid",
-        ops::hard_sigmoid,
-        "F.hardsigmoid(xs)",
-    ),
-    ("candle_nn::ops::mish", ops::mish, "F.mish(xs)"),
-    ("candle_nn::ops::silu", ops::silu, "F.silu(xs)"),
-    (
-        "candle_nn::ops::leaky_relu",
-        |x| ops::leaky_relu(x, 0.125),
-        "F.leaky_relu(xs, 0.125)",
-    ),
+    function!(ops::sigmoid, "torch.sigmoid(xs)"),
+    function!(ops::hard_sigmoid, "F.hardsigmoid(xs)"),
+    function!(ops::mish, "F.mish(xs)"),
+    function!(ops::silu, "F.silu(xs)"),
+    function!(|x| ops::leaky_relu(x, 0.125), "F.leaky_relu(xs, 0.125)"),
 ];
 
 const VARIANTS: [(&str, Activation, &str); 15] = [
@@ -59,6 +51,9 @@ const VARIANTS: [(&str, Activation, &str); 15] = [
         "F.gelu(xs, approximate='tanh')",
     ),
 ];
+
+/// The label of a variant's case.
+const VARIANT: &str = "{variant}, {values}";
 
 /// Where these have no derivative.
 const KINKS: [(&str, Unary, f64, &str); 3] = [
@@ -115,7 +110,7 @@ fn variants() -> Vec<Case> {
     let mut cases = Vec::new();
     for (name, activation, torch) in VARIANTS {
         let of = |what: &str| {
-            Case::new(path, format!("{name}, {what}"))
+            Case::grid(path, VARIANT, &[("variant", &name), ("values", &what)])
                 .run(move |a| activation.forward(&a[0]))
                 .torch(torch)
         };
@@ -125,11 +120,15 @@ fn variants() -> Vec<Case> {
     for (i, x) in KINKS_OF_VARIANTS {
         let (name, activation, torch) = VARIANTS[i];
         cases.push(
-            Case::new(path, format!("{name}, at {x}"))
-                .arg("xs", at(&[x]))
-                .run(move |a| activation.forward(&a[0]))
-                .torch(torch)
-                .kink(),
+            Case::grid(
+                path,
+                VARIANT,
+                &[("variant", &name), ("values", &format!("at {x}"))],
+            )
+            .arg("xs", at(&[x]))
+            .run(move |a| activation.forward(&a[0]))
+            .torch(torch)
+            .kink(),
         );
     }
     cases
@@ -188,8 +187,9 @@ fn softmaxes() -> Vec<Case> {
     let far = || at_dims(&[2, 3], &[-100., 0., 100., 60., 59., 30.]);
     let mut cases = Vec::new();
     for dim in 0..3 {
-        let softmax = Case::new("candle_nn::ops::softmax", format!("dim {dim} of 3"));
-        let log_softmax = Case::new("candle_nn::ops::log_softmax", format!("dim {dim} of 3"));
+        let of = |path| Case::grid(path, "dim {dim} of 3", &[("dim", &dim)]);
+        let softmax = of("candle_nn::ops::softmax");
+        let log_softmax = of("candle_nn::ops::log_softmax");
         cases.push(
             softmax
                 .arg("xs", v(&[2, 3, 2]))
@@ -204,32 +204,21 @@ fn softmaxes() -> Vec<Case> {
         );
     }
     let of: [(&'static str, Unary, &str); 3] = [
-        (
-            "candle_nn::ops::softmax",
-            |x| ops::softmax(x, D::Minus1),
-            "torch.softmax(xs, -1)",
-        ),
-        (
-            "candle_nn::ops::log_softmax",
+        function!(|x| ops::softmax(x, D::Minus1), "torch.softmax(xs, -1)"),
+        function!(
             |x| ops::log_softmax(x, D::Minus1),
-            "torch.log_softmax(xs, -1)",
+            "torch.log_softmax(xs, -1)"
         ),
-        (
-            "candle_nn::ops::softmax_last_dim",
-            ops::softmax_last_dim,
-            "torch.softmax(xs, -1)",
-        ),
+        function!(ops::softmax_last_dim, "torch.softmax(xs, -1)"),
     ];
-    cases.push(masked(
-        "candle_nn::ops::softmax",
+    cases.push(masked(function!(
         |x| ops::softmax(x, 1),
-        "torch.softmax(MASKED, 1)",
-    ));
-    cases.push(masked(
-        "candle_nn::ops::softmax_last_dim",
+        "torch.softmax(MASKED, 1)"
+    )));
+    cases.push(masked(function!(
         ops::softmax_last_dim,
-        "torch.softmax(MASKED, 1)",
-    ));
+        "torch.softmax(MASKED, 1)"
+    )));
     for (path, f, torch) in of {
         let of = |name: &str| Case::new(path, name).run(move |a| f(&a[0])).torch(torch);
         cases.push(of("a matrix").arg("xs", v(&[2, 4])));
@@ -240,7 +229,7 @@ fn softmaxes() -> Vec<Case> {
 }
 
 /// Scores as attention has them: some are minus infinity.
-fn masked(path: &'static str, f: Unary, torch: &str) -> Case {
+fn masked((path, f, torch): (&'static str, Unary, &str)) -> Case {
     let hidden = "xs.masked_fill(torch.tensor([[False, True], [True, False]]).repeat(1, 2), -inf)";
     Case::new(path, "some at minus infinity")
         .arg("xs", v(&[2, 4]))

@@ -7,7 +7,7 @@ use candle_nn::kv_cache::{
     ScatteredCacheBuilder,
 };
 use candle_nn::rnn::{GRUState, LSTMState};
-use candle_nn::{GRU, GRUConfig, LSTM, LSTMConfig, RNN, VarBuilder, rotary_emb};
+use candle_nn::{GRU, GRUConfig, LSTM, LSTMConfig, RNN, VarBuilder};
 use std::collections::HashMap;
 
 use crate::audit::case::{Case, ids, u, v, w};
@@ -101,35 +101,18 @@ type Rotary = fn(&Tensor, &Tensor, &Tensor) -> Result<Tensor>;
 fn rotary() -> Vec<Case> {
     // Batch, heads, time, width; rope_thd takes time before heads.
     let ropes: [(&'static str, Rotary, [usize; 4], &str); 5] = [
-        (
-            "candle_nn::rotary_emb::rope",
-            rotary_emb::rope,
-            [2, 2, 3, 4],
-            "rope(xs, cos, sin)",
-        ),
-        (
-            "candle_nn::rotary_emb::rope_slow",
-            rotary_emb::rope_slow,
-            [2, 2, 3, 4],
-            "rope(xs, cos, sin)",
-        ),
-        (
-            "candle_nn::rotary_emb::rope_i",
-            rotary_emb::rope_i,
-            [2, 2, 3, 4],
-            "rope_i(xs, cos, sin)",
-        ),
-        (
-            "candle_nn::rotary_emb::rope_i_slow",
+        function!(rotary_emb::rope, [2, 2, 3, 4], "rope(xs, cos, sin)"),
+        function!(rotary_emb::rope_slow, [2, 2, 3, 4], "rope(xs, cos, sin)"),
+        function!(rotary_emb::rope_i, [2, 2, 3, 4], "rope_i(xs, cos, sin)"),
+        function!(
             rotary_emb::rope_i_slow,
             [2, 2, 3, 4],
-            "rope_i(xs, cos, sin)",
+            "rope_i(xs, cos, sin)"
         ),
-        (
-            "candle_nn::rotary_emb::rope_thd",
+        function!(
             rotary_emb::rope_thd,
             [2, 3, 2, 4],
-            "rope(xs.transpose(1, 2), cos, sin).transpose(1, 2)",
+            "rope(xs.transpose(1, 2), cos, sin).transpose(1, 2)"
         ),
     ];
     ropes

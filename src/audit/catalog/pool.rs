@@ -30,28 +30,12 @@ const WINDOWS: [(Pair, Pair, Pair); 8] = [
 
 fn pools() -> Vec<Case> {
     let with_stride: [(&'static str, Pool, &str); 2] = [
-        (
-            "candle_core::Tensor::avg_pool2d_with_stride",
-            |x, k, s| x.avg_pool2d_with_stride(k, s),
-            "F.avg_pool2d",
-        ),
-        (
-            "candle_core::Tensor::max_pool2d_with_stride",
-            |x, k, s| x.max_pool2d_with_stride(k, s),
-            "F.max_pool2d",
-        ),
+        method!(|x, k, s| avg_pool2d_with_stride(k, s), "F.avg_pool2d"),
+        method!(|x, k, s| max_pool2d_with_stride(k, s), "F.max_pool2d"),
     ];
     let square: [(&'static str, Pool, &str); 2] = [
-        (
-            "candle_core::Tensor::avg_pool2d",
-            |x, k, _| x.avg_pool2d(k),
-            "F.avg_pool2d",
-        ),
-        (
-            "candle_core::Tensor::max_pool2d",
-            |x, k, _| x.max_pool2d(k),
-            "F.max_pool2d",
-        ),
+        method!(|x, k, _| avg_pool2d(k), "F.avg_pool2d"),
+        method!(|x, k, _| max_pool2d(k), "F.max_pool2d"),
     ];
     let mut cases = Vec::new();
     for (path, f, torch) in with_stride.into_iter().chain(square) {
@@ -60,10 +44,18 @@ fn pools() -> Vec<Case> {
                 continue;
             }
             cases.push(
-                Case::new(path, format!("kernel {k:?}, stride {s:?}, {h}x{w}"))
-                    .arg("self", v(&[2, 1, h, w]))
-                    .run(move |a| f(&a[0], k, s))
-                    .torch(format!("{torch}(self, {k:?}, {s:?})")),
+                Case::grid(
+                    path,
+                    "kernel {kernel}, stride {stride}, {size}",
+                    &[
+                        ("kernel", &format!("{k:?}")),
+                        ("stride", &format!("{s:?}")),
+                        ("size", &format!("{h}x{w}")),
+                    ],
+                )
+                .arg("self", v(&[2, 1, h, w]))
+                .run(move |a| f(&a[0], k, s))
+                .torch(format!("{torch}(self, {k:?}, {s:?})")),
             );
         }
     }
@@ -85,17 +77,13 @@ type Resize = fn(&Tensor, usize, usize) -> Result<Tensor>;
 fn nearest() -> Vec<Case> {
     let mut cases = Vec::new();
     let one: [(&'static str, Resize); 2] = [
-        ("candle_core::Tensor::interpolate1d", |x, l, _| {
-            x.interpolate1d(l)
-        }),
-        ("candle_core::Tensor::upsample_nearest1d", |x, l, _| {
-            x.upsample_nearest1d(l)
-        }),
+        method!(|x, l, _| interpolate1d(l)),
+        method!(|x, l, _| upsample_nearest1d(l)),
     ];
     for (path, f) in one {
         for (from, to) in [(3, 6), (3, 9), (3, 3), (4, 6), (4, 2)] {
             cases.push(
-                Case::new(path, format!("{from} to {to}"))
+                Case::grid(path, "{from} to {to}", &[("from", &from), ("to", &to)])
                     .arg("self", v(&[2, 2, from]))
                     .run(move |a| f(&a[0], to, 0))
                     .torch(format!("F.interpolate(self, size={to})")),
@@ -103,20 +91,20 @@ fn nearest() -> Vec<Case> {
         }
     }
     let two: [(&'static str, Resize); 2] = [
-        ("candle_core::Tensor::interpolate2d", |x, h, w| {
-            x.interpolate2d(h, w)
-        }),
-        ("candle_core::Tensor::upsample_nearest2d", |x, h, w| {
-            x.upsample_nearest2d(h, w)
-        }),
+        method!(|x, h, w| interpolate2d(h, w)),
+        method!(|x, h, w| upsample_nearest2d(h, w)),
     ];
     for (path, f) in two {
         for (h, w) in [(4, 6), (2, 3), (6, 9), (4, 3), (3, 4), (1, 2)] {
             cases.push(
-                Case::new(path, format!("2x3 to {h}x{w}"))
-                    .arg("self", v(&[1, 2, 2, 3]))
-                    .run(move |a| f(&a[0], h, w))
-                    .torch(format!("F.interpolate(self, size=({h}, {w}))")),
+                Case::grid(
+                    path,
+                    "{from} to {to}",
+                    &[("from", &"2x3"), ("to", &format!("{h}x{w}"))],
+                )
+                .arg("self", v(&[1, 2, 2, 3]))
+                .run(move |a| f(&a[0], h, w))
+                .torch(format!("F.interpolate(self, size=({h}, {w}))")),
             );
         }
     }
@@ -128,9 +116,10 @@ fn bilinear() -> Vec<Case> {
     for corners in [true, false] {
         let python = if corners { "True" } else { "False" };
         cases.push(
-            Case::new(
+            Case::grid(
                 "candle_core::Tensor::upsample_bilinear2d",
-                format!("corners {corners}"),
+                "corners {corners}",
+                &[("corners", &corners)],
             )
             .arg("self", v(&[1, 2, 2, 3]))
             .run(move |a| a[0].upsample_bilinear2d(4, 5, corners))
@@ -140,13 +129,17 @@ fn bilinear() -> Vec<Case> {
         );
         let path = "candle_core::Tensor::upsample_bilinear2d_with_scale";
         cases.push(
-            Case::new(path, format!("2 and 1.5, corners {corners}"))
-                .arg("self", v(&[1, 2, 2, 3]))
-                .run(move |a| a[0].upsample_bilinear2d_with_scale(2., 1.5, corners))
-                .torch(format!(
-                    "F.interpolate(self, scale_factor=(2., 1.5), mode='bilinear', \
+            Case::grid(
+                path,
+                "{scale}, corners {corners}",
+                &[("scale", &"2 and 1.5"), ("corners", &corners)],
+            )
+            .arg("self", v(&[1, 2, 2, 3]))
+            .run(move |a| a[0].upsample_bilinear2d_with_scale(2., 1.5, corners))
+            .torch(format!(
+                "F.interpolate(self, scale_factor=(2., 1.5), mode='bilinear', \
                      align_corners={python})"
-                )),
+            )),
         );
     }
     cases.push(

@@ -8,137 +8,45 @@ type AlongDim = fn(&Tensor, usize) -> Result<Tensor>;
 type Whole = fn(&Tensor) -> Result<Tensor>;
 
 const ALONG_ONE: [(&str, AlongDim, &str); 12] = [
-    ("candle_core::Tensor::sum", |x, d| x.sum(d), "self.sum(DIM)"),
-    (
-        "candle_core::Tensor::sum_keepdim",
-        |x, d| x.sum_keepdim(d),
-        "self.sum(DIM, keepdim=True)",
-    ),
-    (
-        "candle_core::Tensor::mean",
-        |x, d| x.mean(d),
-        "self.mean(DIM)",
-    ),
-    (
-        "candle_core::Tensor::mean_keepdim",
-        |x, d| x.mean_keepdim(d),
-        "self.mean(DIM, keepdim=True)",
-    ),
-    ("candle_core::Tensor::var", |x, d| x.var(d), "self.var(DIM)"),
-    (
-        "candle_core::Tensor::var_keepdim",
-        |x, d| x.var_keepdim(d),
-        "self.var(DIM, keepdim=True)",
-    ),
-    (
-        "candle_core::Tensor::max",
-        |x, d| x.max(d),
-        "self.amax(DIM)",
-    ),
-    (
-        "candle_core::Tensor::max_keepdim",
-        |x, d| x.max_keepdim(d),
-        "self.amax(DIM, keepdim=True)",
-    ),
-    (
-        "candle_core::Tensor::min",
-        |x, d| x.min(d),
-        "self.amin(DIM)",
-    ),
-    (
-        "candle_core::Tensor::min_keepdim",
-        |x, d| x.min_keepdim(d),
-        "self.amin(DIM, keepdim=True)",
-    ),
-    (
-        "candle_core::Tensor::log_sum_exp",
-        |x, d| x.log_sum_exp(d),
-        "torch.logsumexp(self, DIM)",
-    ),
-    (
-        "candle_core::Tensor::cumsum",
-        |x, d| x.cumsum(d),
-        "torch.cumsum(self, DIM)",
-    ),
+    method!(|x, d| sum(d), "self.sum(DIM)"),
+    method!(|x, d| sum_keepdim(d), "self.sum(DIM, keepdim=True)"),
+    method!(|x, d| mean(d), "self.mean(DIM)"),
+    method!(|x, d| mean_keepdim(d), "self.mean(DIM, keepdim=True)"),
+    method!(|x, d| var(d), "self.var(DIM)"),
+    method!(|x, d| var_keepdim(d), "self.var(DIM, keepdim=True)"),
+    method!(|x, d| max(d), "self.amax(DIM)"),
+    method!(|x, d| max_keepdim(d), "self.amax(DIM, keepdim=True)"),
+    method!(|x, d| min(d), "self.amin(DIM)"),
+    method!(|x, d| min_keepdim(d), "self.amin(DIM, keepdim=True)"),
+    method!(|x, d| log_sum_exp(d), "torch.logsumexp(self, DIM)"),
+    method!(|x, d| cumsum(d), "torch.cumsum(self, DIM)"),
 ];
 
 const ALONG_SEVERAL: [(&str, Several, &str); 5] = [
-    ("candle_core::Tensor::sum", |x, d| x.sum(d), "self.sum(DIM)"),
-    (
-        "candle_core::Tensor::sum_keepdim",
-        |x, d| x.sum_keepdim(d),
-        "self.sum(DIM, keepdim=True)",
-    ),
-    (
-        "candle_core::Tensor::mean",
-        |x, d| x.mean(d),
-        "self.mean(DIM)",
-    ),
-    (
-        "candle_core::Tensor::mean_keepdim",
-        |x, d| x.mean_keepdim(d),
-        "self.mean(DIM, keepdim=True)",
-    ),
-    (
-        "candle_core::Tensor::log_sum_exp",
-        |x, d| x.log_sum_exp(d),
-        "torch.logsumexp(self, DIM)",
-    ),
+    method!(|x, d| sum(d), "self.sum(DIM)"),
+    method!(|x, d| sum_keepdim(d), "self.sum(DIM, keepdim=True)"),
+    method!(|x, d| mean(d), "self.mean(DIM)"),
+    method!(|x, d| mean_keepdim(d), "self.mean(DIM, keepdim=True)"),
+    method!(|x, d| log_sum_exp(d), "torch.logsumexp(self, DIM)"),
 ];
 
 type Several = fn(&Tensor, Vec<usize>) -> Result<Tensor>;
 
 const WHOLE: [(&str, Whole, &str); 5] = [
-    (
-        "candle_core::Tensor::sum_all",
-        Tensor::sum_all,
-        "self.sum()",
-    ),
-    (
-        "candle_core::Tensor::mean_all",
-        Tensor::mean_all,
-        "self.mean()",
-    ),
-    (
-        "candle_core::Tensor::max_all",
-        Tensor::max_all,
-        "self.amax()",
-    ),
-    (
-        "candle_core::Tensor::min_all",
-        Tensor::min_all,
-        "self.amin()",
-    ),
-    (
-        "candle_core::Tensor::norm",
-        Tensor::norm,
-        "torch.linalg.vector_norm(self)",
-    ),
+    method!(sum_all, "self.sum()"),
+    method!(mean_all, "self.mean()"),
+    method!(max_all, "self.amax()"),
+    method!(min_all, "self.amin()"),
+    method!(norm, "torch.linalg.vector_norm(self)"),
 ];
 
 const EXTREMES: [(&str, Whole, &str); 6] = [
-    ("candle_core::Tensor::max", |x| x.max(0), "self.amax(0)"),
-    (
-        "candle_core::Tensor::max_keepdim",
-        |x| x.max_keepdim(D::Minus1),
-        "self.amax(0, keepdim=True)",
-    ),
-    (
-        "candle_core::Tensor::max_all",
-        Tensor::max_all,
-        "self.amax()",
-    ),
-    ("candle_core::Tensor::min", |x| x.min(0), "self.amin(0)"),
-    (
-        "candle_core::Tensor::min_keepdim",
-        |x| x.min_keepdim(D::Minus1),
-        "self.amin(0, keepdim=True)",
-    ),
-    (
-        "candle_core::Tensor::min_all",
-        Tensor::min_all,
-        "self.amin()",
-    ),
+    method!(|x| max(0), "self.amax(0)"),
+    method!(|x| max_keepdim(D::Minus1), "self.amax(0, keepdim=True)"),
+    method!(max_all, "self.amax()"),
+    method!(|x| min(0), "self.amin(0)"),
+    method!(|x| min_keepdim(D::Minus1), "self.amin(0, keepdim=True)"),
+    method!(min_all, "self.amin()"),
 ];
 
 pub fn cases() -> Vec<Case> {
@@ -146,7 +54,7 @@ pub fn cases() -> Vec<Case> {
     for (path, f, torch) in ALONG_ONE {
         for dim in 0..3 {
             cases.push(
-                Case::new(path, format!("dim {dim} of 3"))
+                Case::grid(path, "dim {dim} of 3", &[("dim", &dim)])
                     .arg("self", v(&[2, 3, 4]))
                     .run(move |a| f(&a[0], dim))
                     .torch(torch.replace("DIM", &dim.to_string())),
@@ -162,7 +70,7 @@ pub fn cases() -> Vec<Case> {
     for (path, f, torch) in ALONG_SEVERAL {
         for dims in [vec![0, 1], vec![2, 0], vec![0, 1, 2]] {
             cases.push(
-                Case::new(path, format!("dims {dims:?}"))
+                Case::grid(path, "dims {dims}", &[("dims", &format!("{dims:?}"))])
                     .arg("self", v(&[2, 3, 2]))
                     .torch(torch.replace("DIM", &format!("{dims:?}")))
                     .run(move |a| f(&a[0], dims.clone())),

@@ -1,321 +1,225 @@
 //! Views, copies, joins and pieces: every element goes somewhere, or nowhere.
 
 use candle_core::{D, DType, IndexOp, Result, Tensor};
+use std::fmt::Display;
 
 use crate::audit::case::{Case, Values, ids, u, v, w};
 
 type Whole = fn(&Tensor) -> Result<Tensor>;
 
-/// Path, case, shape of the input, call, PyTorch.
+/// Path, call, case, shape of the input, PyTorch.
 type Row = (
     &'static str,
+    Whole,
     &'static str,
     &'static [usize],
-    Whole,
     &'static str,
 );
 
 const VIEWS: [Row; 38] = [
-    (
-        "reshape",
+    method!(
+        |x| reshape((3, 4)),
         "to two dims",
         &[2, 3, 2],
-        |x| x.reshape((3, 4)),
-        "self.reshape(3, 4)",
+        "self.reshape(3, 4)"
     ),
-    (
-        "reshape",
+    method!(
+        |x| reshape(((), 2)),
         "with a hole",
         &[2, 3, 2],
-        |x| x.reshape(((), 2)),
-        "self.reshape(-1, 2)",
+        "self.reshape(-1, 2)"
     ),
-    (
-        "reshape",
-        "to rank 0",
-        &[1],
-        |x| x.reshape(()),
-        "self.reshape(())",
-    ),
-    (
-        "reshape",
+    method!(|x| reshape(()), "to rank 0", &[1], "self.reshape(())"),
+    method!(
+        |x| reshape((3, 0)),
         "zero-size",
         &[0, 3],
-        |x| x.reshape((3, 0)),
-        "self.reshape(3, 0)",
+        "self.reshape(3, 0)"
     ),
-    (
-        "flatten",
+    method!(
+        |x| flatten(1, 2),
         "dims 1 to 2",
         &[2, 3, 2],
-        |x| x.flatten(1, 2),
-        "self.flatten(1, 2)",
+        "self.flatten(1, 2)"
     ),
-    (
-        "flatten_to",
-        "dim 1",
-        &[2, 3, 2],
-        |x| x.flatten_to(1),
-        "self.flatten(0, 1)",
-    ),
-    (
-        "flatten_from",
-        "dim 1",
-        &[2, 3, 2],
-        |x| x.flatten_from(1),
-        "self.flatten(1)",
-    ),
-    (
-        "flatten_all",
-        "three dims",
-        &[2, 3, 2],
-        Tensor::flatten_all,
-        "self.flatten()",
-    ),
-    (
-        "flatten_all",
-        "rank 0",
-        &[],
-        Tensor::flatten_all,
-        "self.flatten()",
-    ),
-    (
-        "squeeze",
+    method!(|x| flatten_to(1), "dim 1", &[2, 3, 2], "self.flatten(0, 1)"),
+    method!(|x| flatten_from(1), "dim 1", &[2, 3, 2], "self.flatten(1)"),
+    method!(flatten_all, "three dims", &[2, 3, 2], "self.flatten()"),
+    method!(flatten_all, "rank 0", &[], "self.flatten()"),
+    method!(
+        |x| squeeze(1),
         "a dim of size 1",
         &[2, 1, 3],
-        |x| x.squeeze(1),
-        "self.squeeze(1)",
+        "self.squeeze(1)"
     ),
-    (
-        "squeeze",
+    method!(
+        |x| squeeze(2),
         "a dim of size 3",
         &[2, 1, 3],
-        |x| x.squeeze(2),
-        "self.squeeze(2)",
+        "self.squeeze(2)"
     ),
-    (
-        "unsqueeze",
-        "dim 1",
-        &[2, 3],
-        |x| x.unsqueeze(1),
-        "self.unsqueeze(1)",
-    ),
-    (
-        "unsqueeze",
+    method!(|x| unsqueeze(1), "dim 1", &[2, 3], "self.unsqueeze(1)"),
+    method!(
+        |x| unsqueeze(D::Minus1),
         "last",
         &[2, 3],
-        |x| x.unsqueeze(D::Minus1),
-        "self.unsqueeze(-1)",
+        "self.unsqueeze(-1)"
     ),
-    ("t", "a matrix", &[2, 3], Tensor::t, "self.mT"),
-    ("t", "a batch", &[2, 3, 2], Tensor::t, "self.mT"),
-    (
-        "transpose",
+    method!(t, "a matrix", &[2, 3], "self.mT"),
+    method!(t, "a batch", &[2, 3, 2], "self.mT"),
+    method!(
+        |x| transpose(0, 2),
         "dims 0 and 2",
         &[2, 3, 4],
-        |x| x.transpose(0, 2),
-        "self.transpose(0, 2)",
+        "self.transpose(0, 2)"
     ),
-    (
-        "transpose",
+    method!(
+        |x| transpose(1, 1),
         "a dim with itself",
         &[2, 3],
-        |x| x.transpose(1, 1),
-        "self.transpose(1, 1)",
+        "self.transpose(1, 1)"
     ),
-    (
-        "permute",
+    method!(
+        |x| permute((2, 0, 1)),
         "a cycle",
         &[2, 3, 4],
-        |x| x.permute((2, 0, 1)),
-        "self.permute(2, 0, 1)",
+        "self.permute(2, 0, 1)"
     ),
-    (
-        "broadcast_as",
+    method!(
+        |x| broadcast_as((2, 3, 4)),
         "a new dim and a wider one",
         &[3, 1],
-        |x| x.broadcast_as((2, 3, 4)),
-        "self.broadcast_to(2, 3, 4)",
+        "self.broadcast_to(2, 3, 4)"
     ),
-    (
-        "broadcast_as",
+    method!(
+        |x| broadcast_as((2, 3)),
         "rank 0",
         &[],
-        |x| x.broadcast_as((2, 3)),
-        "self.broadcast_to(2, 3)",
+        "self.broadcast_to(2, 3)"
     ),
-    (
-        "broadcast_left",
+    method!(
+        |x| broadcast_left((2, 2)),
         "two dims",
         &[3],
-        |x| x.broadcast_left((2, 2)),
-        "self.broadcast_to(2, 2, 3)",
+        "self.broadcast_to(2, 2, 3)"
     ),
-    (
-        "expand",
+    method!(
+        |x| expand((2, 3)),
         "a wider dim",
         &[2, 1],
-        |x| x.expand((2, 3)),
-        "self.expand(2, 3)",
+        "self.expand(2, 3)"
     ),
-    (
-        "narrow",
+    method!(
+        |x| narrow(0, 1, 2),
         "dim 0",
         &[4, 3],
-        |x| x.narrow(0, 1, 2),
-        "self.narrow(0, 1, 2)",
+        "self.narrow(0, 1, 2)"
     ),
-    (
-        "narrow",
+    method!(
+        |x| narrow(1, 0, 3),
         "dim 1, from 0",
         &[2, 4],
-        |x| x.narrow(1, 0, 3),
-        "self.narrow(1, 0, 3)",
+        "self.narrow(1, 0, 3)"
     ),
-    (
-        "narrow",
+    method!(
+        |x| narrow(1, 2, 2),
         "dim 1, to the end",
         &[2, 4],
-        |x| x.narrow(1, 2, 2),
-        "self.narrow(1, 2, 2)",
+        "self.narrow(1, 2, 2)"
     ),
-    (
-        "narrow",
+    method!(
+        |x| narrow(1, 2, 0),
         "nothing",
         &[2, 4],
-        |x| x.narrow(1, 2, 0),
-        "self.narrow(1, 2, 0)",
+        "self.narrow(1, 2, 0)"
     ),
-    ("get", "a row", &[3, 2], |x| x.get(1), "self[1]"),
-    (
-        "get_on_dim",
-        "a column",
-        &[3, 4],
-        |x| x.get_on_dim(1, 2),
-        "self[:, 2]",
-    ),
-    ("copy", "a matrix", &[2, 3], Tensor::copy, "self.clone()"),
-    (
-        "force_contiguous",
-        "a matrix",
-        &[2, 3],
-        Tensor::force_contiguous,
-        "self.clone()",
-    ),
-    (
-        "contiguous",
+    method!(|x| get(1), "a row", &[3, 2], "self[1]"),
+    method!(|x| get_on_dim(1, 2), "a column", &[3, 4], "self[:, 2]"),
+    method!(copy, "a matrix", &[2, 3], "self.clone()"),
+    method!(force_contiguous, "a matrix", &[2, 3], "self.clone()"),
+    method!(
+        |x| (x.t()?).contiguous(),
         "of a transpose",
         &[2, 3],
-        |x| x.t()?.contiguous(),
-        "self.mT.contiguous()",
+        "self.mT.contiguous()"
     ),
-    (
-        "to_device",
+    method!(
+        |x| to_device(x.device()),
         "the same device",
         &[2, 3],
-        |x| x.to_device(x.device()),
-        "self.clone()",
+        "self.clone()"
     ),
-    (
-        "repeat",
+    method!(
+        |x| repeat((2, 1, 2)),
         "a new dim and two",
         &[2, 3],
-        |x| x.repeat((2, 1, 2)),
-        "self.repeat(2, 1, 2)",
+        "self.repeat(2, 1, 2)"
     ),
-    (
-        "repeat",
+    method!(
+        |x| repeat((0, 1)),
         "zero times",
         &[2, 3],
-        |x| x.repeat((0, 1)),
-        "self.repeat(0, 1)",
+        "self.repeat(0, 1)"
     ),
-    (
-        "roll",
-        "forward, dim 0",
-        &[3, 2],
-        |x| x.roll(1, 0),
-        "self.roll(1, 0)",
-    ),
-    (
-        "roll",
+    method!(|x| roll(1, 0), "forward, dim 0", &[3, 2], "self.roll(1, 0)"),
+    method!(
+        |x| roll(-3, 1),
         "backward, dim 1",
         &[2, 4],
-        |x| x.roll(-3, 1),
-        "self.roll(-3, 1)",
+        "self.roll(-3, 1)"
     ),
-    (
-        "flip",
-        "two dims",
-        &[2, 3],
-        |x| x.flip(&[0, 1]),
-        "self.flip(0, 1)",
-    ),
-    (
-        "flip",
-        "dim 1 of 3",
-        &[2, 3, 2],
-        |x| x.flip(&[1]),
-        "self.flip(1)",
-    ),
+    method!(|x| flip(&[0, 1]), "two dims", &[2, 3], "self.flip(0, 1)"),
+    method!(|x| flip(&[1]), "dim 1 of 3", &[2, 3, 2], "self.flip(1)"),
 ];
 
 const PADS: [Row; 8] = [
-    (
-        "pad_with_zeros",
+    method!(
+        |x| pad_with_zeros(1, 1, 2),
         "both sides, dim 1",
         &[2, 3],
-        |x| x.pad_with_zeros(1, 1, 2),
-        "F.pad(self, (1, 2))",
+        "F.pad(self, (1, 2))"
     ),
-    (
-        "pad_with_zeros",
+    method!(
+        |x| pad_with_zeros(0, 2, 0),
         "left, dim 0",
         &[2, 3],
-        |x| x.pad_with_zeros(0, 2, 0),
-        "F.pad(self, (0, 0, 2, 0))",
+        "F.pad(self, (0, 0, 2, 0))"
     ),
-    (
-        "pad_with_zeros",
+    method!(
+        |x| pad_with_zeros(1, 0, 1),
         "right, dim 1",
         &[2, 3],
-        |x| x.pad_with_zeros(1, 0, 1),
-        "F.pad(self, (0, 1))",
+        "F.pad(self, (0, 1))"
     ),
-    (
-        "pad_with_zeros",
+    method!(
+        |x| pad_with_zeros(1, 0, 0),
         "nothing",
         &[2, 3],
-        |x| x.pad_with_zeros(1, 0, 0),
-        "self.clone()",
+        "self.clone()"
     ),
-    (
-        "pad_with_same",
+    method!(
+        |x| pad_with_same(1, 1, 2),
         "both sides, dim 1",
         &[2, 3],
-        |x| x.pad_with_same(1, 1, 2),
-        "F.pad(self, (1, 2), mode='replicate')",
+        "F.pad(self, (1, 2), mode='replicate')"
     ),
-    (
-        "pad_with_same",
+    method!(
+        |x| pad_with_same(0, 2, 0),
         "left, dim 0",
         &[2, 3],
-        |x| x.pad_with_same(0, 2, 0),
-        "torch.cat([self[:1], self[:1], self])",
+        "torch.cat([self[:1], self[:1], self])"
     ),
-    (
-        "pad_with_same",
+    method!(
+        |x| pad_with_same(1, 0, 2),
         "right, dim 1",
         &[2, 3],
-        |x| x.pad_with_same(1, 0, 2),
-        "F.pad(self, (0, 2), mode='replicate')",
+        "F.pad(self, (0, 2), mode='replicate')"
     ),
-    (
-        "pad_with_same",
+    method!(
+        |x| pad_with_same(1, 0, 0),
         "nothing",
         &[2, 3],
-        |x| x.pad_with_same(1, 0, 0),
-        "self.clone()",
+        "self.clone()"
     ),
 ];
 
@@ -341,8 +245,15 @@ pub fn cases() -> Vec<Case> {
     cases.extend(joins());
     cases.extend(indexing());
     cases.extend(UNFOLDS.iter().map(|&(dim, size, step, dims)| {
-        let name = format!("dim {dim} of {dims:?}, size {size}, step {step}");
-        Case::new("candle_core::Tensor::unfold", name)
+        let shape = format!("{dims:?}");
+        let at: [(_, &dyn Display); 4] = [
+            ("dim", &dim),
+            ("shape", &shape),
+            ("size", &size),
+            ("step", &step),
+        ];
+        let label = "dim {dim} of {shape}, size {size}, step {step}";
+        Case::grid("candle_core::Tensor::unfold", label, &at)
             .arg("self", v(dims))
             .run(move |a| a[0].unfold(dim, size, step))
             .torch(format!("self.unfold({dim}, {size}, {step})"))
@@ -350,48 +261,11 @@ pub fn cases() -> Vec<Case> {
     cases
 }
 
-fn row(&(method, name, dims, f, torch): &Row) -> Case {
-    Case::new(path(method), name)
+fn row(&(path, f, name, dims, torch): &Row) -> Case {
+    Case::new(path, name)
         .arg("self", v(dims))
         .run(move |a| f(&a[0]))
         .torch(torch)
-}
-
-/// The full path of a method: the table gives its last segment.
-fn path(method: &str) -> &'static str {
-    const PATHS: [&str; 26] = [
-        "candle_core::Tensor::reshape",
-        "candle_core::Tensor::flatten",
-        "candle_core::Tensor::flatten_to",
-        "candle_core::Tensor::flatten_from",
-        "candle_core::Tensor::flatten_all",
-        "candle_core::Tensor::squeeze",
-        "candle_core::Tensor::unsqueeze",
-        "candle_core::Tensor::t",
-        "candle_core::Tensor::transpose",
-        "candle_core::Tensor::permute",
-        "candle_core::Tensor::broadcast_as",
-        "candle_core::Tensor::broadcast_left",
-        "candle_core::Tensor::expand",
-        "candle_core::Tensor::narrow",
-        "candle_core::Tensor::get",
-        "candle_core::Tensor::get_on_dim",
-        "candle_core::Tensor::copy",
-        "candle_core::Tensor::force_contiguous",
-        "candle_core::Tensor::contiguous",
-        "candle_core::Tensor::to_device",
-        "candle_core::Tensor::repeat",
-        "candle_core::Tensor::roll",
-        "candle_core::Tensor::flip",
-        "candle_core::Tensor::pad_with_zeros",
-        "candle_core::Tensor::pad_with_same",
-        "candle_core::Tensor::to_dtype",
-    ];
-    let ends = |p: &&str| p.rsplit("::").next() == Some(method);
-    PATHS
-        .into_iter()
-        .find(ends)
-        .unwrap_or("candle_core::Tensor")
 }
 
 fn types() -> Vec<Case> {
@@ -413,9 +287,10 @@ fn pieces() -> Vec<Case> {
     let mut cases = Vec::new();
     for (chunks, dim, piece) in [(2, 0, 0), (2, 1, 1), (3, 1, 2), (7, 1, 3)] {
         cases.push(
-            Case::new(
+            Case::grid(
                 "candle_core::Tensor::chunk",
-                format!("{chunks} along {dim}, piece {piece}"),
+                "{chunks} along {dim}, piece {piece}",
+                &[("chunks", &chunks), ("dim", &dim), ("piece", &piece)],
             )
             .arg("self", v(&[4, 5]))
             .run(move |a| piece_of(a[0].chunk(chunks, dim)?, piece))
@@ -428,9 +303,10 @@ fn pieces() -> Vec<Case> {
         let indexing = if xy { "xy" } else { "ij" };
         for piece in 0..2 {
             cases.push(
-                Case::new(
+                Case::grid(
                     "candle_core::Tensor::meshgrid",
-                    format!("{indexing}, grid {piece}"),
+                    "{indexing}, grid {piece}",
+                    &[("indexing", &indexing), ("piece", &piece)],
                 )
                 .arg("first", v(&[3]))
                 .arg("second", w(&[2]))
@@ -457,7 +333,12 @@ fn joins() -> Vec<Case> {
         let mut second = vec![2, 2, 2];
         second[dim] = 3;
         let of = |path, name: &str| {
-            Case::new(path, format!("dim {dim}, {name}")).arg("first", v(&[2, 2, 2]))
+            Case::grid(
+                path,
+                "dim {dim}, {tensors}",
+                &[("dim", &dim), ("tensors", &name)],
+            )
+            .arg("first", v(&[2, 2, 2]))
         };
         cases.push(
             of("candle_core::Tensor::cat", "two")

@@ -1,6 +1,7 @@
 //! Functions of one tensor, element by element.
 
 use candle_core::{Result, Tensor};
+use std::fmt::Display;
 
 use crate::audit::case::{Case, at, pos, v, wide};
 
@@ -8,101 +9,45 @@ type Unary = fn(&Tensor) -> Result<Tensor>;
 
 /// Path, call, PyTorch; smooth wherever these are evaluated.
 const EVERYWHERE: [(&str, Unary, &str); 18] = [
-    ("candle_core::Tensor::exp", Tensor::exp, "torch.exp(self)"),
-    ("candle_core::Tensor::sin", Tensor::sin, "torch.sin(self)"),
-    ("candle_core::Tensor::cos", Tensor::cos, "torch.cos(self)"),
-    (
-        "candle_core::Tensor::tanh",
-        Tensor::tanh,
-        "torch.tanh(self)",
-    ),
-    ("candle_core::Tensor::abs", Tensor::abs, "torch.abs(self)"),
-    ("candle_core::Tensor::neg", Tensor::neg, "torch.neg(self)"),
-    (
-        "candle_core::Tensor::recip",
-        Tensor::recip,
-        "torch.reciprocal(self)",
-    ),
-    (
-        "candle_core::Tensor::sqr",
-        Tensor::sqr,
-        "torch.square(self)",
-    ),
-    (
-        "candle_core::Tensor::gelu",
-        Tensor::gelu,
-        "F.gelu(self, approximate='tanh')",
-    ),
-    (
-        "candle_core::Tensor::gelu_erf",
-        Tensor::gelu_erf,
-        "F.gelu(self)",
-    ),
-    ("candle_core::Tensor::erf", Tensor::erf, "torch.erf(self)"),
-    ("candle_core::Tensor::relu", Tensor::relu, "F.relu(self)"),
-    ("candle_core::Tensor::silu", Tensor::silu, "F.silu(self)"),
-    (
-        "candle_core::Tensor::ceil",
-        Tensor::ceil,
-        "torch.ceil(self)",
-    ),
-    (
-        "candle_core::Tensor::floor",
-        Tensor::floor,
-        "torch.floor(self)",
-    ),
-    (
-        "candle_core::Tensor::round",
-        Tensor::round,
-        "torch.round(self)",
-    ),
-    (
-        "candle_core::Tensor::sign",
-        Tensor::sign,
-        "torch.sign(self)",
-    ),
-    (
-        "candle_core::Tensor::contiguous",
-        Tensor::contiguous,
-        "self.contiguous()",
-    ),
+    method!(exp, "torch.exp(self)"),
+    method!(sin, "torch.sin(self)"),
+    method!(cos, "torch.cos(self)"),
+    method!(tanh, "torch.tanh(self)"),
+    method!(abs, "torch.abs(self)"),
+    method!(neg, "torch.neg(self)"),
+    method!(recip, "torch.reciprocal(self)"),
+    method!(sqr, "torch.square(self)"),
+    method!(gelu, "F.gelu(self, approximate='tanh')"),
+    method!(gelu_erf, "F.gelu(self)"),
+    method!(erf, "torch.erf(self)"),
+    method!(relu, "F.relu(self)"),
+    method!(silu, "F.silu(self)"),
+    method!(ceil, "torch.ceil(self)"),
+    method!(floor, "torch.floor(self)"),
+    method!(round, "torch.round(self)"),
+    method!(sign, "torch.sign(self)"),
+    method!(contiguous, "self.contiguous()"),
 ];
 
 const POSITIVE: [(&str, Unary, &str); 2] = [
-    ("candle_core::Tensor::log", Tensor::log, "torch.log(self)"),
-    (
-        "candle_core::Tensor::sqrt",
-        Tensor::sqrt,
-        "torch.sqrt(self)",
-    ),
+    method!(log, "torch.log(self)"),
+    method!(sqrt, "torch.sqrt(self)"),
 ];
 
 /// Activations: from -100 to 100.
 const SATURATING: [(&str, Unary, &str); 6] = [
-    (
-        "candle_core::Tensor::tanh",
-        Tensor::tanh,
-        "torch.tanh(self)",
-    ),
-    (
-        "candle_core::Tensor::gelu",
-        Tensor::gelu,
-        "F.gelu(self, approximate='tanh')",
-    ),
-    (
-        "candle_core::Tensor::gelu_erf",
-        Tensor::gelu_erf,
-        "F.gelu(self)",
-    ),
-    ("candle_core::Tensor::erf", Tensor::erf, "torch.erf(self)"),
-    ("candle_core::Tensor::relu", Tensor::relu, "F.relu(self)"),
-    ("candle_core::Tensor::silu", Tensor::silu, "F.silu(self)"),
+    method!(tanh, "torch.tanh(self)"),
+    method!(gelu, "F.gelu(self, approximate='tanh')"),
+    method!(gelu_erf, "F.gelu(self)"),
+    method!(erf, "torch.erf(self)"),
+    method!(relu, "F.relu(self)"),
+    method!(silu, "F.silu(self)"),
 ];
 
 /// Where the function has no derivative.
 const KINKS: [(&str, Unary, &str); 2] = [
-    ("candle_core::Tensor::abs", Tensor::abs, "torch.abs(self)"),
-    ("candle_core::Tensor::relu", Tensor::relu, "F.relu(self)"),
+    method!(abs, "torch.abs(self)"),
+    method!(relu, "F.relu(self)"),
 ];
 
 pub fn cases() -> Vec<Case> {
@@ -134,30 +79,40 @@ fn with_a_number() -> Vec<Case> {
     let mut cases = Vec::new();
     for (mul, add) in [(2.5, -1.), (0., 1.), (-1., 0.)] {
         cases.push(
-            Case::new("candle_core::Tensor::affine", format!("{mul} x + {add}"))
-                .arg("self", v(&[2, 3]))
-                .run(move |a| a[0].affine(mul, add))
-                .torch(format!("self * {mul} + {add}")),
+            Case::grid(
+                "candle_core::Tensor::affine",
+                "{mul} x + {add}",
+                &[("mul", &mul), ("add", &add)],
+            )
+            .arg("self", v(&[2, 3]))
+            .run(move |a| a[0].affine(mul, add))
+            .torch(format!("self * {mul} + {add}")),
         );
     }
     for e in [-1.5, 0., 0.5, 1., 2., 3.] {
-        cases.push(power(format!("exponent {e}"), e).arg("self", pos(&[2, 3])));
+        cases.push(power("exponent {exponent}", "positive", e).arg("self", pos(&[2, 3])));
     }
     for e in [2., 3.] {
-        cases.push(power(format!("exponent {e}, negative base"), e).arg("self", v(&[2, 3])));
+        cases.push(
+            power("exponent {exponent}, negative base", "negative", e).arg("self", v(&[2, 3])),
+        );
     }
     for e in [0., 1., 2.] {
         cases.push(
-            power(format!("exponent {e} at 0"), e)
+            power("exponent {exponent} at 0", "0", e)
                 .arg("self", at(&[0.]))
                 .plain(),
         );
     }
     for alpha in [1., 0.5] {
         let of = |name: &str| {
-            Case::new("candle_core::Tensor::elu", format!("alpha {alpha}, {name}"))
-                .run(move |a| a[0].elu(alpha))
-                .torch(format!("F.elu(self, {alpha})"))
+            Case::grid(
+                "candle_core::Tensor::elu",
+                "alpha {alpha}, {values}",
+                &[("alpha", &alpha), ("values", &name)],
+            )
+            .run(move |a| a[0].elu(alpha))
+            .torch(format!("F.elu(self, {alpha})"))
         };
         cases.push(of("moderate").arg("self", v(&[3, 4])));
         cases.push(of("-100 to 100").arg("self", wide()));
@@ -170,9 +125,10 @@ fn with_a_number() -> Vec<Case> {
     }
     for decimals in [1, -1] {
         cases.push(
-            Case::new(
+            Case::grid(
                 "candle_core::Tensor::round_to",
-                format!("{decimals} decimals"),
+                "{decimals} decimals",
+                &[("decimals", &decimals)],
             )
             .arg("self", v(&[2, 3]))
             .run(move |a| a[0].round_to(decimals))
@@ -184,8 +140,9 @@ fn with_a_number() -> Vec<Case> {
     cases
 }
 
-fn power(name: String, e: f64) -> Case {
-    Case::new("candle_core::Tensor::powf", name)
+fn power(label: &str, base: &str, e: f64) -> Case {
+    let at: [(_, &dyn Display); 2] = [("exponent", &e), ("base", &base)];
+    Case::grid("candle_core::Tensor::powf", label, &at)
         .run(move |a| a[0].powf(e))
         .torch(format!("torch.pow(self, {e})"))
 }

@@ -1,54 +1,85 @@
 //! The record: what is known to be wrong in the locked versions, and the strict comparison with it.
 //!
-//! A row that an entry's pattern covers must have that pattern's verdict; a row that none covers
-//! must not be a defect; a pattern that covers no row is out of date. So a repair in candle turns
-//! the audit red as surely as a new defect does.
+//! The entries are data, in `record/*.toml`; what is to be written instead is code, in `repairs`, and
+//! an entry names it. A row that patterns cover must have the verdict of one of them; a row that
+//! none covers must not be a defect; an alternative of a pattern that covers no row is out of date. So
+//! a repair in candle turns the audit red as surely as a new defect does.
 
-mod entries;
 mod instead;
+mod pattern;
+mod record;
+mod repairs;
 
-pub use entries::ENTRIES;
 pub use instead::Instead;
+pub use pattern::{Float, Pattern, Place, Several, Value};
+pub use record::{parse, record};
+pub use repairs::REPAIRS;
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
 
 use super::run::Row;
+use super::verdict::Verdict;
 
 /// One defect: a cause, the rows it shows in, and what to do meanwhile.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Known {
     /// A short name.
-    pub id: &'static str,
-    /// What happens, in a sentence.
-    pub what: &'static str,
-    /// When it happens.
-    pub when: &'static str,
+    pub id: String,
     /// What it does to a training run.
     pub severity: Severity,
-    /// The rows it shows in.
-    pub rows: &'static [Pattern],
+    /// What happens, in a sentence.
+    pub what: String,
+    /// When it happens.
+    pub when: String,
+    /// The magnitude from which on it happens, by type.
+    #[serde(default)]
+    pub from: BTreeMap<Float, f64>,
+    /// The magnitude below which it happens, by type.
+    #[serde(default)]
+    pub below: BTreeMap<Float, f64>,
+    /// What PyTorch does in the same place, where that is not simply the right derivative.
+    pub pytorch: Option<String>,
+    /// The upstream issue or pull request; `None`: none was found.
+    pub upstream: Option<String>,
     /// The line responsible.
     pub cause: Cause,
-    /// The upstream issue or pull request; `None`: none was found.
-    pub upstream: Option<&'static str>,
+    /// The rows it shows in.
+    pub rows: Vec<Pattern>,
     /// Another way that works, run by the audit itself.
     pub instead: Option<Instead>,
-    /// What PyTorch does in the same place, where that is not simply the right derivative.
-    pub pytorch: Option<&'static str>,
 }
 
 impl Known {
     /// The paths of the functions that it shows in, each once.
-    pub fn functions(&self) -> Vec<&'static str> {
-        let mut paths = vec![];
-        for pattern in self.rows {
-            if !paths.contains(&pattern.path) {
-                paths.push(pattern.path);
+    pub fn functions(&self) -> Vec<&str> {
+        let mut paths: Vec<&str> = vec![];
+        for path in self.rows.iter().flat_map(|p| p.function.all()) {
+            if !paths.contains(&path.as_str()) {
+                paths.push(path);
             }
         }
         paths
     }
+
+    /// "from 258 (bf16), 2050 (f16); below 0.1 (f16)"; empty where the record names no magnitude.
+    pub fn bounds(&self) -> String {
+        let bound = |word: &str, bounds: &BTreeMap<Float, f64>| {
+            let of = |(float, x): (&Float, &f64)| format!("{x} ({})", float.dtype().as_str());
+            let all: Vec<_> = bounds.iter().map(of).collect();
+            (!all.is_empty()).then(|| format!("{word} {}", all.join(", ")))
+        };
+        let both = [bound("from", &self.from), bound("below", &self.below)];
+        both.into_iter().flatten().collect::<Vec<_>>().join("; ")
+    }
 }
 
 /// What a defect does to a training run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
     /// It goes on, with wrong numbers.
@@ -97,149 +128,146 @@ impl Severity {
 }
 
 /// A line of candle's source.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Cause {
-    /// `candle-core` or `candle-nn`.
-    pub krate: &'static str,
-    /// The file below `src`.
-    pub file: &'static str,
-    /// Its number in the locked version.
-    pub line: usize,
+    /// Where, in the locked version.
+    pub line: Line,
     /// What stands there.
-    pub quote: &'static str,
+    pub quote: String,
 }
 
-/// Rows, by glob patterns in which `*` stands for any text and `?` for one character.
-pub struct Pattern {
-    path: &'static str,
-    case: &'static str,
-    input: &'static str,
-    dtypes: &'static str,
-    probe: &'static str,
-    /// The verdict of every row it covers.
-    pub verdict: &'static str,
+/// The place of a line: `candle-core/src/backprop.rs:374`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Line {
+    /// `candle-core` or `candle-nn`.
+    pub krate: String,
+    /// The file below `src`.
+    pub file: String,
+    /// Its number in the locked version.
+    pub number: usize,
 }
 
-impl Pattern {
-    /// Every plain row of a function with this verdict.
-    pub const fn on(path: &'static str, verdict: &'static str) -> Self {
-        Self {
-            path,
-            case: "*",
-            input: "*",
-            dtypes: "*",
-            probe: "plain",
-            verdict,
+impl TryFrom<String> for Line {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let parts = text.split_once("/src/").and_then(|(krate, rest)| {
+            let (file, number) = rest.rsplit_once(':')?;
+            Some((krate, file, number.parse().ok()?))
+        });
+        match parts {
+            Some((krate @ ("candle-core" | "candle-nn"), file, number)) => Ok(Self {
+                krate: krate.into(),
+                file: file.into(),
+                number,
+            }),
+            _ => Err(format!(
+                "{text:?} is not a line such as candle-core/src/lib.rs:1"
+            )),
         }
-    }
-
-    /// Only these cases.
-    pub const fn case(mut self, case: &'static str) -> Self {
-        self.case = case;
-        self
-    }
-
-    /// Only this input.
-    pub const fn input(mut self, input: &'static str) -> Self {
-        self.input = input;
-        self
-    }
-
-    /// Only these types, separated by commas.
-    pub const fn dtypes(mut self, dtypes: &'static str) -> Self {
-        self.dtypes = dtypes;
-        self
-    }
-
-    /// These probes, separated by commas, instead of the plain check.
-    pub const fn probe(mut self, probe: &'static str) -> Self {
-        self.probe = probe;
-        self
-    }
-
-    /// Whether it covers a row.
-    pub fn covers(&self, row: &Row) -> bool {
-        glob(self.path, row.path)
-            && glob(self.case, &row.case)
-            && glob(self.input, row.input)
-            && self.probe.split(',').any(|p| p == row.probe)
-            && (self.dtypes == "*" || self.dtypes.split(',').any(|d| d == row.dtype))
-    }
-
-    /// Whether it could cover a row of one of these functions: for a run of some only.
-    pub fn concerns(&self, path: &str) -> bool {
-        glob(self.path, path)
     }
 }
 
-/// Whether `text` matches `pattern`, in which `*` stands for any text and `?` for one character.
-fn glob(pattern: &str, text: &str) -> bool {
-    let mut rest = pattern.chars();
-    match rest.next() {
-        None => text.is_empty(),
-        Some('*') => {
-            let mut ends = text.char_indices().map(|(i, _)| i).chain([text.len()]);
-            ends.any(|i| glob(rest.as_str(), &text[i..]))
-        }
-        Some(c) => {
-            let mut left = text.chars();
-            left.next().is_some_and(|t| c == '?' || c == t) && glob(rest.as_str(), left.as_str())
-        }
+impl std::fmt::Display for Line {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/src/{}:{}", self.krate, self.file, self.number)
     }
 }
 
 /// How a row stands to the record.
 pub enum Standing<'a> {
-    /// As the record says.
-    Known(&'a Known),
+    /// As the record says, here.
+    Known(&'a Known, &'a Pattern),
     /// No entry covers it, and it is no defect.
     Clean,
     /// No entry covers it, and it is a defect.
     New,
     /// An entry covers it with another verdict.
-    Changed(&'a Known, &'static str),
+    Changed(&'a Known, Verdict),
 }
 
 /// Compares a row with a record.
 pub fn standing<'a>(row: &Row, record: &'a [Known]) -> Standing<'a> {
-    let found = record.iter().find_map(|k| {
-        k.rows
-            .iter()
-            .find(|p| p.covers(row))
-            .map(|p| (k, p.verdict))
-    });
-    match found {
-        Some((known, verdict)) if verdict == row.verdict => Standing::Known(known),
-        Some((known, verdict)) => Standing::Changed(known, verdict),
-        None if matches!(row.verdict, "pass" | "inconclusive") => Standing::Clean,
+    let covering = |k: &'a Known| {
+        let rows = k.rows.iter().filter(|p| p.covers(row));
+        rows.map(move |p| (k, p))
+    };
+    let mut covering = record.iter().flat_map(covering);
+    let first = covering.next();
+    let mut found = first.into_iter().chain(covering);
+    let exact = found.find(|(_, p)| p.verdict == row.verdict);
+    match exact.or(first) {
+        Some((known, p)) if p.verdict == row.verdict => Standing::Known(known, p),
+        Some((known, p)) => Standing::Changed(known, p.verdict),
+        None if row.verdict.is_clean() => Standing::Clean,
         None => Standing::New,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{ENTRIES, glob};
+    use super::{parse, record};
+    use crate::audit::verdict::Verdict;
 
     /// What a check of a model names as suspects is what the record says cuts the graph.
     #[test]
     fn suspects_are_on_record() {
+        let record = record().unwrap();
         for suspect in crate::gradcheck::SUSPECTS {
             for function in suspect.functions {
-                let known = ENTRIES.iter().find(|k| {
+                let known = record.iter().find(|k| {
                     let mut rows = k.rows.iter();
-                    rows.any(|row| row.path == *function && row.verdict == "severed")
+                    rows.any(|row| row.concerns(function) && row.verdict == Verdict::Severed)
                 });
-                let text = known.and_then(|k| k.instead.as_ref()).map(|i| i.text);
-                let text = text.unwrap_or_default().replace("candle_nn::", "");
+                let text = known.and_then(|k| k.instead.as_ref()).map(|i| &i.text);
+                let text = text.cloned().unwrap_or_default().replace("candle_nn::", "");
                 assert_eq!(text, suspect.instead, "{function}");
             }
         }
     }
 
+    const ENTRY: &str = r#"
+        [[defect]]
+        id = "an-entry"
+        severity = "loud"
+        what = "it fails"
+        when = "always"
+        cause = { line = "candle-core/src/lib.rs:1", quote = "x" }
+        rows = [{ verdict = "error", dtype = ["f16", "bf16"], function = "f" }]
+        from = { f16 = 189, bf16 = 2.5 }
+        [defect.instead]
+        text = "another"
+        call = "ones"
+        function = "f"
+        case = "a matrix"
+    "#;
+
+    /// A slip of the pen in the record is an error that names the line, not an entry without force.
     #[test]
-    fn stars_stand_for_any_text() {
-        assert!(glob("s? d", "s1 d") && !glob("s?", "s"));
-        assert!(glob("*", "") && glob("a*", "a") && glob("*a", "ba") && glob("a*c", "abc"));
-        assert!(glob("b2 * l* k2", "b2 c2-3 l5 k2") && !glob("b2 *", "b1 c1"));
-        assert!(!glob("max", "max_all") && !glob("a*b", "a"));
+    fn what_the_record_may_not_say_is_refused() {
+        assert_eq!(parse("a.toml", ENTRY).map(|e| e.len()).ok(), Some(1));
+        let slips = [
+            ("when = ", "wen = ", "unknown field `wen`"),
+            ("\"loud\"", "\"lout\"", "unknown variant `lout`"),
+            ("\"error\"", "\"eror\"", "unknown variant `eror`"),
+            ("dtype = [", "type = [", "unknown field `type`"),
+            ("\"f16\"", "\"f17\"", "a list of such values"),
+            ("f16 = 189", "f17 = 189", "unknown variant `f17`"),
+            ("lib.rs:1", "lib.rs", "is not a line"),
+            ("candle-core/", "candle/", "is not a line"),
+            ("\"ones\"", "\"onse\"", "no repair is called \"onse\""),
+            ("case = \"a matrix\"", "cases = 1", "unknown field `cases`"),
+        ];
+        for (from, to, said) in slips {
+            assert_eq!(ENTRY.matches(from).count(), 1, "{from}");
+            let error = parse("a.toml", &ENTRY.replace(from, to)).unwrap_err();
+            let error = error.to_string();
+            assert!(
+                error.contains("record/a.toml") && error.contains(said),
+                "{error}"
+            );
+        }
     }
 }

@@ -27,8 +27,12 @@ use crate::gradcheck::support::rng::SplitMix64;
 /// beside f's rounding, and a staircase (a cast to a narrower dtype inside f) averages out.
 const JOINT: [f64; 2] = [1e-4, 1e-2];
 
-/// Step of what has no gradient to say how far to go.
+/// Step of what has no gradient to say how far to go, in its root mean squares.
 const BLIND: f64 = 0.3;
+
+/// Steps of what is not in the graph at all, in root mean squares of all parameters: the first that
+/// moves the loss beyond its rounding counts, however long it is, since nothing is compared on the way.
+const UNTRACKED: [f64; 3] = [2., 8., 32.];
 
 /// Holds each parameter's gradient against the loss.
 pub(crate) fn check(
@@ -254,7 +258,12 @@ impl<'a> Run<'a> {
         let size = self.parameters.sizes[t];
         let only = self.plain[t].silent.clone();
         let mut bitwise = true;
-        for step in [BLIND * size, size.max(self.parameters.typical)] {
+        let longest = size.max(self.parameters.typical);
+        let mut steps = vec![BLIND * size, longest];
+        if self.report.parameters[t].missing {
+            steps.extend(UNTRACKED.map(|step| step * longest));
+        }
+        for step in steps {
             let moves = [self.blind(t, step, only.clone())?];
             let loss = self.report.loss;
             match self.range(&moves)? {
