@@ -36,6 +36,7 @@ impl Place {
 
     fn check(&self) -> Result<()> {
         match self.role {
+            Role::Read if self.path.is_dir() => bail!("cannot read it: it is a directory"),
             Role::Read => Ok(()),
             Role::Written | Role::Renewed => check_file(&self.path),
             Role::Filled => check_dir(&self.path),
