@@ -3,6 +3,7 @@
 // The two allocators' own methods are called, each block going back where it came from.
 #![allow(unsafe_code)]
 
+use super::memory::addresses_are_limited;
 use super::temporary;
 use mimalloc::MiMalloc;
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -24,7 +25,10 @@ static CHOICE: AtomicU8 = AtomicU8::new(UNDECIDED);
 fn keeps() -> bool {
     match CHOICE.load(Relaxed) {
         UNDECIDED => {
-            let keeping = !limits::addresses_are_limited();
+            let keeping = !addresses_are_limited();
+            if !keeping {
+                give_back();
+            }
             CHOICE.store(if keeping { KEEPING } else { GIVING_BACK }, Relaxed);
             keeping
         }
@@ -95,28 +99,12 @@ fn out_of_memory(size: usize) -> ! {
     std::process::exit(2)
 }
 
-#[cfg(unix)]
-mod limits {
-    use super::super::memory::limit;
-
-    /// Has then the system's allocator map and unmap each large block by itself.
-    pub fn addresses_are_limited() -> bool {
-        let limited = [libc::RLIMIT_AS, libc::RLIMIT_DATA].map(limit) != [None, None];
-        #[cfg(target_env = "gnu")]
-        if limited {
-            // SAFETY: two settings of glibc's own allocator, before its first block.
-            unsafe {
-                libc::mallopt(libc::M_ARENA_MAX, 1);
-                libc::mallopt(libc::M_MMAP_THRESHOLD, 1 << 17);
-            }
-        }
-        limited
-    }
-}
-
-#[cfg(not(unix))]
-mod limits {
-    pub fn addresses_are_limited() -> bool {
-        false
+/// Of glibc's own allocator, before its first block: that it maps and unmaps each large one by itself.
+fn give_back() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: two settings that there are.
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 1);
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 1 << 17);
     }
 }

@@ -2,8 +2,7 @@
 
 mod room;
 
-#[cfg(unix)]
-pub use room::limit;
+pub use room::addresses_are_limited;
 
 use super::args::{Precision, Problem};
 use anyhow::{Result, bail};
@@ -27,7 +26,10 @@ pub struct Needs {
 const PROGRAM: usize = 16 << 20;
 
 /// A picture while it is drawn, one on each thread.
-pub const PICTURE: usize = 14 << 20;
+pub const PICTURE: usize = 20 << 20;
+
+/// Of the pictures before, by an allocator that keeps what it has.
+const KEPT: usize = 30 << 20;
 
 /// An entry of a log in JSON, while its text grows and is then copied.
 pub const LOGGED: usize = 240;
@@ -72,9 +74,10 @@ pub fn losses(epochs: usize, curves: usize, log_every: Option<usize>) -> usize {
     lists.saturating_add(logged.saturating_mul(curves * LOGGED))
 }
 
-/// Pictures that are drawn at the same time.
+/// Pictures of which as many are drawn at the same time as there are threads.
 pub fn pictures(count: usize) -> usize {
-    count.min(rayon::current_num_threads()) * PICTURE
+    let kept = if addresses_are_limited() { 0 } else { KEPT };
+    kept + count.min(rayon::current_num_threads()) * PICTURE
 }
 
 fn shown(bytes: usize) -> String {

@@ -49,7 +49,6 @@ pub fn remove_all() {
 }
 
 /// The same where the lock may be this thread's own.
-#[cfg(unix)]
 pub fn remove_all_but_do_not_wait() {
     if let Ok(there) = THERE.try_lock() {
         remove(there);

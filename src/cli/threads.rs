@@ -1,7 +1,7 @@
 //! How many threads: as many as are asked for, as make sense, and as the system lets start.
 
 use anyhow::{Result, bail};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
 /// For each of these candle and rayon read its number, when they first start threads.
@@ -15,22 +15,27 @@ pub fn start(alone: bool) -> Result<()> {
     let cores = thread::available_parallelism().map_or(1, |n| n.get());
     let of_rayon = asked(VARIABLES[0]);
     let wanted = of_rayon.unwrap_or(if alone { 1 } else { cores });
+    let sensible = wanted.min(MOST * cores);
     // rayon's own, as many of candle's, and some to spare.
-    let free = startable(2 * wanted.min(MOST * cores) + 2);
-    let threads = wanted.min(MOST * cores).min(free / 2).max(1);
-    if free == 0 {
-        bail!("no thread can be started: `ulimit -u` or the container allows no more processes")
-    }
-    if alone || of_rayon.is_some_and(|asked| asked != threads) || threads < cores.min(wanted) {
+    let threads = sensible.min(startable(2 * sensible + 2) / 2).max(1);
+    let fewer = threads < cores.min(wanted);
+    if alone || fewer || of_rayon.is_some_and(|asked| asked != threads) {
         set(VARIABLES[0], threads);
     }
-    if asked(VARIABLES[1]).is_some_and(|asked| asked > threads) || threads < cores.min(wanted) {
+    if fewer || asked(VARIABLES[1]).is_some_and(|asked| asked > threads) {
         set(VARIABLES[1], threads);
     }
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .build_global();
-    match pool {
+    pool(threads)
+}
+
+/// One thread is the one that asks: where no other can be started, the work is done all the same.
+fn pool(threads: usize) -> Result<()> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+    let pool = match threads {
+        1 => pool.use_current_thread(),
+        _ => pool,
+    };
+    match pool.build_global() {
         Ok(()) => Ok(()),
         Err(error) => bail!("{threads} threads cannot be started: {error}"),
     }
@@ -49,19 +54,22 @@ fn set(variable: &str, threads: usize) {
     }
 }
 
-/// How many of `most` threads can run beside each other.
+/// How many of `most` threads can run beside each other. They are joined one by one: a scope's end
+/// would not wait until the system has them back.
 fn startable(most: usize) -> usize {
     let (keep, wait) = mpsc::channel::<()>();
-    let wait = std::sync::Mutex::new(wait);
-    thread::scope(|scope| {
-        let waits = || {
+    let wait = Arc::new(Mutex::new(wait));
+    let start = |_| {
+        let wait = Arc::clone(&wait);
+        let waits = move || {
             if let Ok(wait) = wait.lock() {
                 _ = wait.recv();
             }
         };
-        let start = |_| thread::Builder::new().spawn_scoped(scope, waits).ok();
-        let started = (0..most).map_while(start).count();
-        drop(keep);
-        started
-    })
+        thread::Builder::new().spawn(waits).ok()
+    };
+    let started: Vec<_> = (0..most).map_while(start).collect();
+    drop(keep);
+    let joined = started.into_iter().map(|thread| thread.join());
+    joined.count()
 }

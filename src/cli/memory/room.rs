@@ -95,7 +95,7 @@ const UNKNOWN: usize = 30 << 20;
 
 /// A limit that the shell has set.
 #[cfg(unix)]
-pub fn limit(resource: Resource) -> Option<usize> {
+fn limit(resource: Resource) -> Option<usize> {
     let mut limit = libc::rlimit {
         rlim_cur: libc::RLIM_INFINITY,
         rlim_max: libc::RLIM_INFINITY,
@@ -112,6 +112,17 @@ pub fn limit(resource: Resource) -> Option<usize> {
 type Resource = libc::__rlimit_resource_t;
 #[cfg(all(unix, not(all(target_os = "linux", target_env = "gnu"))))]
 type Resource = libc::c_int;
+
+/// Whether one of them is set. Then the system's own allocator is at work.
+#[cfg(unix)]
+pub fn addresses_are_limited() -> bool {
+    [libc::RLIMIT_AS, libc::RLIMIT_DATA].map(limit) != [None, None]
+}
+
+#[cfg(not(unix))]
+pub fn addresses_are_limited() -> bool {
+    false
+}
 
 #[cfg(unix)]
 fn page() -> usize {

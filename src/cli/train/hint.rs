@@ -23,6 +23,13 @@ pub fn convergence(run: &Run) -> Option<String> {
         .fit
         .epochs_to(run.start.init, rate, part.max(rounding))?;
     let epochs = one_digit_above(f64::from(epochs));
+    let behind = run.options.learning_rate == rate && run.history.losses.len() as u64 >= epochs;
+    if behind {
+        let dtype = run.args.problem.dtype.dtype().as_str();
+        return Some(format!(
+            "not converged: the rounding of {dtype} keeps this run from the best cubic"
+        ));
+    }
     let near = match part > rounding {
         true => format!("within {}% of the best cubic", 100. * CONVERGED),
         false => "as near to the best cubic as rounding allows".to_owned(),
@@ -36,16 +43,23 @@ pub fn convergence(run: &Run) -> Option<String> {
 }
 
 /// The loss that rounding alone may leave where the best cubic leaves none: n (1000 u Y)², Y being a
-/// bound on that cubic. Updates smaller than half a unit in a weight's last place are lost, which
-/// costs the flattest direction some hundred units.
+/// bound on the cubic that the descent comes to. Updates smaller than half a unit in a weight's last
+/// place are lost, which costs the flattest direction some hundred units. The normal equations lose a
+/// loss below some units of n Y² besides, see `Moments::loss_and_grad`.
 fn rounding(run: &Run) -> f64 {
+    let double = 2f64.powi(-53);
     let unit = match run.args.problem.dtype {
         Precision::F32 => 2f64.powi(-24),
-        Precision::F64 => 2f64.powi(-53),
+        Precision::F64 => double,
+    };
+    let lost = match run.args.gradient {
+        Method::Normal => 16. * double,
+        _ => 0.,
     };
     let pi = std::f64::consts::PI;
-    let size = run.fit.optimum.iter().fold(0., |y, w| y * pi + w.abs());
-    f64::from(run.args.problem.points) * (1000. * unit * size.max(1.)).powi(2)
+    let end = run.fit.end(run.start.init);
+    let size = end.iter().fold(0., |y, w| y * pi + w.abs()).max(1.);
+    f64::from(run.args.problem.points) * size.powi(2) * (1000. * unit).powi(2).max(lost)
 }
 
 /// How a run that Ctrl-C ended is continued: the same weights, to the last digit.
