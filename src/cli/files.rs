@@ -17,6 +17,8 @@ pub struct Outputs {
     /// The files that are there.
     pub written: Vec<PathBuf>,
     missing: Vec<Missing>,
+    /// What to do about it.
+    advice: Option<String>,
 }
 
 struct Missing {
@@ -74,6 +76,11 @@ impl Outputs {
         });
     }
 
+    /// Said after what has failed.
+    pub fn advise(&mut self, advice: String) {
+        self.advice = Some(advice);
+    }
+
     /// What has failed, and why: none where nothing has.
     pub fn missing(&self) -> Option<String> {
         let alike = |a: &Missing, b: &Missing| a.flag == b.flag && a.why == b.why;
@@ -83,8 +90,9 @@ impl Outputs {
             let what = what.join(", ").replace(", cannot write ", ", ");
             format!("{flag}: {what}: {why}")
         };
-        let lines: Vec<_> = self.missing.chunk_by(alike).map(together).collect();
-        (!lines.is_empty()).then(|| lines.join("; "))
+        let lines = self.missing.chunk_by(alike).map(together);
+        let lines: Vec<_> = lines.chain(self.advice.clone()).collect();
+        (!self.missing.is_empty()).then(|| lines.join("; "))
     }
 }
 

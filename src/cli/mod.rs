@@ -6,6 +6,7 @@ mod audit;
 mod check;
 mod compare;
 mod divergence;
+mod epilogue;
 mod files;
 mod guide;
 mod interrupt;
@@ -32,7 +33,7 @@ use std::process::ExitCode;
 /// Without a command it trains. At its defaults it repeats the run of the post
 /// https://dongdongju96.github.io/posts/pytorch-2 and prints the post's table.
 #[derive(Parser)]
-#[command(version, args_conflicts_with_subcommands = true, after_help = EXIT_CODES)]
+#[command(version, args_conflicts_with_subcommands = true, after_help = epilogue::TRAIN)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -43,30 +44,21 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Trains the cubic, prints the post's table and draws its plots (the default)
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = epilogue::TRAIN)]
     Train(train::Args),
     /// Holds the manual gradient against candle's autograd and against a numerical derivative
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = epilogue::CHECK)]
     Check(check::Args),
     /// Trains with every way to the gradient and sets their losses and times side by side
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = epilogue::COMPARE)]
     Compare(compare::Args),
     /// Holds candle's own gradients against numerical derivatives, function by function
-    #[command(after_help = AUDIT_EXIT_CODES)]
+    #[command(after_help = epilogue::AUDIT)]
     Audit(audit::Args),
     /// Writes the guide: the post and the Rust side by side, and candle training in the page
-    #[command(after_help = GUIDE_EXIT_CODES)]
+    #[command(after_help = epilogue::GUIDE)]
     Guide(guide::Args),
 }
-
-const EXIT_CODES: &str = "Exit status: 0 yes; 1 a negative answer (the loss diverged, gradients \
-disagree or none could be certified, the audit differs from its record); 2 it could not be done; \
-130 ended by Ctrl-C: train, compare and check --every write what was learned by then.";
-
-const AUDIT_EXIT_CODES: &str = "Exit status: 0 every verdict is as recorded; 1 the audit differs from \
-its record; 2 it could not be done; 130 ended by Ctrl-C, with nothing written.";
-
-const GUIDE_EXIT_CODES: &str = "Exit status: 0 the guide is written; 2 it could not be done.";
 
 /// What a command that could be carried out answers.
 #[derive(Debug, PartialEq, Eq)]

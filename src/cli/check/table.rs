@@ -67,7 +67,7 @@ pub fn verdict(rows: &[Row], agree: bool, dtype: Precision) -> Result<String, St
     let wrong = rows.iter().filter(|r| r.disagrees()).count();
     let all = rows.len();
     if agree {
-        let rest = open(rows, dtype).map(|open| format!("; of the other {}, {open}", all - passed));
+        let rest = open(rows, dtype).map(|open| format!("; {open}"));
         let rest = rest.unwrap_or_default();
         return Ok(format!(
             "the gradients agree: {passed} of {all} rows certified{rest}"
@@ -93,15 +93,11 @@ fn open(rows: &[Row], dtype: Precision) -> Option<String> {
     };
     let lost = (!lost.is_empty()).then(|| {
         let n = lost.len();
-        format!(
-            "{n} agree within the rounding of {name}, but are too near 0 for it to certify{more}"
-        )
+        format!("{n} agree within the rounding of {name}, but are too near 0 for more{more}")
     });
     let coarse = (!coarse.is_empty()).then(|| {
-        format!(
-            "the numerical derivative is too coarse for {}",
-            coarse.len()
-        )
+        let n = coarse.len();
+        format!("the numerical derivative is too coarse for {n}")
     });
     let why: Vec<_> = lost.into_iter().chain(coarse).collect();
     (!why.is_empty()).then(|| why.join("; "))

@@ -6,7 +6,7 @@ use super::super::json::{self, Logged, Named};
 use super::super::print::{self, Printer, short, shown};
 use super::super::{Answer, divergence};
 use super::{Run, animation, checkpoint, figures, hint};
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use candle_sine::plot::{Figure, Format};
 use candle_sine::sine::post;
 use rayon::prelude::*;
@@ -161,8 +161,8 @@ fn write_files(run: &Run, weights: [f64; 4], outputs: &mut Outputs) {
         let bytes = checkpoint::bytes(&run.history.weights, run.epochs_behind());
         outputs.write(&format!("--save {}", shown(path)), path, bytes);
         if !outputs.holds(&run.args.save) {
-            let weights = anyhow!("{}", hint::init(weights).trim());
-            outputs.miss("the weights", "are those of", &weights);
+            let init = hint::init(weights);
+            outputs.advise(format!("the weights are those of{init}"));
         }
     }
     let flag = format!("--out {}", shown(&run.args.out));
