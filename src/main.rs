@@ -6,10 +6,8 @@ mod cli;
 
 use std::process::ExitCode;
 
-/// A tensor operation allocates its result, and the system's allocator gives large blocks back and
-/// fetches them anew each time, page by page. This one keeps them.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: cli::Allocator = cli::Allocator;
 
 fn main() -> ExitCode {
     cli::run()

@@ -98,11 +98,12 @@ pub fn run(
 /// `f` of every item, in order, on every core.
 ///
 /// candle spreads single ops over rayon's threads; with the cores already busy that costs far more
-/// than it gives. So each worker here has a pool of one thread, in which candle stays.
+/// than it gives. So each worker here is a pool of one thread, in which candle stays.
 pub fn in_parallel<T: Sync, R: Send>(items: &[T], f: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let worker = || {
-        let alone = ThreadPoolBuilder::new().num_threads(1).build().ok();
+        let alone = ThreadPoolBuilder::new().num_threads(1).use_current_thread();
+        let alone = alone.build().ok();
         let mut done = Vec::new();
         while let Some((i, item)) = take(items, &next) {
             let result = match &alone {
@@ -115,7 +116,12 @@ pub fn in_parallel<T: Sync, R: Send>(items: &[T], f: impl Fn(&T) -> R + Sync) ->
     };
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
     let mut done: Vec<(usize, R)> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(worker)).collect();
+        // As many as can be started; where none can, this thread does the work.
+        let start = |_| std::thread::Builder::new().spawn_scoped(scope, worker).ok();
+        let workers: Vec<_> = (0..cores).map_while(start).collect();
+        if workers.is_empty() {
+            return worker();
+        }
         let joined = |w: ScopedJoinHandle<_>| match w.join() {
             Ok(done) => done,
             Err(panic) => std::panic::resume_unwind(panic),

@@ -1,11 +1,12 @@
 //! What the commands' arguments have in common.
 
 use super::print::Printer;
+use super::progress::Progress;
 use anyhow::{Context, Result, bail};
 use candle_core::{DType, Device};
 use candle_sine::device::DeviceName;
 use candle_sine::sine::{Data, Weights};
-use candle_sine::sine::{post, weights::drawn};
+use candle_sine::sine::{post, weights::drawn_watched};
 use clap::ValueEnum;
 use std::fmt;
 use std::str::FromStr;
@@ -131,7 +132,7 @@ impl Problem {
             }
         };
         Ok(Start {
-            init: drawn(seed, draw).map(f64::from),
+            init: draw_four(seed, draw).map(f64::from),
             seed: Some(seed),
             draw: Some(draw),
         })
@@ -163,6 +164,12 @@ impl Problem {
     pub fn weights(&self, values: [f64; 4], device: &Device) -> Result<Weights> {
         Ok(Weights::new(values, self.dtype.dtype(), device)?)
     }
+}
+
+/// Ctrl-C ends the program while it draws.
+fn draw_four(seed: u64, draw: u32) -> [f32; 4] {
+    let progress = Progress::of("draws", draw as usize);
+    drawn_watched(seed, draw, &mut |passed| progress.reached(passed as usize))
 }
 
 fn four_numbers(s: &str) -> Result<[f64; 4], String> {

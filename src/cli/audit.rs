@@ -1,7 +1,9 @@
 //! `candle-sine audit`: candle's functions under gradcheck, on a report card.
 
+use super::files::{Outputs, is_stdout};
+use super::places::{self, Place, Role};
 use super::print::{BAD, GOOD, Printer};
-use super::{Answer, files, json};
+use super::{Answer, json};
 use anyhow::{Context, Result, bail};
 use candle_core::DType;
 use candle_sine::audit::card::{self, Tone};
@@ -11,7 +13,7 @@ use candle_sine::audit::{Selection, audit, catalog};
 use candle_sine::device::DeviceName;
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 #[derive(clap::Args)]
@@ -78,10 +80,13 @@ impl Args {
         if self.to_stdout(&self.json) && self.to_stdout(&self.markdown) {
             bail!("--json - and --markdown -: stdout holds only one of them");
         }
-        let json = files::not_stdout(&self.json).map(|path| ("--json", path));
-        let markdown = files::not_stdout(&self.markdown).map(|path| ("--markdown", path));
-        let places: Vec<_> = json.into_iter().chain(markdown).collect();
-        files::check_places(&places)
+        let json = ("--json", &self.json);
+        let asked = [json, ("--markdown", &self.markdown)];
+        let files = asked.into_iter().filter_map(|(flag, path)| {
+            let path = path.as_ref().filter(|path| !is_stdout(path))?;
+            Some(Place::new(flag, path, Role::Written))
+        });
+        places::check(&files.collect::<Vec<_>>())
     }
 
     /// The one entry that a program is asked of.
@@ -124,7 +129,7 @@ impl Args {
     }
 
     fn to_stdout(&self, path: &Option<PathBuf>) -> bool {
-        path.as_deref() == Some(Path::new("-"))
+        path.as_deref().is_some_and(is_stdout)
     }
 
     /// Each name must be a function's.
@@ -139,23 +144,10 @@ impl Args {
     }
 }
 
-/// Keeps candle from spreading each small product over the cores, which the audit's own workers
-/// already fill, and from counting them anew for it: ten times faster.
-fn one_thread_an_op() {
-    if std::env::var_os("RAYON_NUM_THREADS").is_none() {
-        // SAFETY: no other thread runs yet that could read the environment.
-        #[allow(unsafe_code)]
-        unsafe {
-            std::env::set_var("RAYON_NUM_THREADS", "1");
-        }
-    }
-}
-
 pub fn run(args: &Args) -> Result<Answer> {
     if args.repro || args.issue {
         return args.print_repro();
     }
-    one_thread_an_op();
     args.check_places()?;
     let (cases, record) = (catalog::all(), record()?);
     args.check_names(&cases, record)?;
@@ -170,20 +162,22 @@ pub fn run(args: &Args) -> Result<Answer> {
     let bar = bar(cases.iter().filter(|c| selection.takes(c)).count());
     let audit = audit(&cases, record, &selection, &device, || bar.inc(1));
     bar.finish_and_clear();
+    let mut outputs = Outputs::default();
     if let Some(path) = &args.json {
-        json::write(path, &audit)?;
+        json::write(&mut outputs, path, &audit);
     }
     if let Some(path) = &args.markdown {
-        write_markdown(path, &card::markdown(&audit))?;
+        let markdown = card::markdown(&audit).trim_end().to_owned();
+        outputs.text("--markdown", path, Ok(markdown));
     }
     if !args.to_stdout(&args.json) && !args.to_stdout(&args.markdown) {
-        print(card::lines(&audit, args.all))?;
+        outputs.printed(print(card::lines(&audit, args.all)));
     }
-    Ok(if audit.as_recorded() {
-        Answer::Yes
-    } else {
-        Answer::No
-    })
+    let answer = match audit.as_recorded() {
+        true => Answer::Yes,
+        false => Answer::No(None),
+    };
+    answer.with(&outputs)
 }
 
 /// Drawn on stderr, and only where that is a terminal.
@@ -196,16 +190,7 @@ fn bar(cases: usize) -> ProgressBar {
     }
 }
 
-fn write_markdown(path: &Path, text: &str) -> Result<()> {
-    if path == Path::new("-") {
-        let mut out = Printer::default();
-        out.line(text.trim_end());
-        return out.finish();
-    }
-    files::write(path, text.as_bytes()).with_context(|| format!("--markdown {}", path.display()))
-}
-
-fn print(lines: Vec<card::Line>) -> Result<()> {
+fn print(lines: Vec<card::Line>) -> Printer {
     let mut out = Printer::default();
     let heading = anstyle::Style::new().bold();
     for (tone, line) in lines {
@@ -217,5 +202,5 @@ fn print(lines: Vec<card::Line>) -> Result<()> {
             Tone::Plain => out.line(line),
         }
     }
-    out.finish()
+    out
 }

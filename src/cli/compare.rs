@@ -7,10 +7,12 @@ mod table;
 
 use super::args::{Problem, Rate, Start, positive_count, rate};
 use super::divergence::warn_if_unstable;
-use super::memory::Needs;
+use super::files::is_stdout;
+use super::memory::{self, Needs};
+use super::places::{self, Place, Role};
 use super::print::{Printer, warning};
-use super::{Answer, files, interrupt};
-use anyhow::{Context, Result, bail};
+use super::{Answer, interrupt};
+use anyhow::{Result, bail};
 use candle_sine::plot::Format;
 use candle_sine::sine::gradient::Method;
 use candle_sine::sine::gradient::fused::has_kernel;
@@ -18,7 +20,7 @@ use candle_sine::sine::least_squares::LeastSquares;
 use candle_sine::sine::train::Options;
 use candle_sine::sine::{Data, Weights, post};
 use rung::{Choice, Rung};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Epochs are timed as many together as take about this long: less than the turn that the system
@@ -91,14 +93,27 @@ impl Args {
         Ok(choices)
     }
 
+    fn needs(&self, choices: &[Choice]) -> Needs {
+        let a_point = choices.iter().map(|c| c.a_point(self.problem.dtype)).max();
+        let logged = self.json.is_some().then_some(self.log_every);
+        Needs {
+            points: a_point
+                .unwrap_or(0)
+                .saturating_mul(self.problem.points as usize),
+            epochs: memory::losses(self.epochs, choices.len(), logged),
+            count: self.epochs,
+            rest: memory::PICTURE,
+        }
+    }
+
     fn check_places(&self) -> Result<()> {
-        files::check_dir(&self.out).with_context(|| format!("--out {}", self.out.display()))?;
-        let json = files::not_stdout(&self.json).map(|path| ("--json", path));
-        let places: Vec<_> = [("--out", self.picture())]
-            .into_iter()
-            .chain(json)
-            .collect();
-        files::check_places(&places)
+        let mut all = vec![
+            Place::new("--out", &self.out, Role::Filled),
+            Place::new("--out", self.picture(), Role::Written),
+        ];
+        let json = self.json.as_ref().filter(|path| !is_stdout(path));
+        all.extend(json.map(|path| Place::new("--json", path, Role::Written)));
+        places::check(&all)
     }
 
     fn picture(&self) -> PathBuf {
@@ -107,7 +122,7 @@ impl Args {
     }
 
     fn json_to_stdout(&self) -> bool {
-        self.json.as_deref() == Some(Path::new("-"))
+        self.json.as_deref().is_some_and(is_stdout)
     }
 }
 
@@ -142,12 +157,7 @@ pub fn run(args: &Args) -> Result<Answer> {
     args.check_places()?;
     let device = args.problem.open_device()?;
     let start = args.problem.start()?;
-    let needs = Needs {
-        tensors: choices.iter().map(|c| c.tensors()).max().unwrap_or(0),
-        curves: choices.len(),
-        epochs: args.epochs,
-    };
-    needs.check(&args.problem, &device)?;
+    args.needs(&choices).check(&args.problem, &device)?;
     let data = args.problem.data(&device)?;
     let init = args.problem.weights(start.init, &device)?;
     let fit = LeastSquares::new(&data)?;
@@ -155,7 +165,7 @@ pub fn run(args: &Args) -> Result<Answer> {
     if choices.contains(&Choice::Gradient(Method::Fused)) && !has_kernel(&device) {
         warning("fused: no kernel for Metal, so tensor operations");
     }
-    interrupt::listen()?;
+    interrupt::run_begins();
     let mut out = Printer::quiet(args.json_to_stdout());
     args.problem.name_seed(&start, &mut out);
     let rungs = climb(args, &choices, &data, &init)?;

@@ -1,153 +1,157 @@
-//! Files appear whole or not at all: each is written beside its place and then renamed into it.
+//! Files appear whole or not at all: each is written beside its place and then renamed into it. Where
+//! nothing can be renamed there but the file itself can be written, it is.
 
-use anyhow::{Context, Result, bail};
-use std::fs;
-use std::io::ErrorKind;
-use std::path::{Component, Path, PathBuf};
-use tempfile::{Builder, NamedTempFile};
+use super::pipe;
+use super::places::{parent, special};
+use super::print::{Printer, shown};
+use super::temporary::Temporary;
+use anyhow::{Result, anyhow};
+use std::error::Error;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Seek, Write};
+use std::path::{Path, PathBuf};
 
-/// Fails, before any work is done, where `dir` is no directory that files can be put into, or
-/// could not be made. Leaves nothing behind.
-pub fn check_dir(dir: &Path) -> Result<()> {
-    for place in dir.ancestors().filter(|d| !d.as_os_str().is_empty()) {
-        match fs::metadata(place) {
-            Ok(found) if !found.is_dir() => bail!("{} is not a directory", place.display()),
-            Ok(_) => return check_writable(place),
-            Err(_) if place.is_symlink() => {
-                bail!("{} is a link that leads nowhere", place.display())
-            }
-            Err(error) if absent(&error) => {}
-            Err(error) => return Err(error).with_context(|| place.display().to_string()),
+/// What is written when a run is over: each file is tried, whatever became of the others.
+#[derive(Default)]
+pub struct Outputs {
+    /// The files that are there.
+    pub written: Vec<PathBuf>,
+    missing: Vec<Missing>,
+    /// What to do about it.
+    advice: Option<String>,
+}
+
+struct Missing {
+    flag: String,
+    what: String,
+    why: String,
+}
+
+impl Outputs {
+    /// `bytes` as the file `path`, which the flag of `flag` has asked for.
+    pub fn write(&mut self, flag: &str, path: &Path, bytes: Result<Vec<u8>>) {
+        let written = bytes.and_then(|bytes| write(path, &bytes).map_err(|e| anyhow!(reason(&e))));
+        match written {
+            Ok(()) => self.written.push(path.to_owned()),
+            Err(error) => self.miss(flag, &format!("cannot write {}", shown(path)), &error),
         }
     }
-    check_writable(Path::new("."))
-}
 
-fn absent(error: &std::io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
-}
-
-fn check_writable(dir: &Path) -> Result<()> {
-    match temporary(dir) {
-        Ok(_) => Ok(()),
-        Err(error) => bail!("cannot write into {}: {}", dir.display(), error.kind()),
-    }
-}
-
-/// As [`check_dir`], for the place of a file.
-fn check_file(path: &Path) -> Result<()> {
-    match fs::metadata(path) {
-        Ok(found) if found.is_dir() => bail!("{} is a directory", path.display()),
-        Ok(found) if !found.is_file() => return Ok(()),
-        Err(_) if path.is_symlink() => bail!("{} is a link that leads nowhere", path.display()),
-        Err(error) if !absent(&error) => {
-            return Err(error).with_context(|| path.display().to_string());
+    /// A text without its last newline; the path "-" is stdout.
+    pub fn text(&mut self, flag: &str, path: &Path, text: Result<String>) {
+        let flag = format!("{flag} {}", shown(path));
+        if !is_stdout(path) {
+            let bytes = text.map(|text| (text + "\n").into_bytes());
+            return self.write(&flag, path, bytes);
         }
-        _ => {}
-    }
-    if path.as_os_str().as_encoded_bytes().ends_with(b"/") || path.file_name().is_none() {
-        bail!("{} is not the name of a file", path.display());
-    }
-    check_dir(parent(path))
-}
-
-/// As [`check_file`], for every file that a run will write, each under the flag that asks for it. No two
-/// may be the same.
-pub fn check_places(places: &[(&str, PathBuf)]) -> Result<()> {
-    for (i, (flag, path)) in places.iter().enumerate() {
-        let named = || format!("{flag} {}", path.display());
-        check_file(path).with_context(named)?;
-        if let Some((other, _)) = places[..i].iter().find(|p| same_place(&p.1, path)) {
-            bail!("{}: {other} writes the same file", named());
+        let printed = text.and_then(|text| {
+            let mut out = Printer::default();
+            out.line(text);
+            out.finish().map_err(|e| anyhow!(reason(&e)))
+        });
+        if let Err(error) = printed {
+            self.miss(&flag, "cannot write", &error);
         }
     }
-    Ok(())
-}
 
-/// The path of a file that is asked for, unless it is "-", stdout.
-pub fn not_stdout(path: &Option<PathBuf>) -> Option<PathBuf> {
-    path.clone().filter(|path| path != Path::new("-"))
-}
-
-/// Whether two paths are the same place: through links where they are there, by their names where they
-/// are not yet.
-fn same_place(one: &Path, other: &Path) -> bool {
-    let place = |path: &Path| {
-        let dir = fs::canonicalize(parent(path)).ok();
-        let named = dir.and_then(|dir| Some(dir.join(path.file_name()?)));
-        fs::canonicalize(path)
-            .ok()
-            .or(named)
-            .or_else(|| by_name(path))
-    };
-    place(one).is_some_and(|one| Some(one) == place(other))
-}
-
-/// The absolute path without `.` and `..`.
-fn by_name(path: &Path) -> Option<PathBuf> {
-    let mut place = PathBuf::new();
-    for component in std::path::absolute(path).ok()?.components() {
-        match component {
-            Component::ParentDir => _ = place.pop(),
-            other => place.push(other),
+    /// How printing to stdout has ended.
+    pub fn printed(&mut self, out: Printer) {
+        if let Err(error) = out.finish() {
+            self.miss("stdout", "cannot write", &anyhow!(reason(&error)));
         }
     }
-    Some(place)
+
+    /// Whether a path that was asked for is written.
+    pub fn holds(&self, path: &Option<PathBuf>) -> bool {
+        path.as_ref()
+            .is_some_and(|path| self.written.contains(path))
+    }
+
+    /// `what` has failed.
+    pub fn miss(&mut self, flag: &str, what: &str, why: &anyhow::Error) {
+        self.missing.push(Missing {
+            flag: flag.to_owned(),
+            what: what.to_owned(),
+            why: format!("{why:#}"),
+        });
+    }
+
+    /// Said after what has failed.
+    pub fn advise(&mut self, advice: String) {
+        self.advice = Some(advice);
+    }
+
+    /// What has failed, and why: none where nothing has.
+    pub fn missing(&self) -> Option<String> {
+        let alike = |a: &Missing, b: &Missing| a.flag == b.flag && a.why == b.why;
+        let together = |alike: &[Missing]| {
+            let Missing { flag, why, .. } = &alike[0];
+            let what: Vec<_> = alike.iter().map(|m| m.what.as_str()).collect();
+            let what = what.join(", ").replace(", cannot write ", ", ");
+            format!("{flag}: {what}: {why}")
+        };
+        let lines = self.missing.chunk_by(alike).map(together);
+        let lines: Vec<_> = lines.chain(self.advice.clone()).collect();
+        (!self.missing.is_empty()).then(|| lines.join("; "))
+    }
 }
 
-/// Writes `bytes` as the file `path`; its directory is made where it is missing.
-pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    place(path, |file| Ok(fs::write(file, bytes)?))
+/// Whether a path that is asked for is "-".
+pub fn is_stdout(path: &Path) -> bool {
+    path == Path::new("-")
 }
 
-/// Has `fill` write a file and puts it at `path`; its directory is made where it is missing.
-pub fn place(path: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-    put(path, fill).with_context(|| format!("cannot write {}", path.display()))
-}
-
-fn put(path: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+/// `bytes` as the file `path`; its directory is made where it is missing.
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if special(path) {
-        // `fill` may rename what it has written into place, and a device would be gone.
-        let file = temporary(&std::env::temp_dir())?;
-        fill(file.path())?;
-        return Ok(fs::write(path, fs::read(file.path())?)?);
+        return pipe::write(path, bytes);
     }
-    let path = target(path);
+    // The file behind a symbolic link, so that the link stays.
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let dir = parent(&path);
     fs::create_dir_all(dir)?;
-    let file = temporary(dir)?;
-    // Those of the file that was there, or of any new one, whatever `fill` does to them.
-    let permissions = fs::metadata(&path)
-        .or_else(|_| fs::metadata(file.path()))?
-        .permissions();
-    fill(file.path())?;
-    fs::set_permissions(file.path(), permissions)?;
-    file.persist(&path).map_err(|error| error.error)?;
-    Ok(())
-}
-
-/// The file behind a symbolic link, so that the link stays.
-fn target(path: &Path) -> PathBuf {
-    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
-}
-
-/// `/dev/stdout` and the like: nothing may be renamed over them.
-fn special(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir())
-}
-
-fn parent(path: &Path) -> &Path {
-    match path.parent() {
-        Some(dir) if !dir.as_os_str().is_empty() => dir,
-        _ => Path::new("."),
+    let moved = match Temporary::new(dir) {
+        Ok(file) => {
+            fill(&file, &path, bytes)?;
+            file.rename(&path)
+        }
+        Err(error) => Err(error),
+    };
+    match moved {
+        Err(_) if path.is_file() => write_into(&path, bytes),
+        done => done,
     }
 }
 
-/// Vanishes when dropped. Its mode is that of any new file, not tempfile's private one.
-fn temporary(dir: &Path) -> std::io::Result<NamedTempFile> {
-    let mut builder = Builder::new();
-    builder.prefix(".candle-sine-");
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(dir)
+/// With the permissions of the file that it will replace.
+fn fill(file: &Temporary, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    fs::write(file.path(), bytes)?;
+    match fs::metadata(path) {
+        Ok(there) => fs::set_permissions(file.path(), there.permissions()),
+        Err(_) => Ok(()),
+    }
+}
+
+/// Writes into a file that stays: a mount of its own, or one in a directory of others' files. What it
+/// held comes back where that fails.
+fn write_into(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let before = fs::read(path).ok();
+    let mut file = OpenOptions::new().write(true).open(path)?;
+    let mut put = |bytes: &[u8]| {
+        file.rewind()?;
+        file.write_all(bytes)?;
+        file.set_len(bytes.len() as u64)
+    };
+    let done = put(bytes);
+    if let (Err(_), Some(before)) = (&done, before) {
+        // The error that counts is the first.
+        _ = put(&before);
+    }
+    done
+}
+
+/// Without the temporary names that tempfile adds.
+pub fn reason(error: &io::Error) -> String {
+    let inner = error.source().and_then(|e| e.downcast_ref::<io::Error>());
+    inner.unwrap_or(error).to_string()
 }

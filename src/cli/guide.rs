@@ -1,8 +1,10 @@
 //! `candle-sine guide`: the guide, which is part of the program.
 
-use super::print::Printer;
-use super::{Answer, files};
-use anyhow::{Context, Result};
+use super::Answer;
+use super::files::Outputs;
+use super::places::{self, Place, Role};
+use super::print::{Printer, shown};
+use anyhow::Result;
 use std::path::PathBuf;
 
 /// `scripts/guide.sh` makes them; both pages load the script.
@@ -23,22 +25,25 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<Answer> {
-    let flag = || format!("--out {}", args.out.display());
-    files::check_dir(&args.out).with_context(flag)?;
-    let places = FILES.map(|(name, _)| ("--out", args.out.join("guide").join(name)));
-    files::check_places(&places)?;
-    for ((_, path), (_, bytes)) in places.iter().zip(FILES) {
-        files::write(path, bytes).with_context(flag)?;
+    let mut all = vec![Place::new("--out", &args.out, Role::Filled)];
+    let paths = FILES.map(|(name, _)| args.out.join("guide").join(name));
+    all.extend(
+        paths
+            .iter()
+            .map(|path| Place::new("--out", path, Role::Written)),
+    );
+    places::check(&all)?;
+    let flag = format!("--out {}", shown(&args.out));
+    let mut outputs = Outputs::default();
+    for (path, (_, bytes)) in paths.iter().zip(FILES) {
+        outputs.write(&flag, path, Ok(bytes.to_vec()));
     }
-    let [(_, korean), (_, english), (_, script)] = &places;
     let mut out = Printer::default();
-    out.line(format_args!(
-        "wrote {}, {}, {}",
-        korean.display(),
-        english.display(),
-        script.display()
-    ));
-    out.note("open the first (Korean) or the second (English) in a browser");
-    out.finish()?;
-    Ok(Answer::Yes)
+    let written: Vec<_> = outputs.written.iter().map(|path| shown(path)).collect();
+    if outputs.missing().is_none() {
+        out.line(format_args!("wrote {}", written.join(", ")));
+        out.note("open the first (Korean) or the second (English) in a browser");
+    }
+    outputs.printed(out);
+    Answer::Yes.with(&outputs)
 }

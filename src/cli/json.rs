@@ -1,8 +1,6 @@
 //! JSON that the commands have in common.
 
-use super::files;
-use super::print::Printer;
-use anyhow::{Context, Result};
+use super::files::Outputs;
 use serde::Serialize;
 use std::path::Path;
 
@@ -28,14 +26,8 @@ pub struct Logged {
     pub loss: f64,
 }
 
-/// Pretty JSON with a newline at its end; the path "-" is stdout.
-pub fn write(path: &Path, value: &impl Serialize) -> Result<()> {
-    let mut json = serde_json::to_string_pretty(value)?;
-    if path == Path::new("-") {
-        let mut out = Printer::default();
-        out.line(json);
-        return out.finish();
-    }
-    json.push('\n');
-    files::write(path, json.as_bytes()).with_context(|| format!("--json {}", path.display()))
+/// Pretty JSON, as --json wants it.
+pub fn write(outputs: &mut Outputs, path: &Path, value: &impl Serialize) {
+    let json = serde_json::to_string_pretty(value).map_err(anyhow::Error::from);
+    outputs.text("--json", path, json);
 }

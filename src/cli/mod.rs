@@ -1,22 +1,30 @@
 //! The only place that prints. One file a command; what they share lies beside them.
 
+mod allocator;
 mod args;
 mod audit;
 mod check;
 mod compare;
 mod divergence;
+mod epilogue;
 mod files;
 mod guide;
 mod interrupt;
 mod json;
 mod memory;
+mod pipe;
+mod places;
 mod print;
 mod progress;
+mod temporary;
+mod threads;
 mod train;
 
-use anyhow::Result;
+pub use allocator::Allocator;
+use anyhow::{Result, bail};
 use args::one_line;
 use clap::{Parser, Subcommand};
+use files::Outputs;
 use print::Printer;
 use std::process::ExitCode;
 
@@ -25,7 +33,7 @@ use std::process::ExitCode;
 /// Without a command it trains. At its defaults it repeats the run of the post
 /// https://dongdongju96.github.io/posts/pytorch-2 and prints the post's table.
 #[derive(Parser)]
-#[command(version, args_conflicts_with_subcommands = true, after_help = EXIT_CODES)]
+#[command(version, args_conflicts_with_subcommands = true, after_help = epilogue::TRAIN)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -36,50 +44,40 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Trains the cubic, prints the post's table and draws its plots (the default)
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = epilogue::TRAIN)]
     Train(train::Args),
     /// Holds the manual gradient against candle's autograd and against a numerical derivative
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = epilogue::CHECK)]
     Check(check::Args),
     /// Trains with every way to the gradient and sets their losses and times side by side
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = epilogue::COMPARE)]
     Compare(compare::Args),
     /// Holds candle's own gradients against numerical derivatives, function by function
-    #[command(after_help = AUDIT_EXIT_CODES)]
+    #[command(after_help = epilogue::AUDIT)]
     Audit(audit::Args),
     /// Writes the guide: the post and the Rust side by side, and candle training in the page
-    #[command(after_help = GUIDE_EXIT_CODES)]
+    #[command(after_help = epilogue::GUIDE)]
     Guide(guide::Args),
 }
 
-const EXIT_CODES: &str = "Exit status: 0 yes; 1 a negative answer (the loss diverged, gradients \
-disagree or none could be certified, the audit differs from its record); 2 it could not be done; \
-130 ended by Ctrl-C: train, compare and check --every write what was learned by then.";
-
-const AUDIT_EXIT_CODES: &str = "\
-Examples:
-  candle-sine audit                                everything, in some seconds
-  candle-sine audit gelu --all                     one function, with every check of it
-  candle-sine audit gelu-overflow --repro          a program that shows that entry of the record
-  candle-sine audit gelu-overflow --issue          the text of a report, with the program in it
-
-In the JSON, `cases` has a row for each check: path and op name the function; case and at the call, for \
-a reader and by coordinates; input, dtype and probe what was checked; verdict, max_rel_err, autograd, \
-numeric and note what came out; known, severity, id, upstream and instead what the record has of it. \
-`summary` counts them, `gone` has the ids of entries that are no longer borne out; schema, candle_core, \
-candle_nn and device say what ran.
-
-Exit status: 0 every verdict is as recorded; 1 the audit differs from \
-its record; 2 it could not be done; 130 ended by Ctrl-C, with nothing written.";
-
-const GUIDE_EXIT_CODES: &str = "Exit status: 0 the guide is written; 2 it could not be done.";
-
 /// What a command that could be carried out answers.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 enum Answer {
     Yes,
-    No,
+    /// And why, where the output does not say it.
+    No(Option<String>),
     Interrupted,
+}
+
+impl Answer {
+    /// An answer that cannot be had whole is none.
+    fn with(self, outputs: &Outputs) -> Result<Self> {
+        match (outputs.missing(), self) {
+            (None, answer) => Ok(answer),
+            (Some(missing), Self::No(Some(why))) => bail!("{missing}; {why}"),
+            (Some(missing), _) => bail!(missing),
+        }
+    }
 }
 
 pub fn run() -> ExitCode {
@@ -90,9 +88,14 @@ pub fn run() -> ExitCode {
         }
         Err(error) => return could_not(&one_line(&error.to_string())),
     };
-    match dispatch(&cli) {
+    match start(&cli).and_then(|()| dispatch(&cli)) {
         Ok(Answer::Yes) => ExitCode::SUCCESS,
-        Ok(Answer::No) => ExitCode::from(1),
+        Ok(Answer::No(why)) => {
+            if let Some(why) = why {
+                print::error(&one_line(&why));
+            }
+            ExitCode::from(1)
+        }
         Ok(Answer::Interrupted) => ExitCode::from(interrupt::STATUS),
         Err(error) => could_not(&one_line(&format!("{error:#}"))),
     }
@@ -103,8 +106,21 @@ fn help(text: &str) -> ExitCode {
     out.line(text);
     match out.finish() {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => could_not(&format!("{error:#}")),
+        Err(error) => could_not(&format!("stdout: cannot write: {error}")),
     }
+}
+
+/// What all commands need. Threads first: some must not run yet when the environment is set.
+fn start(cli: &Cli) -> Result<()> {
+    match cli.command {
+        Some(Command::Guide(_)) => {}
+        // The audit's own workers fill the cores; candle would spread each small product over them
+        // again, and count them anew for it: ten times slower.
+        Some(Command::Audit(_)) => threads::start(true)?,
+        _ => threads::start(false)?,
+    }
+    interrupt::listen();
+    Ok(())
 }
 
 fn dispatch(cli: &Cli) -> Result<Answer> {

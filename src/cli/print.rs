@@ -3,6 +3,7 @@
 use anstyle::{AnsiColor, Style};
 use std::fmt::Display;
 use std::io::{ErrorKind, Write};
+use std::path::Path;
 
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 pub const GOOD: Style = AnsiColor::Green.on_default();
@@ -43,11 +44,8 @@ impl Printer {
     }
 
     /// An error other than a reader that has gone.
-    pub fn finish(self) -> anyhow::Result<()> {
-        match self.failed {
-            Some(error) => Err(anyhow::Error::new(error).context("stdout")),
-            None => Ok(()),
-        }
+    pub fn finish(self) -> std::io::Result<()> {
+        self.failed.map_or(Ok(()), Err)
     }
 }
 
@@ -67,6 +65,23 @@ pub fn aside(line: &str) {
 /// Where stderr is closed there is nobody to tell.
 fn stderr(line: &str) {
     let _ = writeln!(anstream::stderr(), "{line}");
+}
+
+/// A path as one line.
+pub fn shown(path: &Path) -> String {
+    one_line_of(&path.to_string_lossy())
+}
+
+/// `\n` and the like for characters that would end the line or move the cursor.
+pub fn one_line_of(text: &str) -> String {
+    let mut shown = String::new();
+    for c in text.chars() {
+        match c.is_control() {
+            true => shown.extend(c.escape_default()),
+            false => shown.push(c),
+        }
+    }
+    shown
 }
 
 /// Four digits, not rounded up: a limit that is named can be kept.
@@ -103,7 +118,12 @@ pub fn short(loss: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::python_float;
+    use super::{one_line_of, python_float};
+
+    #[test]
+    fn what_is_shown_is_one_line() {
+        assert_eq!(one_line_of("a\n\u{1b}[1mé한"), "a\\n\\u{1b}[1mé한");
+    }
 
     #[test]
     fn floats_are_written_as_python_writes_them() {

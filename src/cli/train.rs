@@ -8,12 +8,14 @@ mod outcome;
 
 use super::args::{Problem, Rate, Start, positive_count, rate};
 use super::divergence::{diverged, warn_if_unstable};
+use super::files::is_stdout;
 use super::memory::{self, Needs};
+use super::places::{self, Place, Role};
 use super::print::{Printer, python_float};
 use super::progress::Progress;
-use super::{Answer, files, interrupt};
+use super::{Answer, interrupt};
 use animation::Watched;
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use candle_sine::device;
 use candle_sine::plot::Format;
 use candle_sine::sine::gradient::fused::has_kernel;
@@ -21,7 +23,7 @@ use candle_sine::sine::gradient::{Descent, Method};
 use candle_sine::sine::least_squares::LeastSquares;
 use candle_sine::sine::train::{self, History, Options};
 use candle_sine::sine::{Data, Weights, post};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Between two looks at Ctrl-C and at the progress bar.
@@ -79,7 +81,7 @@ pub struct Args {
 
 impl Args {
     pub fn json_to_stdout(&self) -> bool {
-        self.json.as_deref() == Some(Path::new("-"))
+        self.json.as_deref().is_some_and(is_stdout)
     }
 
     fn options(&self, first_epoch: usize) -> Options {
@@ -94,17 +96,58 @@ impl Args {
 
     /// Every file the run will write is tried before the run.
     fn check_places(&self) -> Result<()> {
-        if self.save.as_deref() == Some(Path::new("-")) {
+        if self.save.as_deref().is_some_and(is_stdout) {
             bail!("--save -: a file is needed, stdout holds text");
         }
-        files::check_dir(&self.out).with_context(|| format!("--out {}", self.out.display()))?;
-        let figures = figures::NAMES.map(|name| ("--out", figures::path(self, name)));
-        let animation = self.animate.then(|| ("--animate", animation::path(self)));
-        let json = files::not_stdout(&self.json).map(|path| ("--json", path));
-        let save = self.save.clone().map(|path| ("--save", path));
-        let figures = figures.into_iter().chain(animation);
-        let places: Vec<_> = figures.chain(json).chain(save).collect();
-        files::check_places(&places)
+        let mut all = vec![Place::new("--out", &self.out, Role::Filled)];
+        all.extend(
+            self.resume
+                .as_ref()
+                .map(|path| Place::new("--resume", path, Role::Read)),
+        );
+        let figures = figures::NAMES.map(|name| figures::path(self, name));
+        all.extend(figures.map(|path| Place::new("--out", path, Role::Written)));
+        if self.animate {
+            all.push(Place::new(
+                "--animate",
+                animation::path(self),
+                Role::Written,
+            ));
+        }
+        let json = self.json.as_ref().filter(|path| !is_stdout(path));
+        all.extend(json.map(|path| Place::new("--json", path, Role::Written)));
+        all.extend(
+            self.save
+                .as_ref()
+                .map(|path| Place::new("--save", path, Role::Renewed)),
+        );
+        places::check(&all)?;
+        match &self.json {
+            Some(_) => places::check_names(&all),
+            None => Ok(()),
+        }
+    }
+
+    fn needs(&self) -> Needs {
+        let a_point = memory::a_point(self.gradient, self.problem.dtype);
+        let logged = self.json.is_some().then_some(self.log_every);
+        Needs {
+            points: a_point.saturating_mul(self.problem.points as usize),
+            epochs: memory::losses(self.epochs, 1, logged),
+            count: self.epochs,
+            rest: memory::pictures(figures::NAMES.len()),
+        }
+    }
+
+    /// The epochs to come can be counted together with the `behind` those of --resume.
+    fn check_epochs(&self, behind: usize) -> Result<()> {
+        match checkpoint::MOST_EPOCHS - behind {
+            left if self.epochs <= left => Ok(()),
+            left => bail!(
+                "--epochs {}: after {behind} epochs of --resume at most {left}",
+                self.epochs
+            ),
+        }
     }
 }
 
@@ -151,12 +194,8 @@ pub fn run(args: &Args) -> Result<Answer> {
         Some(path) => checkpoint::load(path, args.problem.dtype.dtype())?,
         None => (args.problem.start()?, 1),
     };
-    let needs = Needs {
-        tensors: memory::tensors(args.gradient),
-        curves: 1,
-        epochs: args.epochs,
-    };
-    needs.check(&args.problem, &device)?;
+    args.check_epochs(first_epoch - 1)?;
+    args.needs().check(&args.problem, &device)?;
     let data = args.problem.data(&device)?;
     let init = args.problem.weights(start.init, &device)?;
     let fit = LeastSquares::new(&data)?;
@@ -196,7 +235,7 @@ fn print_table(
     args: &Args,
     out: &mut Printer,
 ) -> Result<History> {
-    interrupt::listen()?;
+    interrupt::run_begins();
     let progress = match args.quiet {
         true => Progress::default(),
         false => Progress::new("", options.epochs, args.problem.points),

@@ -130,7 +130,7 @@ pub struct LeastSquares {
     pub optimum_loss: f64,
     /// Σ y²: the loss of drawing y = 0.
     pub baseline_loss: f64,
-    /// The eigenvalues of XᵀX.
+    /// The eigenvalues of XᵀX: 0 where rounding leaves no more, as with fewer than four points.
     pub eigenvalues: [f64; 4],
     eigenvectors: Matrix,
 }
@@ -143,6 +143,7 @@ impl LeastSquares {
     pub fn new(data: &Data) -> Result<Self> {
         let Moments { xtx, xty, yty } = Moments::new(data)?;
         let (eigenvalues, eigenvectors) = eigen(xtx);
+        let eigenvalues = without_rounding(eigenvalues);
         let optimum = pseudo_solve(&eigenvalues, &eigenvectors, &xty);
         // Point by point: the moments would not tell a loss of 1e-20 from 0.
         let [optimum_loss] = pass::sums_on_any_device(Residual(optimum), data)?;
@@ -159,6 +160,20 @@ impl LeastSquares {
     /// 1 - 2 η λmax = -1.
     pub fn stability_limit(&self) -> f64 {
         1. / self.eigenvalues.iter().copied().fold(0., f64::max)
+    }
+
+    /// Where the descent from w₀ ends: at the optimum, and where fewer than four points leave a choice
+    /// at the nearest one, for along an eigenvalue of 0 nothing moves.
+    pub fn end(&self, w0: [f64; 4]) -> [f64; 4] {
+        let mut end = self.optimum;
+        let still = self.eigenvalues.iter().zip(&self.eigenvectors);
+        for (_, v) in still.filter(|(lambda, _)| **lambda == 0.) {
+            let along = dot(v, &w0);
+            for i in 0..4 {
+                end[i] += along * v[i];
+            }
+        }
+        end
     }
 
     /// How far the loss at w₀ is above the optimum after `epochs` exact updates:
@@ -197,12 +212,17 @@ fn dot(u: &Vector, v: &Vector) -> f64 {
     u.iter().zip(v).map(|(a, b)| a * b).sum()
 }
 
-/// w = Σ v (vᵀ Xᵀy) / λ over the eigenvalues that are not zero to rounding.
-fn pseudo_solve(eigenvalues: &Vector, eigenvectors: &Matrix, xty: &Vector) -> Vector {
+/// Those that are not larger than what rounding may leave of 0 become 0.
+fn without_rounding(eigenvalues: Vector) -> Vector {
     let largest = eigenvalues.iter().copied().fold(0., f64::max);
+    eigenvalues.map(|lambda| if lambda > 1e-13 * largest { lambda } else { 0. })
+}
+
+/// w = Σ v (vᵀ Xᵀy) / λ over the eigenvalues that are not zero.
+fn pseudo_solve(eigenvalues: &Vector, eigenvectors: &Matrix, xty: &Vector) -> Vector {
     let mut w = Vector::default();
     for (lambda, v) in eigenvalues.iter().zip(eigenvectors) {
-        if *lambda > 1e-13 * largest {
+        if *lambda > 0. {
             let along = dot(v, xty) / lambda;
             for i in 0..4 {
                 w[i] += along * v[i];

@@ -106,9 +106,21 @@ impl Weights {
 /// assert_eq!(drawn(post::SEED, post::DRAW), post::WEIGHTS);
 /// ```
 pub fn drawn(seed: u64, draw: u32) -> [f32; 4] {
+    drawn_watched(seed, draw, &mut |_| {})
+}
+
+/// [`drawn`], which takes a minute for the last draws there are; now and then `passed` is told how many
+/// have been passed over.
+pub fn drawn_watched(seed: u64, draw: u32, passed: &mut dyn FnMut(u32)) -> [f32; 4] {
+    const OFTEN: u32 = 1 << 20;
     let mut torch = manual_seed(seed, &Device::Cpu);
-    for _ in 0..4 * (u64::from(draw.max(1)) - 1) {
-        torch.normal();
+    for before in 0..draw.max(1) - 1 {
+        if before % OFTEN == 0 {
+            passed(before);
+        }
+        for _ in 0..4 {
+            torch.normal();
+        }
     }
     [(); 4].map(|()| torch.normal())
 }

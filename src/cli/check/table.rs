@@ -1,6 +1,7 @@
 //! The table of `candle-sine check`, one row a weight.
 
-use super::super::print::{BAD, GOOD, Printer, error};
+use super::super::args::Precision;
+use super::super::print::{BAD, GOOD, Printer};
 use super::rows::Row;
 use candle_sine::gradcheck::{Dissent, Verdict};
 
@@ -54,32 +55,50 @@ fn remark(row: &Row) -> String {
     };
     match row.verdict {
         Verdict::Pass => format!("{GOOD}OK{GOOD:#}"),
-        Verdict::Inconclusive => "lost in rounding".to_owned(),
+        Verdict::Inconclusive if row.lost_in_rounding() => "near 0, lost in rounding".to_owned(),
+        Verdict::Inconclusive => "the numerical derivative is too coarse".to_owned(),
         verdict => format!("{BAD}NOT OK{BAD:#}, {}{alone}", verdict.name()),
     }
 }
 
-pub fn verdict(rows: &[Row], agree: bool, out: &mut Printer) {
+/// What is printed where the gradients agree, and the complaint where they do not.
+pub fn verdict(rows: &[Row], agree: bool, dtype: Precision) -> Result<String, String> {
     let passed = rows.iter().filter(|r| r.verdict == Verdict::Pass).count();
     let wrong = rows.iter().filter(|r| r.disagrees()).count();
+    let all = rows.len();
     if agree {
-        let lost = match rows.len() - passed {
-            0 => String::new(),
-            lost => format!(", {lost} lost in their own rounding"),
-        };
-        out.line("");
-        out.line(format_args!(
-            "the gradients agree: {passed} of {} rows certified{lost}",
-            rows.len()
+        let rest = open(rows, dtype).map(|open| format!("; {open}"));
+        let rest = rest.unwrap_or_default();
+        return Ok(format!(
+            "the gradients agree: {passed} of {all} rows certified{rest}"
         ));
-    } else if wrong > 0 {
-        error(&format!(
-            "the gradients disagree in {wrong} of {} rows",
-            rows.len()
-        ));
-    } else {
-        error(
-            "nothing could be certified, which is no yes: every gradient here is lost in its own rounding",
-        );
     }
+    Err(match wrong {
+        0 => format!(
+            "nothing could be certified, which is no yes: {}",
+            open(rows, dtype).unwrap_or_default()
+        ),
+        _ => format!("the gradients disagree in {wrong} of {all} rows"),
+    })
+}
+
+/// Why rows are neither certified nor wrong; none where there is no such row.
+fn open(rows: &[Row], dtype: Precision) -> Option<String> {
+    let open = rows.iter().filter(|r| r.verdict == Verdict::Inconclusive);
+    let (lost, coarse): (Vec<_>, Vec<_>) = open.partition(|r| r.lost_in_rounding());
+    let name = dtype.dtype().as_str();
+    let more = match dtype {
+        Precision::F32 => "; `--dtype f64` sees more",
+        Precision::F64 => "",
+    };
+    let lost = (!lost.is_empty()).then(|| {
+        let n = lost.len();
+        format!("{n} agree within the rounding of {name}, but are too near 0 for more{more}")
+    });
+    let coarse = (!coarse.is_empty()).then(|| {
+        let n = coarse.len();
+        format!("the numerical derivative is too coarse for {n}")
+    });
+    let why: Vec<_> = lost.into_iter().chain(coarse).collect();
+    (!why.is_empty()).then(|| why.join("; "))
 }

@@ -1,24 +1,24 @@
 //! What a comparison says and writes when it is over.
 
+use super::super::Answer;
 use super::super::divergence::{diverged, not_finite, stability, too_large};
+use super::super::files::Outputs;
 use super::super::json::{self, Logged, Named};
-use super::super::print::{self, Printer};
-use super::super::{Answer, files};
+use super::super::print::{self, Printer, shown};
 use super::rung::{Choice, Rung};
 use super::{Comparison, picture, table};
-use anyhow::{Context, Result};
+use anyhow::Result;
 use candle_sine::device;
 use serde::Serialize;
-use std::path::PathBuf;
 
 pub fn finish(comparison: &Comparison, mut out: Printer) -> Result<Answer> {
     let args = comparison.args;
     table::print(comparison, &mut out);
-    let mut written: Vec<PathBuf> = draw(comparison)?.into_iter().collect();
-    write_json(comparison)?;
-    written.extend(files::not_stdout(&args.json));
-    let names: Vec<_> = written.iter().map(|f| f.display().to_string()).collect();
-    if !names.is_empty() {
+    let mut outputs = Outputs::default();
+    draw(comparison, &mut outputs);
+    write_json(comparison, &mut outputs);
+    if !outputs.written.is_empty() {
+        let names: Vec<_> = outputs.written.iter().map(|file| shown(file)).collect();
         out.line(format_args!("wrote {}", names.join(", ")));
     }
     if comparison.interrupted() {
@@ -27,28 +27,26 @@ pub fn finish(comparison: &Comparison, mut out: Printer) -> Result<Answer> {
             false => out.line(interruption(comparison)),
         }
     }
-    let divergence = divergence(comparison);
-    if let Some(line) = &divergence {
-        print::error(line);
-    }
-    out.finish()?;
-    Ok(match (comparison.interrupted(), divergence) {
+    outputs.printed(out);
+    let answer = match (comparison.interrupted(), divergence(comparison)) {
         (true, _) => Answer::Interrupted,
-        (false, Some(_)) => Answer::No,
+        (false, Some(why)) => Answer::No(Some(why)),
         (false, None) => Answer::Yes,
-    })
+    };
+    answer.with(&outputs)
 }
 
-/// The picture's path, where there is something to draw.
-fn draw(comparison: &Comparison) -> Result<Option<PathBuf>> {
+/// The picture, where there is something to draw.
+fn draw(comparison: &Comparison, outputs: &mut Outputs) {
     let args = comparison.args;
-    if comparison.rungs.is_empty() {
-        return Ok(None);
+    if !comparison.rungs.is_empty() {
+        let picture = picture::losses(comparison).and_then(|p| p.render(args.format));
+        outputs.write(
+            &format!("--out {}", shown(&args.out)),
+            &args.picture(),
+            picture,
+        );
     }
-    let picture = picture::losses(comparison)?.render(args.format)?;
-    let path = args.picture();
-    files::write(&path, &picture).with_context(|| format!("--out {}", args.out.display()))?;
-    Ok(Some(path))
 }
 
 fn interruption(comparison: &Comparison) -> String {
@@ -127,13 +125,20 @@ struct JsonRung {
     log: Vec<Logged>,
 }
 
-fn write_json(comparison: &Comparison) -> Result<()> {
-    let args = comparison.args;
-    let Some(path) = &args.json else {
-        return Ok(());
+fn write_json(comparison: &Comparison, outputs: &mut Outputs) {
+    let Some(path) = &comparison.args.json else {
+        return;
     };
+    match report(comparison) {
+        Ok(report) => json::write(outputs, path, &report),
+        Err(error) => outputs.miss(&format!("--json {}", shown(path)), "cannot write", &error),
+    }
+}
+
+fn report(comparison: &Comparison) -> Result<Json> {
+    let args = comparison.args;
     let rungs = comparison.rungs.iter();
-    let report = Json {
+    Ok(Json {
         schema: 1,
         device: device::name(comparison.data.x.device()),
         dtype: args.problem.dtype.dtype().as_str(),
@@ -146,8 +151,7 @@ fn write_json(comparison: &Comparison) -> Result<()> {
         rungs: rungs
             .map(|r| json_rung(comparison, r))
             .collect::<Result<_>>()?,
-    };
-    json::write(path, &report)
+    })
 }
 
 fn json_rung(comparison: &Comparison, rung: &Rung) -> Result<JsonRung> {

@@ -1,5 +1,6 @@
 //! One rung, from its making to its last epoch.
 
+use super::super::args::Precision;
 use super::super::{interrupt, memory, progress::Progress};
 use super::Args;
 use anyhow::Result;
@@ -33,11 +34,11 @@ impl Choice {
         }
     }
 
-    /// See [`memory::tensors`].
-    pub fn tensors(self) -> usize {
+    /// See [`memory::a_point`].
+    pub fn a_point(self, dtype: Precision) -> usize {
         match self {
-            Self::Gradient(method) => memory::tensors(method),
-            Self::AdamW => memory::tensors(Method::Optimizer),
+            Self::Gradient(method) => memory::a_point(method, dtype),
+            Self::AdamW => memory::a_point(Method::Optimizer, dtype),
         }
     }
 

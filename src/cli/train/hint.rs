@@ -1,6 +1,7 @@
 //! Commands that a run recommends, ready to paste: how to converge, how to go on.
 
 use super::super::args::Precision;
+use super::super::files::is_stdout;
 use super::Run;
 use candle_sine::plot::Format;
 use candle_sine::sine::gradient::Method;
@@ -22,6 +23,13 @@ pub fn convergence(run: &Run) -> Option<String> {
         .fit
         .epochs_to(run.start.init, rate, part.max(rounding))?;
     let epochs = one_digit_above(f64::from(epochs));
+    let behind = run.options.learning_rate == rate && run.history.losses.len() as u64 >= epochs;
+    if behind {
+        let dtype = run.args.problem.dtype.dtype().as_str();
+        return Some(format!(
+            "not converged: the rounding of {dtype} keeps this run from the best cubic"
+        ));
+    }
     let near = match part > rounding {
         true => format!("within {}% of the best cubic", 100. * CONVERGED),
         false => "as near to the best cubic as rounding allows".to_owned(),
@@ -35,24 +43,32 @@ pub fn convergence(run: &Run) -> Option<String> {
 }
 
 /// The loss that rounding alone may leave where the best cubic leaves none: n (1000 u Y)², Y being a
-/// bound on that cubic. Updates smaller than half a unit in a weight's last place are lost, which
-/// costs the flattest direction some hundred units.
+/// bound on the cubic that the descent comes to. Updates smaller than half a unit in a weight's last
+/// place are lost, which costs the flattest direction some hundred units. The normal equations lose a
+/// loss below some units of n Y² besides, see `Moments::loss_and_grad`.
 fn rounding(run: &Run) -> f64 {
+    let double = 2f64.powi(-53);
     let unit = match run.args.problem.dtype {
         Precision::F32 => 2f64.powi(-24),
-        Precision::F64 => 2f64.powi(-53),
+        Precision::F64 => double,
+    };
+    let lost = match run.args.gradient {
+        Method::Normal => 16. * double,
+        _ => 0.,
     };
     let pi = std::f64::consts::PI;
-    let size = run.fit.optimum.iter().fold(0., |y, w| y * pi + w.abs());
-    f64::from(run.args.problem.points) * (1000. * unit * size.max(1.)).powi(2)
+    let end = run.fit.end(run.start.init);
+    let size = end.iter().fold(0., |y, w| y * pi + w.abs()).max(1.);
+    f64::from(run.args.problem.points) * size.powi(2) * (1000. * unit).powi(2).max(lost)
 }
 
 /// How a run that Ctrl-C ended is continued: the same weights, to the last digit.
-pub fn interruption(run: &Run, weights: [f64; 4]) -> String {
+pub fn interruption(run: &Run, weights: [f64; 4], saved: bool) -> String {
     let (args, options) = (run.args, &run.options);
     let done = run.history.losses.len();
     let from = match &args.save {
-        Some(path) => format!(" --resume {0} --save {0}", quoted(path)),
+        Some(path) if saved => format!(" --resume {0} --save {0}", quoted(path)),
+        Some(path) => format!("{} --save {}", init(weights), quoted(path)),
         None => init(weights),
     };
     let mut command = format!("{}{from} --epochs {}", program(), options.epochs - done);
@@ -97,7 +113,8 @@ fn start(run: &Run) -> String {
     }
 }
 
-fn init([a, b, c, d]: [f64; 4]) -> String {
+/// The option for these weights.
+pub fn init([a, b, c, d]: [f64; 4]) -> String {
     format!(" --init {a:?},{b:?},{c:?},{d:?}")
 }
 
@@ -129,14 +146,33 @@ fn others(run: &Run) -> String {
     options
 }
 
-/// As a shell reads one word. "-" is stdout.
+/// As a shell and then this program read one word. "-" is stdout, and what begins so an option.
 fn quoted(path: &Path) -> String {
-    let path = path.display().to_string();
+    let dash = path.as_os_str().as_encoded_bytes().starts_with(b"-") && !is_stdout(path);
+    let path = match dash {
+        true => Path::new(".").join(path),
+        false => path.to_owned(),
+    };
     let plain = |c: char| c.is_alphanumeric() || "._-/+:,@".contains(c);
-    match path.chars().all(plain) && (!path.starts_with('-') || path == "-") {
-        true => path,
-        false => format!("'{}'", path.replace('\'', r"'\''")),
+    match path.to_str() {
+        Some(text) if text.chars().all(plain) => text.to_owned(),
+        Some(text) if !text.contains(char::is_control) => {
+            format!("'{}'", text.replace('\'', r"'\''"))
+        }
+        _ => byte_by_byte(&path),
     }
+}
+
+/// `$'\xff'`, which bash, zsh, ksh and POSIX's sh of 2024 read.
+fn byte_by_byte(path: &Path) -> String {
+    let bytes = path.as_os_str().as_encoded_bytes().iter();
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-/+:,@".contains(&b);
+    let word = bytes.map(|&b| match plain(b) {
+        true => char::from(b).to_string(),
+        // Three octal digits: what follows cannot be taken for a fourth.
+        false => format!("\\{b:03o}"),
+    });
+    format!("$'{}'", word.collect::<String>())
 }
 
 fn one_digit_below(value: f64) -> f64 {

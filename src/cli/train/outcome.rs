@@ -1,11 +1,13 @@
 //! What a run says and writes when it is over.
 
 use super::super::args::Precision;
+use super::super::files::{Outputs, is_stdout};
 use super::super::json::{self, Logged, Named};
-use super::super::print::{self, Printer, short};
-use super::super::{Answer, divergence, files};
+use super::super::print::{self, Printer, short, shown};
+use super::super::{Answer, divergence};
 use super::{Run, animation, checkpoint, figures, hint};
-use anyhow::{Context, Result};
+use anyhow::Result;
+use candle_sine::plot::{Figure, Format};
 use candle_sine::sine::post;
 use rayon::prelude::*;
 use serde::Serialize;
@@ -13,40 +15,43 @@ use std::path::PathBuf;
 
 pub fn finish(run: &Run, mut out: Printer) -> Result<Answer> {
     let weights = run.history.weights.values()?;
+    let mut outputs = Outputs::default();
     if run.diverged() {
-        let files = vec![];
-        write_json(run, weights, &files)?;
-        print::error(&diverged(run));
-        out.finish()?;
-        return Ok(Answer::No);
+        write_json(run, weights, &mut outputs);
+        outputs.printed(out);
+        return Answer::No(Some(diverged(run))).with(&outputs);
     }
-    let files = write_files(run)?;
-    write_json(run, weights, &files)?;
+    write_files(run, weights, &mut outputs);
+    write_json(run, weights, &mut outputs);
     for line in summary(run, weights) {
         out.line(line);
     }
     for note in notes(run) {
         out.note(note);
     }
-    out.line(format_args!("wrote {}", names(&files).join(", ")));
-    let interruption = run.interrupted().then(|| hint::interruption(run, weights));
-    match &interruption {
-        Some(line) if run.args.quiet || run.args.json_to_stdout() => print::aside(line),
-        Some(line) => out.line(line),
-        None => {}
+    if !outputs.written.is_empty() {
+        out.line(format_args!("wrote {}", names(&outputs.written).join(", ")));
     }
-    out.finish()?;
-    Ok(match interruption {
-        Some(_) => Answer::Interrupted,
-        None => Answer::Yes,
-    })
+    let answer = match run.interrupted() {
+        true => Answer::Interrupted,
+        false => Answer::Yes,
+    };
+    if answer == Answer::Interrupted {
+        let line = hint::interruption(run, weights, outputs.holds(&run.args.save));
+        match run.args.quiet || run.args.json_to_stdout() {
+            true => print::aside(&line),
+            false => out.line(line),
+        }
+    }
+    outputs.printed(out);
+    answer.with(&outputs)
 }
 
 fn diverged(run: &Run) -> String {
     let history = &run.history;
     let last = run.options.first_epoch + history.losses.len() - 1;
     let unsaved = match &run.args.save {
-        Some(path) => format!("; {} was not written", path.display()),
+        Some(path) => format!("; {} was not written", shown(path)),
         None => String::new(),
     };
     let grew = match history.diverged_after {
@@ -71,7 +76,7 @@ fn summary(run: &Run, weights: [f64; 4]) -> [String; 3] {
         String::new(),
         format!("y_pred = {}", formula(weights, run.args.problem.dtype)),
         format!(
-            "loss {} after {epochs} {}; drawing y = 0 scores {}, the best cubic {}",
+            "loss {} after {epochs} {}; {} for drawing y = 0, {} for the best cubic",
             short(history.final_loss),
             if epochs == 1 { "epoch" } else { "epochs" },
             short(run.fit.baseline_loss),
@@ -150,37 +155,39 @@ fn beside_the_post(rows: &[(usize, f64)], how: &str) -> String {
     )
 }
 
-fn write_files(run: &Run) -> Result<Vec<PathBuf>> {
-    let format = run.args.format;
-    let rendered = figures::draw(run)?
-        .into_par_iter()
-        .with_max_len(1)
-        .map(|(name, figure)| Ok((name, figure.render(format)?)))
-        .collect::<Result<Vec<_>>>()?;
-    let moving = match run.args.animate {
-        true => Some(animation::draw(run)?),
-        false => None,
-    };
-    // The weights first: they alone cannot be drawn again.
+/// The weights first: they alone cannot be drawn again.
+fn write_files(run: &Run, weights: [f64; 4], outputs: &mut Outputs) {
     if let Some(path) = &run.args.save {
-        checkpoint::save(path, &run.history.weights, run.epochs_behind())?;
+        let bytes = checkpoint::bytes(&run.history.weights, run.epochs_behind());
+        outputs.write(&format!("--save {}", shown(path)), path, bytes);
+        if !outputs.holds(&run.args.save) {
+            let init = hint::init(weights);
+            outputs.advise(format!("the weights are those of{init}"));
+        }
     }
-    let mut written = vec![];
-    let figures = rendered
-        .into_iter()
-        .map(|(name, bytes)| (figures::path(run.args, name), bytes));
-    let moving = moving.map(|bytes| (animation::path(run.args), bytes));
-    for (path, bytes) in figures.chain(moving) {
-        files::write(&path, &bytes).with_context(|| format!("--out {}", run.args.out.display()))?;
-        written.push(path);
+    let flag = format!("--out {}", shown(&run.args.out));
+    match figures::draw(run) {
+        Ok(figures) => {
+            for (name, bytes) in rendered(figures, run.args.format) {
+                outputs.write(&flag, &figures::path(run.args, name), bytes);
+            }
+        }
+        Err(error) => outputs.miss(&flag, "cannot draw", &error),
     }
-    written.extend(run.args.save.clone());
-    written.extend(files::not_stdout(&run.args.json));
-    Ok(written)
+    if run.args.animate {
+        outputs.write(&flag, &animation::path(run.args), animation::draw(run));
+    }
+}
+
+fn rendered(figures: Vec<(&str, Figure)>, format: Format) -> Vec<(&str, Result<Vec<u8>>)> {
+    let figures = figures.into_par_iter().with_max_len(1);
+    figures
+        .map(|(name, figure)| (name, figure.render(format)))
+        .collect()
 }
 
 fn names(files: &[PathBuf]) -> Vec<String> {
-    files.iter().map(|f| f.display().to_string()).collect()
+    files.iter().map(|file| shown(file)).collect()
 }
 
 /// Schema 1. serde_json writes a number that is not finite as null.
@@ -204,14 +211,19 @@ struct Json {
     files: Vec<String>,
 }
 
-fn write_json(run: &Run, weights: [f64; 4], files: &[PathBuf]) -> Result<()> {
-    match &run.args.json {
-        Some(path) => json::write(path, &json(run, weights, files)),
-        None => Ok(()),
+/// It lists itself where it is a file.
+fn write_json(run: &Run, weights: [f64; 4], outputs: &mut Outputs) {
+    let Some(path) = &run.args.json else { return };
+    let mut files = outputs.written.clone();
+    if !run.diverged() {
+        files.extend(Some(path.clone()).filter(|path| !is_stdout(path)));
     }
+    // Names are Unicode where there is --json.
+    let files = files.iter().map(|file| file.to_string_lossy().into_owned());
+    json::write(outputs, path, &json(run, weights, files.collect()));
 }
 
-fn json(run: &Run, weights: [f64; 4], files: &[PathBuf]) -> Json {
+fn json(run: &Run, weights: [f64; 4], files: Vec<String>) -> Json {
     let (args, problem) = (run.args, &run.args.problem);
     let logged = |(epoch, loss)| Logged { epoch, loss };
     Json {
@@ -230,7 +242,7 @@ fn json(run: &Run, weights: [f64; 4], files: &[PathBuf]) -> Json {
         final_loss: run.history.final_loss,
         baseline_loss: run.fit.baseline_loss,
         optimum_loss: run.fit.optimum_loss,
-        files: names(files),
+        files,
     }
 }
 
