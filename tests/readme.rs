@@ -288,7 +288,9 @@ fn table(language: &str, used: &mut BTreeSet<String>) -> String {
         _ => ["Function", "What happens", "When", "Instead"],
     };
     let mut table = format!("| {} |\n|---|---|---|---|\n", head.join(" | "));
-    for (functions, cells) in rows {
+    for (mut functions, cells) in rows {
+        let mut named = BTreeSet::new();
+        functions.retain(|name| named.insert(name.clone()));
         table += &format!("| {} | {} |\n", functions.join(", "), cells.join(" | "));
     }
     table
