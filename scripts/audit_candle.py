@@ -236,6 +236,6 @@ def main():
 if __name__ == "__main__":
     try:
         main()
-    except CannotBeDone as why:
+    except (CannotBeDone, OSError) as why:
         print(f"error: {why}", file=sys.stderr)
         sys.exit(2)
