@@ -257,6 +257,10 @@ fn calls_are_what_the_sources_say() {
             "candle_core::Tensor::add",
         ),
         ("candle_nn::loss::mse", "candle_core::Tensor::sqr"),
+        (
+            "candle_nn::rnn::RNN::seq_init",
+            "candle_nn::rnn::LSTM::step",
+        ),
     ] {
         let line = lines
             .lines()

@@ -48,6 +48,19 @@ fn what_is_to_be_written_instead_works() {
     }
 }
 
+/// `cargo bench --bench instead` measures them.
+#[test]
+fn what_is_to_be_written_instead_has_a_cost() {
+    for known in record().expect("the record") {
+        let (instead, cost) = (known.instead.is_some(), known.cost.is_some());
+        assert_eq!(
+            instead, cost,
+            "{}: run cargo bench --bench instead",
+            known.id
+        );
+    }
+}
+
 /// But for the numbers shown, whose last digits depend on the processor.
 #[test]
 fn the_committed_card_is_this_audit() {

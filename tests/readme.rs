@@ -335,6 +335,25 @@ fn words() -> HashMap<String, HashMap<&'static str, String>> {
     blocks.map(block).collect()
 }
 
+/// The guide's last chapter leads to the audit and repeats nothing of its record, which would drift.
+#[test]
+fn the_guides_road_repeats_nothing_of_the_record() {
+    for language in ["en", "ko"] {
+        let guide = read(&format!("scripts/guide/{language}.md"));
+        let (_, road) = guide.split_once("[road.idea]\n").unwrap();
+        let (road, _) = road.split_once("\n[").unwrap();
+        assert!(road.contains("candle-sine audit"), "{language}: {road}");
+        let names = record().unwrap().iter().flat_map(functions);
+        let named: Vec<_> = names.filter(|name| road.contains(name)).collect();
+        let numbers = road.split(|c: char| !c.is_ascii_digit());
+        let numbers: Vec<_> = numbers.filter(|n| n.len() > 1).collect();
+        assert!(
+            named.is_empty() && numbers.is_empty(),
+            "{named:?} {numbers:?}"
+        );
+    }
+}
+
 /// What the READMEs say of the whole audit stands on its card.
 #[test]
 fn the_audits_numbers_are_the_cards() {

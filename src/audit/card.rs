@@ -181,6 +181,9 @@ fn entry(audit: &Audit, known: &Known) -> Vec<Line> {
             known.upstream.as_deref().unwrap_or("none found")
         )));
         lines.push(plain(format!("    instead  {}", instead(audit, known))));
+        if let Some(cost) = &known.cost {
+            lines.push(plain(format!("    cost     {}", cost.text())));
+        }
     }
     if known.repro.is_some() {
         let command = format!("candle-sine audit {} --repro", known.id);
@@ -255,7 +258,7 @@ pub fn markdown(audit: &Audit) -> String {
              an error bound; every defect below also stands against PyTorch's gradient (or PyTorch \
              has no such function), is reproduced by `candle-sine audit NAME` and by the program that \
              `candle-sine audit NAME --repro` prints, and what is said to work instead is run by the \
-             audit.\n";
+             audit. What that costs beside the function is measured by `cargo bench --bench instead`.\n";
     text += &the_range(audit);
     for severity in Severity::ALL {
         text += &part(audit, severity);
@@ -340,6 +343,9 @@ fn section(audit: &Audit, known: &Known) -> String {
             known.upstream.as_deref().unwrap_or("none found").into(),
         );
         item("instead", instead(audit, known).into());
+        if let Some(cost) = &known.cost {
+            item("cost", cost.text());
+        }
     }
     text
 }

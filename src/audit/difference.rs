@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::calls::built_on;
 use super::known::Known;
-use super::report::{Audit, Judged};
+use super::report::{AUDITED, Audit, CANDLE, Judged};
 use super::shown::shown;
 use super::verdict::Verdict;
 
@@ -132,9 +132,10 @@ impl Repaired<'_> {
             (n, 0) => format!("{n} of its {checks} checks pass"),
             (n, m) => format!("{n} of its {checks} checks pass, {m} are undecided"),
         };
-        let gone = match pass == checks {
-            true => "gone",
-            false => "gone in part",
+        let gone = match checks {
+            0 if AUDITED != CANDLE => "not compared",
+            n if n == pass => "gone",
+            _ => "gone in part",
         };
         format!("{gone}: {}, {}: {how}", self.known.id, self.known.what)
     }

@@ -55,7 +55,8 @@ pub const MISSING: &str = "this candle has no such function";
 impl Row {
     /// Whether the call could not be compiled with this candle.
     pub fn is_missing(&self) -> bool {
-        self.verdict == Verdict::Error && self.note.as_deref() == Some(MISSING)
+        let said = self.note.as_ref().is_some_and(|n| n.contains(MISSING));
+        said && matches!(self.verdict, Verdict::Error | Verdict::Panicked)
     }
 
     /// Takes the numbers out that differ from run to run, and says why they do.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use quote::ToTokens;
-use syn::{ImplItem, Item, Type};
+use syn::{ImplItem, Item, TraitItem, Type};
 
 /// What stands before a name that is called.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -90,6 +90,14 @@ fn items(items: &[Item], file: &str, bodies: &mut Vec<Body>) {
                     }
                 }
             }
+            Item::Trait(of) => {
+                for item in &of.items {
+                    if let TraitItem::Fn(f) = item {
+                        let tokens = f.default.to_token_stream();
+                        add(&of.ident.to_string(), f.sig.ident.to_string(), tokens);
+                    }
+                }
+            }
             _ => {}
         }
     }
@@ -168,7 +176,8 @@ fn callees<'a>(path: &str, paths: &BTreeSet<&'a str>, bodies: &[Body]) -> BTreeS
     let (mut found, mut seen) = (BTreeSet::new(), BTreeSet::new());
     while let Some(body) = left.pop() {
         for (before, name) in &body.calls {
-            let called: Vec<_> = paths.iter().filter(|p| names(p, before, name)).collect();
+            let called = |p: &&&str| names(p, body, before, name);
+            let called: Vec<_> = paths.iter().filter(called).collect();
             found.extend(called.iter().copied());
             if called.is_empty() && seen.insert((&body.file, before.clone(), name)) {
                 let same =
@@ -193,16 +202,19 @@ fn is_of(body: &Body, path: &str) -> bool {
     }
 }
 
-/// Whether a call is of a function of the catalogue: a method of `Tensor`, or a function by its module.
-fn names(path: &str, before: &Before, name: &str) -> bool {
-    let Some((owner, last)) = path.rsplit_once("::") else {
+/// Whether a call is of a function of the catalogue: a function by its module, a method of `Tensor` or
+/// of a type of the same file.
+fn names(path: &str, body: &Body, before: &Before, name: &str) -> bool {
+    let parts: Vec<_> = path.split("::").collect();
+    let [.., module, owner, last] = parts.as_slice() else {
         return false;
     };
-    let owner = owner.rsplit("::").next().unwrap_or(owner);
-    last == name
+    let operator = path.starts_with('<');
+    let same_file = || !operator && body.file.ends_with(&format!("/{module}.rs"));
+    *last == name
         && match before {
-            Before::Dot => owner == "Tensor",
-            Before::Path(module) => owner == module,
+            Before::Dot => *owner == "Tensor" || same_file(),
+            Before::Path(of) => owner == of,
         }
 }
 

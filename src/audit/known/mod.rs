@@ -5,6 +5,7 @@
 //! none covers must not be a defect; an alternative of a pattern that covers no row is out of date. So
 //! a repair in candle turns the audit red as surely as a new defect does.
 
+mod cost;
 mod instead;
 mod issue;
 mod pattern;
@@ -13,6 +14,7 @@ mod record;
 mod repairs;
 mod repro;
 
+pub use cost::Cost;
 pub use instead::Instead;
 pub use issue::issue;
 pub use pattern::{Float, Pattern, Place, Several, Value};
@@ -56,6 +58,9 @@ pub struct Known {
     pub rows: Vec<Pattern>,
     /// Another way that works, run by the audit itself.
     pub instead: Option<Instead>,
+    /// What that costs.
+    #[serde(skip)]
+    pub cost: Option<Cost>,
     /// A program that shows it; `None`: there is nothing to show that PyTorch does otherwise.
     pub repro: Option<Repro>,
 }

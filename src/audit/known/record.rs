@@ -6,6 +6,7 @@ use candle_core::Result;
 use serde::Deserialize;
 
 use super::Known;
+use super::cost::attach;
 
 /// The files, by what is in them; the card sorts by severity and keeps this order within one.
 const FILES: [(&str, &str); 8] = [
@@ -44,7 +45,12 @@ pub fn record() -> Result<&'static [Known]> {
     static RECORD: LazyLock<std::result::Result<Vec<Known>, String>> = LazyLock::new(|| {
         let entries = FILES.map(|(name, text)| parse(name, text)).into_iter();
         let entries: Result<Vec<_>> = entries.collect();
-        entries.map(|e| e.concat()).map_err(|e| e.to_string())
+        let costed = entries.and_then(|entries| {
+            let mut entries = entries.concat();
+            attach(&mut entries, include_str!("cost.toml"))?;
+            Ok(entries)
+        });
+        costed.map_err(|e| e.to_string())
     });
     match &*RECORD {
         Ok(entries) => Ok(entries),
