@@ -53,14 +53,33 @@ def rope_i(x, cos, sin):
     return torch.stack([a * cos - b * sin, a * sin + b * cos], -1).flatten(-2)
 
 
-def attention(q, k, v, causal):
+def attention(q, k, v, causal, mask=None, bias=None, cap=None):
     """q, k, v are (batch, time, heads, width); the result has heads before time, scale 1/2."""
     q, k, v = (t.transpose(1, 2) for t in (q, k, v))
-    mask = None
+    if (mask, bias, cap) != (None, None, None) or k.shape[1] < q.shape[1]:
+        return scored(q, k, v, causal, mask, bias, cap)
     if causal:
         s, t = q.shape[2], k.shape[2]
         mask = torch.ones(s, t, dtype=torch.bool).tril(t - s)
     return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=0.5)
+
+
+def scored(q, k, v, causal, mask, bias, cap):
+    """With keys shared by heads, a soft cap, ALiBi and a mask."""
+    heads, s, t = q.shape[1], q.shape[2], k.shape[2]
+    k, v = (x.repeat_interleave(heads // x.shape[1], 1) for x in (k, v))
+    scores = q @ k.transpose(2, 3) / 2
+    if cap is not None:
+        scores = cap * torch.tanh(scores / cap)
+    if bias is not None:
+        slopes = 2 ** (-bias * (torch.arange(heads, dtype=torch.float64) + 1) / heads)
+        distance = (torch.arange(s)[:, None] + t - s - torch.arange(t)).abs()
+        scores = scores - slopes[:, None, None] * distance
+    if mask is not None:
+        scores = scores + mask
+    if causal:
+        scores = scores.masked_fill(~torch.ones(s, t, dtype=torch.bool).tril(t - s), -torch.inf)
+    return scores.softmax(-1) @ v
 
 
 def packed_attention(q, k, v, lengths):

@@ -278,7 +278,10 @@ fn table(language: &str, used: &mut BTreeSet<String>) -> String {
                 in_table[language].clone()
             });
             match rows.iter_mut().find(|row| row.1 == cells) {
-                Some(row) => row.0.extend(functions(known)),
+                Some((names, _)) => {
+                    let more = functions(known).into_iter();
+                    names.extend(more.filter(|n| !names.contains(n)).collect::<Vec<_>>());
+                }
                 None => rows.push((functions(known), cells)),
             }
         }

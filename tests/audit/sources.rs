@@ -245,6 +245,26 @@ fn tensor_to_tensor(sig: &Signature, owner: &str) -> bool {
         + &sig.generics.where_clause.to_token_stream().to_string();
     let inputs = words(takes).iter().any(of_tensor) || sig.receiver().is_some();
     let gives = sig.output.to_token_stream().to_string();
+    if sig.receiver().is_some()
+        && (changes_a_tensor(&gives, owner) || layer_to_layer(&gives, sig, owner))
+    {
+        return true;
+    }
     let accessor = gives.contains("& Tensor") || gives.contains("& 'a Tensor");
     inputs && !accessor && words(gives).iter().any(of_tensor)
+}
+
+/// In place: a tensor or a variable goes in, and nothing comes out.
+fn changes_a_tensor(gives: &str, owner: &str) -> bool {
+    let nothing = gives.is_empty() || gives.replace(' ', "") == "->Result<()>";
+    nothing && ["Tensor", "Var"].contains(&owner)
+}
+
+/// A layer and something beside it go in, and a layer comes out.
+fn layer_to_layer(gives: &str, sig: &Signature, owner: &str) -> bool {
+    // What stands below the tensors: storages, which are given layouts, and the layouts.
+    let below = owner == "Layout"
+        || owner.ends_with("Storage")
+        || sig.inputs.to_token_stream().to_string().contains("Layout");
+    gives.replace(' ', "") == "->Result<Self>" && sig.inputs.len() > 1 && !below
 }

@@ -35,10 +35,12 @@ macro_rules! function {
     };
 }
 
+mod attention;
 mod binary;
 mod conv;
 mod custom;
 mod exempt;
+mod in_place;
 mod index;
 mod matmul;
 mod nn_layers;
@@ -49,6 +51,7 @@ mod reduce;
 mod shape;
 mod unary;
 
+pub use attention::biased_attention;
 pub use custom::steps;
 pub use exempt::EXEMPT;
 pub use matmul::q8_weight;
@@ -58,7 +61,7 @@ use super::case::Case;
 
 /// Every case of every function.
 pub fn all() -> Vec<Case> {
-    let families: [fn() -> Vec<Case>; 12] = [
+    let families: [fn() -> Vec<Case>; 14] = [
         unary::cases,
         binary::cases,
         reduce::cases,
@@ -70,6 +73,8 @@ pub fn all() -> Vec<Case> {
         nn_ops::cases,
         nn_layers::cases,
         nn_sequence::cases,
+        attention::cases,
+        in_place::cases,
         custom::cases,
     ];
     families.into_iter().flat_map(|family| family()).collect()

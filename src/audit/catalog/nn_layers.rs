@@ -100,7 +100,37 @@ fn convolutions() -> Vec<Case> {
         .torch("F.conv2d(x, weight, bias, 1, 1)")
         .batched(&[0])
     };
-    vec![one(1), one(2), two(1), two(2), transposed1(), transposed2()]
+    let mut cases = vec![one(1), one(2), two(1), two(2), transposed1(), transposed2()];
+    cases.extend([absorbed(false), absorbed(true)]);
+    cases
+}
+
+/// A convolution that has taken up the batch norm behind it.
+fn absorbed(bias: bool) -> Case {
+    let name = if bias { "with bias" } else { "no bias" };
+    let case = Case::new("candle_nn::conv::Conv2d::absorb_bn", name)
+        .arg("x", v(&[2, 2, 4, 4]))
+        .arg("kernel", w(&[3, 2, 3, 3]))
+        .arg("weight", pos(&[3]))
+        .arg("shift", w(&[3]));
+    let case = if bias {
+        case.arg("bias", u(&[3]))
+    } else {
+        case
+    };
+    let inner = if bias { "bias" } else { "None" };
+    case.run(|a| {
+        let (mean, var) = running(a[0].dtype(), a[0].device())?;
+        let norm = BatchNorm::new(3, mean, var, a[2].clone(), a[3].clone(), EPS)?;
+        let conv = Conv2d::new(a[1].clone(), a.get(4).cloned(), Conv2dConfig::default());
+        conv.absorb_bn(&norm)?.forward(&a[0])
+    })
+    .torch(format!(
+        "F.batch_norm(F.conv2d(x, kernel, {inner}), torch.tensor([0.5, -0.25, 0.125]), \
+         torch.tensor([1.5, 0.5, 0.75]), weight, shift, False, 0.1, 1/1024)"
+    ))
+    .only(&[DType::F64, DType::F32])
+    .plain()
 }
 
 fn transposed1() -> Case {

@@ -7,7 +7,7 @@ use super::range_repairs::{
     hard_swish_in_f32, in_f32, mean_in_f32, mish_in_f32, norm_scaled, pow_in_f32, root_in_f32,
     selu_in_f64, sigmoid_in_f32, silu_in_f32, sqrt_in_f32, to_the_minus_1, var_in_f32,
 };
-use crate::audit::catalog::stable_bce;
+use crate::audit::catalog::{biased_attention, stable_bce};
 
 /// The call, on the inputs of the case that the record names.
 pub type Repair = fn(&[Tensor]) -> Result<Tensor>;
@@ -23,11 +23,13 @@ pub const REPAIRS: &[(&str, Repair)] = named![
     avg_pool,
     batch_norm_shifted,
     bce,
+    biased_attention,
     bilinear,
     conv1d,
     conv2d_cut,
     conv2d_in_f32,
     conv_transpose1d,
+    conv_transpose2d_cut,
     dequantized,
     divided_in_f32,
     elu_in_f32,
@@ -57,6 +59,7 @@ pub const REPAIRS: &[(&str, Repair)] = named![
     rms_norm,
     root_in_f32,
     rope,
+    row_by_cat,
     scatter_added,
     scattered,
     selu,
@@ -296,6 +299,19 @@ fn packed_attention(a: &[Tensor]) -> Result<Tensor> {
         attention(&parts)?.transpose(1, 2)?.squeeze(0)
     };
     Tensor::cat(&[one(0, 1)?, one(1, 2)?], 0)
+}
+
+/// Padding 1 and output padding 1: cut on the near side alone.
+fn conv_transpose2d_cut(a: &[Tensor]) -> Result<Tensor> {
+    let whole = a[0].conv_transpose2d(&a[1], 0, 0, 1, 2)?;
+    let (_, _, h, w) = whole.dims4()?;
+    whole.narrow(2, 1, h - 1)?.narrow(3, 1, w - 1)
+}
+
+/// The second of three rows is another.
+fn row_by_cat(a: &[Tensor]) -> Result<Tensor> {
+    let row = |i| a[0].narrow(0, i, 1);
+    Tensor::cat(&[&row(0)?, &a[1], &row(2)?], 0)
 }
 
 fn kept_by_cat(a: &[Tensor]) -> Result<Tensor> {

@@ -10,6 +10,7 @@ const WEIGHTED: &str =
 const CAST: &str = "rounds to another type; between any two of them its derivative is 1";
 const WRAPS: &str = "calls the module or function that it is given";
 const DROPOUT: &str = "a product with a constant, as mul, which is swept";
+const IN_PLACE: &str = "changes a tensor outside the graph, whatever its values";
 const MOVES: &str = "moves, repeats, chooses or adds elements; nothing is multiplied";
 
 /// Full path and reason.
@@ -92,6 +93,16 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
     ("candle_nn::sequential::Sequential::forward_all", WRAPS),
     ("candle_nn::ops::Dropout", DROPOUT),
     ("candle_nn::ops::dropout", DROPOUT),
+    ("candle_core::Tensor::const_set", IN_PLACE),
+    ("candle_core::Tensor::inplace_op1", IN_PLACE),
+    ("candle_core::Tensor::inplace_op2", IN_PLACE),
+    ("candle_core::Tensor::inplace_op3", IN_PLACE),
+    ("candle_core::Tensor::one_set", IN_PLACE),
+    ("candle_core::Tensor::scatter_add_set", IN_PLACE),
+    ("candle_core::Tensor::scatter_set", IN_PLACE),
+    ("candle_core::Tensor::slice_set", IN_PLACE),
+    ("candle_core::Tensor::zero_set", IN_PLACE),
+    ("candle_nn::conv::Conv2d::absorb_bn", PRODUCTS),
     ("candle_core::IndexOp::i", MOVES),
     ("candle_core::Tensor::broadcast_as", MOVES),
     ("candle_core::Tensor::broadcast_left", MOVES),
