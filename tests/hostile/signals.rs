@@ -1,6 +1,7 @@
 //! Signals at any moment: before the run, in it, while its files are written.
 
 use crate::chance::{Chance, runs};
+use crate::common::hearing;
 use crate::program::{ended, program, run};
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
@@ -23,7 +24,7 @@ fn send(signal: &str, child: &Child) {
 
 fn started(dir: &Path, args: &str) -> Child {
     let mut command = program(dir);
-    command
+    hearing(&mut command)
         .args(args.split(' '))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
@@ -118,7 +119,7 @@ fn a_signal_that_is_to_be_ignored_is() {
             "trap '' {signal}; exec {} --epochs 400000 --learning-rate 1e-9 --gradient fused --log-every 1000",
             env!("CARGO_BIN_EXE_candle-sine")
         );
-        let mut child = Command::new("sh")
+        let mut child = hearing(&mut Command::new("sh"))
             .args(["-c", &script])
             .current_dir(dir.path())
             .stdout(Stdio::piped())
