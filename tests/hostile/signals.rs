@@ -136,3 +136,42 @@ fn a_signal_that_is_to_be_ignored_is() {
         assert!(last.starts_with("wrote "), "{context}\n{last}");
     }
 }
+
+/// Four thousand million draws take more than a minute, which nobody has to wait for.
+#[test]
+fn a_search_for_a_late_draw_can_be_ended() {
+    let mut chance = Chance::new(15);
+    let dir = tempdir().unwrap();
+    let mut command = program(dir.path());
+    command.args(["--seed", "1", "--draw", "4294967295"]);
+    hearing(&mut command)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(700));
+    let signal = chance.of(SIGNALS);
+    send(signal, &child);
+    let context = format!("{}: {signal}", chance.seed());
+    let output = child.wait_with_output().unwrap();
+    // On a busy machine it may not have begun to listen.
+    if output.status.signal().is_none() {
+        assert_eq!(ended(output, dir.path(), &context).code, 130, "{context}");
+    }
+}
+
+/// A pipe that nobody opens at its other end is waited for, but not for ever.
+#[test]
+fn a_pipe_without_another_end_is_named() {
+    for (flag, what) in [
+        ("--save", "nobody reads this pipe"),
+        ("--resume", "nobody writes to"),
+    ] {
+        let dir = tempdir().unwrap();
+        let made = Command::new("mkfifo").arg(dir.path().join("pipe")).status();
+        assert!(made.unwrap().success());
+        let args = ["--epochs", "1", "-q", "--format", "svg", flag, "pipe"];
+        let ended = run(program(dir.path()).args(args), dir.path(), flag);
+        assert_eq!(ended.code, 2, "{}", ended.stderr);
+        assert!(ended.stderr.contains(what), "{}", ended.stderr);
+    }
+}
