@@ -14,7 +14,8 @@
 //! * **To train fast**, use [`sine`], the engine of the commands: any device, any number of points.
 //!   Nobody needs it to follow the post.
 //!
-//! [`device`] opens a device. The library neither prints nor exits; the program `candle-sine` does.
+//! [`device`] opens a device. The library neither prints nor exits; the program `candle-sine` does. How it
+//! is built, and why, is in [`architecture`].
 //!
 //! # Features
 //!
@@ -33,6 +34,10 @@ pub mod gradcheck;
 pub mod plot;
 pub mod pytorch;
 pub mod sine;
+
+#[cfg(doc)]
+#[doc = include_str!("architecture.md")]
+pub mod architecture {}
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

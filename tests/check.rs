@@ -113,6 +113,22 @@ fn check_answers_with_four_rows() {
     assert!(names(dir.path()).is_empty());
 }
 
+/// What f32 is too coarse for, f64 certifies; and a beginner is told.
+#[test]
+fn what_rounding_leaves_open_is_said_to_be_seen_in_f64() {
+    let dir = tempdir().unwrap();
+    let (code, stdout, _) = run(dir.path(), &["check", "--every", "10"]);
+    let (_, open) = stdout.split_once(" of 400 rows certified; ").unwrap();
+    assert!(
+        code == 0 && open.contains(" agree within the rounding of f32, "),
+        "{open}"
+    );
+    assert!(open.ends_with("`--dtype f64` sees more\n"), "{open}");
+    let (code, stdout, _) = run(dir.path(), &["check", "--every", "10", "--dtype", "f64"]);
+    let all = stdout.ends_with("the gradients agree: 400 of 400 rows certified\n");
+    assert!(code == 0 && all, "{stdout}");
+}
+
 #[test]
 fn check_follows_a_run() {
     let dir = tempdir().unwrap();

@@ -100,6 +100,10 @@ const CASES: &[(&[&str], &[&str])] = &[
         &["--save x", "--json writes the same file"],
     ),
     (
+        &["--json", "a", "--save", "a/../b"],
+        &["--save a/../b", "--json has a file at a"],
+    ),
+    (
         &["--save", "-"],
         &["--save -: a file is needed, stdout holds text"],
     ),

@@ -100,6 +100,27 @@ fn the_command_that_is_recommended_converges() {
     }
 }
 
+/// Where the cubic meets every point, too: there the loss goes on to fall until rounding stops it.
+#[test]
+fn what_is_recommended_for_few_points_is_enough() {
+    for points in ["2", "3", "5"] {
+        for (dtype, gradient) in [("f64", "manual"), ("f64", "normal"), ("f32", "fused")] {
+            for seed in ["1", "12983", "672769", "759824"] {
+                let dir = tempdir().unwrap();
+                let start = ["--points", points, "--dtype", dtype, "--seed", seed];
+                let more = ["--gradient", gradient, "--epochs", "1", "--format", "svg"];
+                let args = [&start[..], &more].concat();
+                let (_, stdout, _) = run(dir.path(), &args);
+                let (_, command) = stdout.split_once("not converged: `candle-sine ").unwrap();
+                let command = command.split('`').next().unwrap();
+                let (code, stdout, _) = run(dir.path(), &command.split(' ').collect::<Vec<_>>());
+                let converged = code == 0 && !stdout.contains("not converged");
+                assert!(converged, "{command}: {stdout}");
+            }
+        }
+    }
+}
+
 #[test]
 fn pngs_decode_and_are_not_blank() {
     let dir = tempdir().unwrap();

@@ -226,6 +226,37 @@ fn few_points_are_met_exactly() {
     }
 }
 
+/// There the descent from w₀ ends at the cubic nearest to it, at the rate of the eigenvalues that are not
+/// 0: what rounding leaves of the others would end it long before.
+#[test]
+fn where_a_descent_over_three_points_ends() {
+    let data = Data::new(3, DType::F64, &Device::Cpu).unwrap();
+    let fit = LeastSquares::new(&data).unwrap();
+    assert_eq!(fit.eigenvalues.iter().filter(|l| **l == 0.).count(), 1);
+    let w0 = [2., -1., 0.5, 3.];
+    let init = Weights::new(w0, DType::F64, &Device::Cpu).unwrap();
+    let rate = 4e-4;
+    let losses = |epochs| {
+        let options = Options {
+            epochs,
+            learning_rate: rate,
+            ..Options::default()
+        };
+        let mut descent = Method::Fused.descent(&data, &init).unwrap();
+        train::train(descent.as_mut(), &options, &mut |_| {
+            Ok(ControlFlow::Continue(()))
+        })
+        .unwrap()
+    };
+    let halfway = losses(20_000).final_loss;
+    let excess = fit.excess_loss(w0, rate, 20_000);
+    assert!((halfway / excess - 1.).abs() < 1e-3, "{halfway} {excess}");
+    let end = losses(80_000).weights.values().unwrap();
+    for (w, end) in end.iter().zip(fit.end(w0)) {
+        assert!((w - end).abs() < 1e-9, "{w} {end}");
+    }
+}
+
 #[test]
 fn errors_say_what_is_wrong() {
     let too_few = Data::new(1, DType::F32, &Device::Cpu)

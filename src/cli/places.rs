@@ -61,10 +61,10 @@ impl Place {
                 (_, _) => Some(format!("{flag} writes the same file")),
             };
         }
-        if other.role != Filled && here.starts_with(&there) {
+        if other.role != Filled && through(&self.path, &here).any(|dir| dir == there) {
             return Some(format!("{flag} has a file at {}", shown(&other.path)));
         }
-        let inside = self.role != Filled && there.starts_with(&here);
+        let inside = self.role != Filled && through(&other.path, &there).any(|dir| dir == here);
         inside.then(|| format!("{} needs it as a directory", other.named()))
     }
 }
@@ -178,6 +178,13 @@ fn check_present(path: &Path) -> Result<()> {
         }
         Err(_) => check_dir(parent(path)),
     }
+}
+
+/// The directories on the way to `path`, whose place is `place`: through `a`, too, for `a/../b`.
+fn through(path: &Path, place: &Path) -> impl Iterator<Item = PathBuf> {
+    let named = path.ancestors().skip(1).filter_map(resolved);
+    let real = place.ancestors().skip(1).map(Path::to_owned);
+    named.chain(real.collect::<Vec<_>>())
 }
 
 /// The absolute path without `.` and `..`: through links as far as it is there, then by its names.

@@ -66,7 +66,7 @@ fn memory_is_enough_or_refused() {
     assert!(admitted > 5, "{}: {admitted}", chance.seed());
 }
 
-/// Without memory for the start itself, the system says so or the program does.
+/// What is too large is missing whole, and the rest is there.
 #[test]
 fn a_limit_on_files_leaves_none_half_written() {
     let mut chance = Chance::new(11);
@@ -81,7 +81,8 @@ fn a_limit_on_files_leaves_none_half_written() {
                 assert!(png.ends_with(b"IEND\xaeB`\x82"), "{context}: {name}");
             }
         }
-        if blocks > 0 {
+        // The JSON itself is smaller than that.
+        if blocks > 8 {
             let json = std::fs::read(dir.path().join("j")).unwrap();
             let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
             let files = json["files"].as_array().unwrap().len();

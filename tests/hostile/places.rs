@@ -1,7 +1,7 @@
 //! Places that lie in, on and beside each other.
 
 use crate::chance::{Chance, runs};
-use crate::program::{program, run, shown, tree};
+use crate::program::{differing, program, run, shown, tree};
 use std::ffi::OsString;
 use std::path::Path;
 use tempfile::tempdir;
@@ -41,6 +41,24 @@ const PLACES: &[&str] = &[
     "out/guide/index.html",
     "locked/x",
 ];
+
+/// Those that lie in each other most.
+const NESTED: &[&str] = &[
+    "out",
+    "a",
+    "./a",
+    "a/b",
+    "a/b/c",
+    "out/sine.svg",
+    "out/sine.svg/j",
+];
+
+fn place(chance: &mut Chance) -> &'static str {
+    match chance.one_in(2) {
+        true => chance.of(NESTED),
+        false => chance.of(PLACES),
+    }
+}
 
 /// A checkpoint.
 fn weights() -> Vec<u8> {
@@ -90,7 +108,7 @@ fn arguments(chance: &mut Chance) -> Vec<OsString> {
     args.extend(more.iter().map(OsString::from));
     for flag in flags {
         if !chance.one_in(3) {
-            args.push(format!("{flag}={}", chance.of(PLACES)).into());
+            args.push(format!("{flag}={}", place(chance)).into());
         }
     }
     args
@@ -112,7 +130,14 @@ fn places_are_all_filled_or_none() {
         let ended = run(program(&dir).args(&args), &dir, &context);
         match ended.code {
             0 => filled(&dir, &args, &context),
-            2 => assert_eq!(tree(&dir), before, "{context}\n{}", ended.stderr),
+            2 => {
+                let differing = differing(&before, &tree(&dir));
+                assert!(
+                    differing.is_empty(),
+                    "{context}\n{}{differing:?}",
+                    ended.stderr
+                );
+            }
             code => panic!("{context}\n{code}: {}", ended.stderr),
         }
     }

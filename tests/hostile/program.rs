@@ -76,8 +76,11 @@ fn temporary(dir: &Path) -> Vec<PathBuf> {
     all.filter(ours).collect()
 }
 
-/// Everything below `dir` in order, and what the files hold.
-pub fn tree(dir: &Path) -> Vec<(PathBuf, Option<Vec<u8>>)> {
+/// Paths, and what the files hold.
+type Tree = Vec<(PathBuf, Option<Vec<u8>>)>;
+
+/// Everything below `dir` in order.
+pub fn tree(dir: &Path) -> Tree {
     let mut all = vec![];
     let Ok(entries) = fs::read_dir(dir) else {
         return all;
@@ -94,4 +97,12 @@ pub fn tree(dir: &Path) -> Vec<(PathBuf, Option<Vec<u8>>)> {
     }
     all.sort();
     all
+}
+
+/// Where two trees differ.
+pub fn differing(before: &Tree, after: &Tree) -> Vec<PathBuf> {
+    let there = |tree: &Tree, entry| tree.contains(entry);
+    let gone = before.iter().filter(|entry| !there(after, entry));
+    let new = after.iter().filter(|entry| !there(before, entry));
+    gone.chain(new).map(|(path, _)| path.clone()).collect()
 }

@@ -1,6 +1,7 @@
 //! Signals at any moment: before the run, in it, while its files are written.
 
 use crate::chance::{Chance, runs};
+use crate::common::hearing;
 use crate::program::{ended, program, run};
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
@@ -23,7 +24,7 @@ fn send(signal: &str, child: &Child) {
 
 fn started(dir: &Path, args: &str) -> Child {
     let mut command = program(dir);
-    command
+    hearing(&mut command)
         .args(args.split(' '))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
@@ -118,7 +119,7 @@ fn a_signal_that_is_to_be_ignored_is() {
             "trap '' {signal}; exec {} --epochs 400000 --learning-rate 1e-9 --gradient fused --log-every 1000",
             env!("CARGO_BIN_EXE_candle-sine")
         );
-        let mut child = Command::new("sh")
+        let mut child = hearing(&mut Command::new("sh"))
             .args(["-c", &script])
             .current_dir(dir.path())
             .stdout(Stdio::piped())
@@ -133,5 +134,44 @@ fn a_signal_that_is_to_be_ignored_is() {
         let ended = ended(child.wait_with_output().unwrap(), dir.path(), &context);
         assert_eq!(ended.code, 0, "{context}\n{}", ended.stderr);
         assert!(last.starts_with("wrote "), "{context}\n{last}");
+    }
+}
+
+/// Four thousand million draws take more than a minute, which nobody has to wait for.
+#[test]
+fn a_search_for_a_late_draw_can_be_ended() {
+    let mut chance = Chance::new(15);
+    let dir = tempdir().unwrap();
+    let mut command = program(dir.path());
+    command.args(["--seed", "1", "--draw", "4294967295"]);
+    hearing(&mut command)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(700));
+    let signal = chance.of(SIGNALS);
+    send(signal, &child);
+    let context = format!("{}: {signal}", chance.seed());
+    let output = child.wait_with_output().unwrap();
+    // On a busy machine it may not have begun to listen.
+    if output.status.signal().is_none() {
+        assert_eq!(ended(output, dir.path(), &context).code, 130, "{context}");
+    }
+}
+
+/// A pipe that nobody opens at its other end is waited for, but not for ever.
+#[test]
+fn a_pipe_without_another_end_is_named() {
+    for (flag, what) in [
+        ("--save", "nobody reads this pipe"),
+        ("--resume", "nobody writes to"),
+    ] {
+        let dir = tempdir().unwrap();
+        let made = Command::new("mkfifo").arg(dir.path().join("pipe")).status();
+        assert!(made.unwrap().success());
+        let args = ["--epochs", "1", "-q", "--format", "svg", flag, "pipe"];
+        let ended = run(program(dir.path()).args(args), dir.path(), flag);
+        assert_eq!(ended.code, 2, "{}", ended.stderr);
+        assert!(ended.stderr.contains(what), "{}", ended.stderr);
     }
 }
