@@ -106,10 +106,9 @@ impl Scores {
         if let Some(cap) = self.cap.map(f64::from) {
             scores = ((scores / cap)?.tanh()? * cap)?;
         }
-        for added in [self.slopes()?, self.hidden()?, a.get(3).cloned()] {
-            if let Some(added) = added {
-                scores = scores.broadcast_add(&added)?;
-            }
+        let added = [self.slopes()?, self.hidden()?, a.get(3).cloned()];
+        for added in added.into_iter().flatten() {
+            scores = scores.broadcast_add(&added)?;
         }
         candle_nn::ops::softmax(&scores, D::Minus1)?.matmul(&v)
     }

@@ -1,10 +1,10 @@
 //! Every elementwise function, activation, norm, reduction and loss of the catalogue over the whole
 //! finite range of each type.
 //!
-//! The [`table`] says which function, called as which case, with what [`truth`]. A [`line`] is one
+//! The [`table`] says which function, called as which case, with what [`truth`]. A [`mod@line`] is one
 //! function taken over the range one way: its samples have every magnitude of the type, of both
 //! signs. [`measure`] calls candle there, with upstream gradients of 2^-10, 1 and 2^10, [`judge`] says
-//! which samples are grossly wrong, [`edge`] where that begins and ends, and [`findings`] makes rows
+//! which samples are grossly wrong, [`edge`] where that begins and ends, and [`mod@findings`] makes rows
 //! of it.
 
 pub mod edge;
