@@ -63,7 +63,7 @@ fn the_page_says_who_knows_whom() {
         let dir = Path::new(ROOT).join("src").join(module);
         let all = files(&dir)
             .into_iter()
-            .chain(files(&dir.with_extension("rs")).into_iter());
+            .chain(files(&dir.with_extension("rs")));
         let mut names: BTreeSet<_> = all.flat_map(|file| named(&file, &modules)).collect();
         names.remove(module);
         real.insert(module.clone(), names);

@@ -263,3 +263,36 @@ pub fn curve(data: &Data, weights: &Weights) -> Result<Vec<f64>> {
     // Metal has no f64.
     y.to_device(&Device::Cpu)?.to_dtype(DType::F64)?.to_vec1()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Pace;
+    use std::time::Duration;
+
+    /// The length of the next row, after one of `row` epochs that took so many milliseconds; patience is
+    /// a hundred.
+    fn next(epochs: usize, row: usize, took: u64) -> usize {
+        let mut pace = Pace { epochs };
+        pace.adapt(row, Duration::from_millis(took), Duration::from_millis(100));
+        pace.epochs
+    }
+
+    #[test]
+    fn rows_take_between_half_the_patience_and_all_of_it() {
+        assert_eq!((next(8, 8, 49), next(8, 8, 50)), (16, 8));
+        assert_eq!((next(8, 8, 100), next(8, 8, 101)), (8, 4));
+        assert_eq!(
+            (next(1, 1, 500), next(Pace::MOST, Pace::MOST, 1)),
+            (1, Pace::MOST)
+        );
+    }
+
+    /// A row that was cut short, and no patience, say nothing.
+    #[test]
+    fn what_says_nothing_of_the_pace_leaves_it() {
+        assert_eq!((next(8, 7, 1), next(8, 7, 500)), (8, 8));
+        let mut pace = Pace { epochs: 8 };
+        pace.adapt(8, Duration::from_millis(1), Duration::ZERO);
+        assert_eq!(pace.epochs, 8);
+    }
+}

@@ -56,12 +56,13 @@ fn training_ends_in_numbers_or_says_that_it_diverged() {
         let context = format!("{}: {}", chance.seed(), shown(&args));
         let ended = run(program(dir.path()).args(&args), dir.path(), &context);
         let json = ended.json(&context);
-        assert_eq!(
-            ended.code == 0,
-            json["final_loss"].is_f64(),
-            "{context}\n{}",
-            ended.stderr
-        );
+        let answered = match ended.code {
+            0 => json["final_loss"].is_f64(),
+            _ => ["diverged: ", "too large for f"]
+                .iter()
+                .any(|why| ended.stderr.contains(why)),
+        };
+        assert!(answered, "{context}\n{}", ended.stderr);
         for file in json["files"].as_array().unwrap() {
             let file = dir.path().join(file.as_str().unwrap());
             assert!(file.metadata().unwrap().len() > 0, "{context}");
