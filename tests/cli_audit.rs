@@ -112,7 +112,10 @@ fn its_help_promises_nothing_after_ctrl_c() {
     let dir = tempdir().expect("a directory");
     let (code, stdout, _) = run(dir.path(), &["audit", "--help"]);
     let text = stdout.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(code == 0 && text.contains("130 ended by Ctrl-C, with nothing written."), "{text}");
+    assert!(
+        code == 0 && text.contains("130 ended by Ctrl-C, with nothing written."),
+        "{text}"
+    );
 }
 
 #[test]
