@@ -40,9 +40,9 @@ impl Fault {
         }
     }
 
-    /// Whether it is of 1e-2 of its value or more, so that f32 must see it too.
+    /// Whether it is of 1e-3 of its value or more, so that f32 must see it too.
     pub fn coarse(self) -> bool {
-        !matches!(self, Self::Scaled(by) | Self::OneEntry(by) if by.abs() < 1e-2)
+        !matches!(self, Self::Scaled(by) | Self::OneEntry(by) if by.abs() < 1e-3)
     }
 }
 
