@@ -133,8 +133,9 @@ fn whole_models() -> Result<()> {
                 );
                 if fault == Fault::None {
                     right += seeds;
-                    // bf16 has to be looked at tensor by tensor
-                    if row.long > 0 && !kind.name().contains("bf16") {
+                    // in bf16 some have to be looked at tensor by tensor
+                    let allowed = usize::from(kind.name() == "bf16 throughout") * seeds.div_ceil(8);
+                    if row.long > allowed || row.passes > 103 {
                         long.push(label.clone());
                     }
                     undecided += row.undecided;

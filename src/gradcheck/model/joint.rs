@@ -20,6 +20,73 @@ const JOINT: [f64; 2] = [1e-4, 3e-2];
 /// Where kinks on the way blur a walk, the next is so many times shorter.
 const SHORTER: f64 = 16.;
 
+/// What two long walks leave open walks so many times as far: f's scatter blurs it so much less,
+const FARTHER: f64 = 4.;
+
+/// and so do all, where kinks and curvature are less than this share of what blurs them.
+const SMOOTH: f64 = 0.1;
+
+/// What joint walks have shown so far.
+struct Together {
+    /// The least relative error of each parameter's gradient that a walk would have shown.
+    sharpest: Vec<f64>,
+    /// How many walks agree.
+    agreeing: usize,
+    /// The share of the loss by which each parameter moves it in the next walk.
+    share: f64,
+    /// The share that stands out of f's own scatter.
+    clear: f64,
+    /// Whether next to nothing but that scatter blurred a long walk.
+    smooth: bool,
+}
+
+impl Together {
+    fn new(parameters: usize, clear: f64) -> Self {
+        Self {
+            sharpest: vec![f64::INFINITY; parameters],
+            agreeing: 0,
+            share: JOINT[usize::from(clear > JOINT[0])],
+            clear,
+            smooth: false,
+        }
+    }
+
+    fn settled(&self, k: usize) -> bool {
+        self.agreeing >= 2 && self.sharpest[k] <= RESOLVED
+    }
+
+    /// Those that walk next.
+    fn open(&self) -> Vec<usize> {
+        (0..self.sharpest.len())
+            .filter(|&k| !self.settled(k))
+            .collect()
+    }
+
+    fn farther(&self) -> f64 {
+        match self.share >= JOINT[1] && (self.agreeing >= 2 || self.smooth) {
+            true => FARTHER,
+            false => 1.,
+        }
+    }
+
+    fn agrees(&mut self, moved: &[usize], resolution: impl Fn(usize) -> f64) {
+        self.agreeing += 1;
+        for (at, &k) in moved.iter().enumerate() {
+            self.sharpest[k] = self.sharpest[k].min(resolution(at));
+        }
+    }
+
+    /// Shorter where kinks blurred the walk, longer where f's scatter did.
+    fn next(&mut self, evidence: &Evidence, agreed: bool) {
+        self.smooth = self.share >= JOINT[1] && evidence.quadrature < SMOOTH * evidence.error;
+        self.share = match agreed && self.share > self.clear && !evidence.is_blunt() {
+            true => self.share / SHORTER,
+            false if self.share < JOINT[0] => self.share * SHORTER.sqrt(),
+            false => JOINT[1],
+        };
+    }
+}
+
 impl Run<'_> {
     /// Those that move nothing: autograd claims no more than rounding for a step as long as the
     /// parameter is large, and the loss does not move with all of them either. Gives back the others.
@@ -53,44 +120,33 @@ impl Run<'_> {
     /// which the next walk had best move it.
     ///
     /// Two walks must agree with autograd: one with the gradient's signs, which shows every factor, and
-    /// one across it, which shows a branch that the gradient misses. A third is taken where these leave
-    /// something open.
+    /// one across it, which shows a branch that the gradient misses. What these leave open walks once
+    /// more, without the others and, where the walks were long already, farther.
     pub(crate) fn together(&mut self, which: &[usize]) -> Result<(Vec<usize>, f64)> {
-        let mut sharpest = vec![f64::INFINITY; which.len()];
-        let (mut share, mut agreeing) = (JOINT[0], 0);
+        let loss = self.report.loss.abs();
+        let mut so_far = Together::new(which.len(), CLEAR * self.scatter / loss);
         for aligned in [true, false, true] {
-            let open = sharpest.iter().filter(|s| **s > RESOLVED).count();
-            if which.is_empty() || (agreeing >= 2 && open <= 1) {
+            let moving = so_far.open();
+            if moving.is_empty() {
                 break;
             }
-            let walked = self.joint(which, (share, aligned))?;
-            let Some((evidence, agrees)) = walked else {
-                return Ok((which.to_vec(), JOINT[0]));
+            let tensors: Vec<usize> = moving.iter().map(|&k| which[k]).collect();
+            let walked = self.joint(&tensors, (so_far.share, so_far.farther()), aligned)?;
+            let agreed = walked.as_ref().is_some_and(|(_, agrees)| *agrees);
+            let Some((evidence, _)) = walked.filter(|_| agreed || so_far.share < JOINT[1]) else {
+                so_far.share = JOINT[0];
+                break;
             };
-            if !agrees && share >= JOINT[1] {
-                return Ok((which.to_vec(), JOINT[0]));
+            if agreed {
+                so_far.agrees(&moving, |at| evidence.resolution(at, self.kappa()));
             }
-            if agrees {
-                agreeing += 1;
-                for (k, sharpest) in sharpest.iter_mut().enumerate() {
-                    *sharpest = sharpest.min(evidence.resolution(k, self.kappa()));
-                }
-            }
-            let clear = share * self.report.loss.abs() > CLEAR * self.scatter;
-            share = match agrees && clear && !evidence.is_blunt() {
-                true => share / SHORTER,
-                false if share < JOINT[0] => share * SHORTER.sqrt(),
-                false => JOINT[1],
-            };
+            so_far.next(&evidence, agreed);
         }
-        let mut rest = Vec::new();
-        for (&t, sharpest) in which.iter().zip(sharpest) {
-            match agreeing >= 2 && sharpest <= RESOLVED {
-                true => self.pass(t, sharpest),
-                false => rest.push(t),
-            }
+        let (passed, rest): (Vec<usize>, _) = (0..which.len()).partition(|&k| so_far.settled(k));
+        for k in passed {
+            self.pass(which[k], so_far.sharpest[k]);
         }
-        Ok((rest, share))
+        Ok((rest.into_iter().map(|k| which[k]).collect(), so_far.share))
     }
 
     /// One walk along which each parameter moves the loss by a share of it, and whether the two sides
@@ -98,17 +154,18 @@ impl Run<'_> {
     fn joint(
         &mut self,
         which: &[usize],
-        (share, aligned): (f64, bool),
+        (share, farther): (f64, f64),
+        aligned: bool,
     ) -> Result<Option<(Evidence, bool)>> {
         let rtol = which.iter().map(|&t| self.rtol(t)).fold(0., f64::max);
-        let target = (share * self.report.loss.abs()).max(CLEAR * self.scatter);
+        let target = farther * (share * self.report.loss.abs()).max(CLEAR * self.scatter);
         let mut moves = Vec::with_capacity(which.len());
         for &t in which {
             let size = match share < JOINT[1] {
                 true => self.parameters.sizes[t],
                 false => self.parameters.sizes[t].max(self.parameters.typical),
             };
-            let limits = (target, FARTHEST * size);
+            let limits = (target, farther * FARTHEST * size);
             let mut rng = self.rng.clone();
             let one = self.one(t);
             moves.push(one.toward(&self.parameters.vars[t], limits, aligned, &mut rng));
