@@ -1,59 +1,52 @@
 #!/usr/bin/env python3
 """Which constants of gradcheck does no test hold in place? Each is made four times as large and as small.
 
-    python3 scripts/constants.py                  # every constant; builds once, takes some 20 minutes
+    python3 scripts/constants.py                  # every constant
     python3 scripts/constants.py FLAT law          # those whose names contain one of these
 
 In a copy of the crate every `const NAME: f64` of src/gradcheck, and every number in the formulas of the
-judge, becomes a function that reads a factor from the environment. The tests are built once; a
-constant is held where one of them fails at four times its value and one at a quarter. A test that fails
-with every factor at 1 stops the script.
+judge, gets the switch of mutants.py, which this takes its machinery from. The tests are built once; a
+constant is held where one of them fails at four times its value and one at a quarter.
 """
 
 import os
 import pathlib
 import re
-import shutil
-import subprocess
 import sys
 import tempfile
 
+import mutants
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-# The quick ones first: the first that fails settles a constant.
 TESTS = [
     "gradcheck_authors", "gradcheck_inputs", "gradcheck_second_order", "gradcheck_numeric", "gradcheck_large",
-    "gradcheck_truth", "gradcheck_gpt", "audit_record", "gradcheck_models", "gradcheck_faults",
+    "gradcheck_truth", "gradcheck_gpt", "audit_record", "audit_range", "gradcheck_models", "gradcheck_faults",
 ]  # fmt: skip
 FORMULAS = ["judge/law.rs", "judge/tolerance.rs", "second.rs", "compare/alone.rs", "compare/fast.rs", "model/joint.rs"]
 NAMED = re.compile(r"^(\s*)(pub\(crate\) )?const ([A-Z_]+): f64 = ([^;]+);", re.M)
 NUMBER = re.compile(r"(?<![\w.\[])(\d+e-?\d+|\d+\.\d*(?:e-?\d+)?)(?![\w.(\]]|f64|f32)")
-PIN = """
-/// value, times the factor that the environment gives it
-#[allow(missing_docs)]
-pub fn pin(name: &str, value: f64) -> f64 {
-    static FACTOR: std::sync::LazyLock<Option<(String, f64)>> = std::sync::LazyLock::new(|| {
-        let (name, factor) = std::env::var("PIN").ok()?.split_once('=').map(|(n, f)| (n.to_string(), f.to_string()))?;
-        Some((name, factor.parse().ok()?))
-    });
-    match &*FACTOR {
-        Some((pinned, factor)) if pinned == name => value * factor,
-        _ => value,
-    }
-}
-"""
-
-
 def code_only(line):
     return "//" not in line.split('"')[0] and not line.lstrip().startswith("//")
 
 
+def pin(names, name, value):
+    """The value behind a switch: 2k + 1 makes the k-th of the names four times as large, 2k + 2 as small."""
+    large = 2 * names.index(name) + 1
+    small = large + 1
+    return (
+        f"match crate::mutants::active(&[{large}, {small}]) "
+        f"{{ {large} => 4. * ({value}), {small} => 0.25 * ({value}), _ => {value} }}"
+    )
+
+
 def rewrite(folder):
-    """Every constant behind `pin`; gives back the names."""
+    """Every constant behind a switch; gives back the names."""
     source, names = folder / "src/gradcheck", []
     files = {p: p.read_text() for p in source.rglob("*.rs")}
     for path, text in files.items():
         for found in NAMED.finditer(text):
-            names.append(found[3])
+            if found[3] not in names:
+                names.append(found[3])
     for path, text in files.items():
         tests = text.find("#[cfg(test)]")
         text, rest = (text, "") if tests < 0 else (text[:tests], text[tests:])
@@ -62,19 +55,15 @@ def rewrite(folder):
             if code_only(line) and not line.lstrip().startswith("use ") and not NAMED.match(line):
                 relative = path.relative_to(source).as_posix()
                 if relative in FORMULAS and "const " not in line and not line.lstrip().startswith("mod "):
-                    line, more = formula(line, f"{relative}:{number}")
-                    names.extend(more)
+                    line = formula(line, f"{relative}:{number}", names)
             lines.append(line)
         text = "\n".join(lines)
-        text = NAMED.sub(
-            r'\1#[allow(non_snake_case)] \2fn \3() -> f64 { crate::gradcheck::support::values::pin("\3", \4) }', text
-        )
+        behind = lambda m: f"{m[1]}#[allow(non_snake_case)] {m[2] or ''}fn {m[3]}() -> f64 {{ {pin(names, m[3], m[4])} }}"
+        text = NAMED.sub(behind, text)
         for name in sorted({n for n in names if n.isupper()}, key=len, reverse=True):
             text = called(text, name)
         path.write_text(text + rest)
-    values = source / "support/values.rs"
-    values.write_text(values.read_text() + PIN)
-    return list(dict.fromkeys(names))
+    return names
 
 
 def called(text, name):
@@ -90,67 +79,45 @@ def called(text, name):
     return "\n".join(out)
 
 
-def formula(line, place):
-    names = []
-
+def formula(line, place, names):
     def pinned(found):
-        value = float(found[1])
-        if value in (0.0, 0.5, 1.0, 2.0):
+        if float(found[1]) in (0.0, 0.5, 1.0, 2.0):
             return found[0]
         name = f"{place}:{found[1]}"
-        names.append(name)
-        return f'crate::gradcheck::support::values::pin("{name}", {found[1]})'
+        if name not in names:
+            names.append(name)
+        return "(" + pin(names, name, found[1]) + ")"
 
-    return NUMBER.sub(pinned, line), names
-
-
-def build(folder, tests):
-    command = ["cargo", "test", "--release", "--no-run", "--message-format=short"]
-    for test in tests:
-        command += ["--test", test]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(done.stderr[-3000:])
-    return {name: folder / path for path, name in re.findall(r"\((\S*deps/(\w+)-[0-9a-f]+)\)", done.stderr)}
+    return NUMBER.sub(pinned, line)
 
 
-def passes(folder, binary, pin):
-    env = dict(os.environ, **({"PIN": pin} if pin else {}))
-    env.setdefault("CARGO_MANIFEST_DIR", str(folder))
-    try:
-        done = subprocess.run([binary, "-q"], cwd=folder, env=env, capture_output=True, timeout=600)
-    except subprocess.TimeoutExpired:
-        return False
-    return done.returncode == 0
+class Change:
+    """What mutants.caught_by asks of a mutant."""
+
+    def __init__(self, number):
+        self.number = number
 
 
 def main():
     if sys.argv[1:2] in (["-h"], ["--help"]):
         sys.exit(__doc__)
     wanted = sys.argv[1:]
-    with tempfile.TemporaryDirectory() as folder:
-        folder = pathlib.Path(os.environ.get("CONSTANTS_COPY", folder))
-        listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
-        for name in filter(None, listed):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = pathlib.Path(os.environ.get("CONSTANTS_COPY", scratch)).resolve()
+        mutants.copy(folder)
         names = rewrite(folder)
-        tests = [t for t in TESTS if (folder / f"tests/{t}.rs").exists() or (folder / f"tests/{t}").exists()]
-        binaries = build(folder, tests)
-        order = [binaries[t] for t in tests]
-        for binary in order:
-            if not passes(folder, binary, None):
-                sys.exit(f"{binary} fails as it is")
+        binaries = mutants.build(folder, [argument for test in TESTS for argument in ("--test", test)])
+        took, reached = mutants.reach(folder, binaries)
         loose = 0
-        print(f"| constant | times 4: the first test that fails | times 1/4 |\n|---|---|---|", flush=True)
-        for name in names:
+        print("| constant | times 4: the first test that fails | times 1/4 |\n|---|---|---|", flush=True)
+        for k, name in enumerate(names):
             if wanted and not any(w in name for w in wanted):
                 continue
             said = []
-            for factor in (4, 0.25):
-                failed = next((t for t in tests if not passes(folder, binaries[t], f"{name}={factor}")), None)
-                said.append(failed or "none")
-                loose += failed is None
+            for number in (2 * k + 1, 2 * k + 2):
+                by = mutants.caught_by(folder, binaries, took, reached, Change(number))
+                said.append(by or "none")
+                loose += by is None
             print(f"| {name} | {said[0]} | {said[1]} |", flush=True)
         print(f"\n{loose} of {2 * len(names)} changes that no test notices")
 
