@@ -17,12 +17,6 @@ use super::support::exec::Exec;
 use super::support::rng::SplitMix64;
 use super::support::values::{ravel, tensor, to_f64, unit_roundoff, unit_vector};
 
-/// Values that scatter by more than this share of themselves were computed in less than f64.
-const COARSE: f64 = 9.094947017729282e-13; // 2^-40
-
-/// A kink, a staircase or a wave inside a step changes its derivative by more than this share.
-const APART: f64 = 1e-3;
-
 /// Looks again at one input: at what is `wrong` or a `kink`, and at what is `inconclusive` where f, or a
 /// part of it, does not run in f64.
 pub(crate) fn look_again<E: Exec>(
@@ -59,7 +53,7 @@ pub(crate) fn look_again<E: Exec>(
         return Ok(());
     }
     let whole = input.whole()?;
-    let coarse = whole.scatter > COARSE * input.largest();
+    let coarse = input.is_coarse(&whole);
     match before {
         Verdict::Wrong => report
             .notes
@@ -112,21 +106,26 @@ impl<'a, E: Exec> Input<'a, E> {
         if !double {
             return Ok(open);
         }
-        let sharper = entry.resolution.is_some_and(|r| 2. * r < worst.rel_err());
+        let blurred = |r: f64| (2. * r).max(self.walk_rtol());
+        let sharper = entry
+            .resolution
+            .is_some_and(|r| blurred(r) < worst.rel_err());
         let refuted = entry.verdict == Verdict::Pass && sharper;
         // In f64 a step's word counts, but where it finds another derivative altogether, and a segment
         // does not, or f's values are coarser than f64's by far.
         // A walk in the input's own narrower dtype has that scatter always, and takes back by being open
         // what a staircase changes (the derivative altogether), and no error that it cannot see.
-        let coarse = entry.scatter > COARSE * self.largest();
         let narrow = self.vars[0].dtype() != DType::F64;
-        let large = worst.rel_err() > if narrow { RESOLVED } else { APART };
-        Ok((worst.rel_err() > APART && refuted) || (coarse && open && large))
+        let visible = !narrow || worst.rel_err() > RESOLVED;
+        Ok(refuted || (self.is_coarse(&entry) && open && visible))
     }
 
-    /// The largest |output|.
-    fn largest(&self) -> f64 {
-        self.check.y.iter().fold(0f64, |m, y| m.max(y.abs()))
+    /// Whether f's values scatter like f32's rather than like f64's: by more than the geometric mean of
+    /// the two units of round-off.
+    fn is_coarse(&self, opinion: &Opinion) -> bool {
+        let between = (unit_roundoff(DType::F32) * unit_roundoff(DType::F64)).sqrt();
+        let largest = self.check.y.iter().fold(0f64, |m, y| m.max(y.abs()));
+        opinion.scatter > between * largest
     }
 
     /// The worst entry's element, of the one output.
@@ -181,6 +180,12 @@ impl<'a, E: Exec> Input<'a, E> {
         self.opinion(&self.check.weights, None, 0.)
     }
 
+    /// The relative error that a walk overlooks.
+    fn walk_rtol(&self) -> f64 {
+        let tolerance = self.check.options.tolerance(self.vars[0].dtype());
+        (10. * tolerance.rtol).min(0.05)
+    }
+
     fn opinion(&self, weights: &[f64], only: Option<&Bits>, size: f64) -> Result<Opinion> {
         let f = || self.check.exec.call(&self.arguments);
         let walker = Walker {
@@ -227,9 +232,8 @@ impl<'a, E: Exec> Input<'a, E> {
             typical,
             kappa: self.check.options.kappa,
         };
-        let tolerance = self.check.options.tolerance(self.vars[0].dtype());
         let mut rng = SplitMix64::new(self.check.options.seed, 500);
-        opinion = alone.settle(&one, (10. * tolerance.rtol).min(0.05), &mut rng)?;
+        opinion = alone.settle(&one, self.walk_rtol(), &mut rng)?;
         Ok(opinion)
     }
 }

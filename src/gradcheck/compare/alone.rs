@@ -19,14 +19,16 @@ use crate::gradcheck::support::rng::SplitMix64;
 /// twice as far off as what could hide.
 pub(crate) const RESOLVED: f64 = 0.25;
 
-/// The first segment changes f by this share of it, unless more is known,
+/// The first segment changes f by this share of it, unless more is known: the shorter, the fewer kinks on
+/// the way,
 pub(crate) const SHORT: f64 = 4e-4;
 
-/// one that contradicts is followed by one so many times as long,
-const LONGER: f64 = 16.;
+/// one that contradicts is followed by one so many times as long (where kinks blur it, as short),
+pub(crate) const STRIDE: f64 = 16.;
 
-/// and the gradient is not wrong before a segment of at least this share says so.
-const LONG: f64 = 0.05;
+/// and the gradient is not wrong before a segment of at least this share says so: the longer, the clearer
+/// beside f's scatter, and a staircase averages out.
+pub(crate) const LONG: f64 = 0.05;
 
 /// A change of f stands out where it is this many times its scatter.
 pub(crate) const CLEAR: f64 = 40.;
@@ -162,7 +164,7 @@ impl Alone<'_> {
                     opinion.verdict = Verdict::Wrong;
                     break;
                 }
-                target *= LONGER;
+                target *= STRIDE;
                 continue;
             }
             let resolution = evidence.resolution(0, self.kappa);

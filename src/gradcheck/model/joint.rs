@@ -7,18 +7,16 @@ use candle_core::Result;
 
 use super::narrow::Against;
 use super::run::{Run, segment};
-use crate::gradcheck::compare::alone::{Alone, CLEAR, FARTHEST, One, RESOLVED, SHORT, STAIRS};
+use crate::gradcheck::compare::alone::{
+    Alone, CLEAR, FARTHEST, LONG, One, RESOLVED, SHORT, STAIRS, STRIDE,
+};
 use crate::gradcheck::judge::law::ROUNDING;
 use crate::gradcheck::judge::segment::Evidence;
 use crate::gradcheck::judge::verdict::Verdict;
 
-/// In a joint segment each parameter moves the loss by the first of these shares of it; where f's own
-/// scatter drowns that, by the second. The shorter, the fewer kinks on the way; the longer, the clearer
-/// beside f's rounding, and a staircase (a cast to a narrower dtype inside f) averages out.
-const JOINT: [f64; 2] = [1e-4, 3e-2];
-
-/// Where kinks on the way blur a walk, the next is so many times shorter.
-const SHORTER: f64 = 16.;
+/// The share of the loss by which each parameter moves it in the first joint walk; where f's own scatter
+/// drowns that, in the next by LONG. The shorter, the fewer kinks on the way.
+const JOINT: f64 = 1e-4;
 
 /// What two long walks leave open walks so many times as far: f's scatter blurs it so much less,
 const FARTHER: f64 = 4.;
@@ -45,7 +43,7 @@ impl Together {
         Self {
             sharpest: vec![f64::INFINITY; parameters],
             agreeing: 0,
-            share: JOINT[usize::from(clear > JOINT[0])],
+            share: if clear > JOINT { LONG } else { JOINT },
             clear,
             smooth: false,
         }
@@ -63,7 +61,7 @@ impl Together {
     }
 
     fn farther(&self) -> f64 {
-        match self.share >= JOINT[1] && (self.agreeing >= 2 || self.smooth) {
+        match self.share >= LONG && (self.agreeing >= 2 || self.smooth) {
             true => FARTHER,
             false => 1.,
         }
@@ -78,11 +76,11 @@ impl Together {
 
     /// Shorter where kinks blurred the walk, longer where f's scatter did.
     fn next(&mut self, evidence: &Evidence, agreed: bool) {
-        self.smooth = self.share >= JOINT[1] && evidence.quadrature < SMOOTH * evidence.error;
+        self.smooth = self.share >= LONG && evidence.quadrature < SMOOTH * evidence.error;
         self.share = match agreed && self.share > self.clear && !evidence.is_blunt() {
-            true => self.share / SHORTER,
-            false if self.share < JOINT[0] => self.share * SHORTER.sqrt(),
-            false => JOINT[1],
+            true => self.share / STRIDE,
+            false if self.share < JOINT => self.share * STRIDE.sqrt(),
+            false => LONG,
         };
     }
 }
@@ -133,8 +131,8 @@ impl Run<'_> {
             let tensors: Vec<usize> = moving.iter().map(|&k| which[k]).collect();
             let walked = self.joint(&tensors, (so_far.share, so_far.farther()), aligned)?;
             let agreed = walked.as_ref().is_some_and(|(_, agrees)| *agrees);
-            let Some((evidence, _)) = walked.filter(|_| agreed || so_far.share < JOINT[1]) else {
-                so_far.share = JOINT[0];
+            let Some((evidence, _)) = walked.filter(|_| agreed || so_far.share < LONG) else {
+                so_far.share = JOINT;
                 break;
             };
             if agreed {
@@ -161,7 +159,7 @@ impl Run<'_> {
         let target = farther * (share * self.report.loss.abs()).max(CLEAR * self.scatter);
         let mut moves = Vec::with_capacity(which.len());
         for &t in which {
-            let size = match share < JOINT[1] {
+            let size = match share < LONG {
                 true => self.parameters.sizes[t],
                 false => self.parameters.sizes[t].max(self.parameters.typical),
             };

@@ -6,15 +6,13 @@
 use candle_core::Result;
 
 use super::run::{Run, segment};
+use crate::gradcheck::compare::alone::FARTHEST;
 use crate::gradcheck::compare::bits::Bits;
 use crate::gradcheck::compare::displace::Move;
 use crate::gradcheck::judge::segment::Evidence;
 use crate::gradcheck::judge::verdict::Verdict;
 
-/// Step of what has no gradient to say how far to go, in its root mean squares,
-const BLIND: f64 = 0.3;
-
-/// one that leaves a dead relu dead,
+/// A step that leaves a dead relu dead, in root mean squares of what has no gradient,
 const NEAR: f64 = 0.01;
 
 /// and those of what is not in the graph at all, in root mean squares of all parameters: the first that
@@ -48,7 +46,7 @@ impl Run<'_> {
         if self.range(&near)? == Some((loss, loss)) {
             return Ok(true);
         }
-        let moves = self.silent_moves(silent, BLIND)?;
+        let moves = self.silent_moves(silent, FARTHEST)?;
         let Ok(Some(evidence)) = self.walk(&moves)? else {
             return Ok(false);
         };
@@ -73,7 +71,7 @@ impl Run<'_> {
         let only = self.plain[t].silent.clone();
         let mut bitwise = true;
         let longest = size.max(self.parameters.typical);
-        let mut steps = vec![BLIND * size, longest];
+        let mut steps = vec![FARTHEST * size, longest];
         if self.report.parameters[t].missing {
             steps.extend(UNTRACKED.map(|step| step * longest));
         }
