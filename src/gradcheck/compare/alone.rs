@@ -43,9 +43,6 @@ const BEYOND: f64 = 8.;
 /// missed by one segment in five or so, whose signs happen to cancel it.
 const AGREE: usize = 3;
 
-/// An f that moves by less than this share of itself is flat.
-const FLAT: f64 = 1e-5;
-
 /// Said where short segments contradict and a long one agrees.
 pub(crate) const STAIRS: &str = "over short distances f is a staircase or has a kink, so that \
      differences of it say nothing: a cast to a narrower dtype inside f does that";
@@ -203,6 +200,6 @@ impl Alone<'_> {
     fn is_flat(&self, evidence: &Evidence) -> bool {
         let visible = self.kappa * evidence.error;
         let moves = evidence.range.max(evidence.size);
-        moves <= visible + FLAT * self.loss && visible <= 1e-3 * self.loss
+        moves <= visible && visible <= 1e-3 * self.loss
     }
 }
