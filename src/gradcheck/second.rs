@@ -11,6 +11,7 @@ use super::check::Check;
 use super::compare::alone::{Alone, One, Opinion, RESOLVED, SHORT, STAIRS};
 use super::compare::bits::Bits;
 use super::compare::walk::Walker;
+use super::judge::tolerance::Tolerance;
 use super::judge::verdict::Verdict;
 use super::report::{Entry, InputReport};
 use super::support::exec::Exec;
@@ -106,10 +107,9 @@ impl<'a, E: Exec> Input<'a, E> {
         if !double {
             return Ok(open);
         }
-        let blurred = |r: f64| (2. * r).max(self.walk_rtol());
-        let sharper = entry
-            .resolution
-            .is_some_and(|r| blurred(r) < worst.rel_err());
+        // What only a step sees (a kink, a staircase) comes of f32 or less inside, and is no finer error.
+        let fine = worst.rel_err() <= 10. * Tolerance::of(DType::F32).rtol;
+        let sharper = entry.resolution.is_some_and(|r| 2. * r < worst.rel_err());
         let refuted = entry.verdict == Verdict::Pass && sharper;
         // In f64 a step's word counts, but where it finds another derivative altogether, and a segment
         // does not, or f's values are coarser than f64's by far.
@@ -117,7 +117,7 @@ impl<'a, E: Exec> Input<'a, E> {
         // what a staircase changes (the derivative altogether), and no error that it cannot see.
         let narrow = self.vars[0].dtype() != DType::F64;
         let visible = !narrow || worst.rel_err() > RESOLVED;
-        Ok(refuted || (self.is_coarse(&entry) && open && visible))
+        Ok(!fine && (refuted || (self.is_coarse(&entry) && open && visible)))
     }
 
     /// Whether f's values scatter like f32's rather than like f64's: by more than the geometric mean of
@@ -180,12 +180,6 @@ impl<'a, E: Exec> Input<'a, E> {
         self.opinion(&self.check.weights, None, 0.)
     }
 
-    /// The relative error that a walk overlooks.
-    fn walk_rtol(&self) -> f64 {
-        let tolerance = self.check.options.tolerance(self.vars[0].dtype());
-        (10. * tolerance.rtol).min(0.05)
-    }
-
     fn opinion(&self, weights: &[f64], only: Option<&Bits>, size: f64) -> Result<Opinion> {
         let f = || self.check.exec.call(&self.arguments);
         let walker = Walker {
@@ -233,7 +227,8 @@ impl<'a, E: Exec> Input<'a, E> {
             kappa: self.check.options.kappa,
         };
         let mut rng = SplitMix64::new(self.check.options.seed, 500);
-        opinion = alone.settle(&one, self.walk_rtol(), &mut rng)?;
+        let rtol = self.check.options.tolerance(self.vars[0].dtype()).rtol;
+        opinion = alone.settle(&one, (10. * rtol).min(0.05), &mut rng)?;
         Ok(opinion)
     }
 }

@@ -201,12 +201,9 @@ impl Fast<'_> {
     fn sharp(&self, total: &Total, gradient: &[f64]) -> bool {
         let made_of: f64 = gradient.iter().map(|g| g.abs()).sum();
         let natural = self.natural();
-        let rtol = self.target.judge.tolerance.rtol;
-        // f is flat beside its own size: see the full mode's judge.
         let tolerance = &self.target.judge.tolerance;
-        let flat = made_of.max(self.largest) <= 1e-6 * natural
-            && total.bound <= 1e-3 * rtol * natural
-            && tolerance.kappa * total.bound <= tolerance.atol;
+        let rtol = tolerance.rtol;
+        let flat = tolerance.is_flat(made_of.max(self.largest), total.bound, natural);
         // Of a gradient that is missing, only an f that does not move at all says anything.
         let constant = self.target.constant.iter().all(|constant| *constant);
         let still = total.numeric == 0. && made_of == 0. && constant;
@@ -312,7 +309,7 @@ impl Fast<'_> {
         let made_of: f64 = self.gradient(all).iter().map(|g| g.abs()).sum();
         let made_of = made_of.max(self.largest);
         let tolerance = &self.target.judge.tolerance;
-        let inside = 64. * tolerance.unit * self.natural();
+        let inside = tolerance.inside(self.natural());
         let tolerated = total.threshold + (tolerance.rtol * made_of).max(inside);
         projected.smallest_visible = projected.smallest_visible.max(2. * total.apart());
         if total.apart() > tolerated {

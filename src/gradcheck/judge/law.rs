@@ -1,5 +1,7 @@
 //! Two derivatives and a bound, to a verdict.
 
+use candle_core::DType;
+
 use super::tolerance::Tolerance;
 use super::verdict::Verdict;
 
@@ -64,6 +66,30 @@ const GROSS: f64 = 0.1;
 /// Single precision: a hundred units in the last place of an f32.
 pub(crate) const SINGLE: f64 = 1e-5;
 
+/// How many units of round-off of G, terms as large as f that cancel in its gradient, may be off by.
+const INSIDE: f64 = 64.;
+
+/// A bound of this share of what a pass allows hides nothing.
+const SHARP: f64 = 1e-3;
+
+/// f is flat beside its own size where its slope is this share of G: few digits of it can be known.
+const SATURATED: f64 = 1e-6;
+
+impl Tolerance {
+    /// 64u·G: the rounding of terms as large as f that cancel in its gradient.
+    pub(crate) fn inside(&self, natural: f64) -> f64 {
+        INSIDE * self.unit * natural
+    }
+
+    /// f is flat beside its own size (a saturated tanh), so that few digits of its slope can be known,
+    /// and the bound is small both beside that size and absolutely.
+    pub(crate) fn is_flat(&self, size: f64, bound: f64, natural: f64) -> bool {
+        size <= SATURATED * natural
+            && bound <= SHARP * self.rtol * natural
+            && self.kappa * bound <= self.atol
+    }
+}
+
 impl Judge {
     /// The verdict on one entry.
     pub(crate) fn verdict(&self, p: &Pair) -> Verdict {
@@ -118,14 +144,13 @@ impl Judge {
         }
     }
 
-    /// 64u·G: the rounding of terms as large as f that cancel in its gradient.
     fn inside(&self, p: &Pair) -> f64 {
-        64. * self.tolerance.unit * p.natural
+        self.tolerance.inside(p.natural)
     }
 
     fn right_in_f64(&self, p: &Pair) -> bool {
         p.wide.is_some_and(|wide| {
-            let f64s = 1e-8 * wide.abs().max(p.numeric.abs())
+            let f64s = Tolerance::of(DType::F64).rtol * wide.abs().max(p.numeric.abs())
                 + ROUNDING * 2f64.powi(-53) * p.row.max(p.natural);
             (wide - p.numeric).abs() <= self.numeric_share(p) + f64s
         })
@@ -134,14 +159,16 @@ impl Judge {
     /// Whether the numeric value is sharp enough for agreement with it to mean something.
     pub(crate) fn certain(&self, p: &Pair) -> bool {
         self.numeric_share(p) <= (CERTAIN * self.tolerance.rtol).min(MOST) * p.size()
-            || self.flat(p)
-            || (p.bound <= self.rowwise() * p.peers && self.resolves(p))
+            || self.tolerance.is_flat(p.size(), p.bound, p.natural)
+            || (self.numeric_share(p) <= MOST * p.peers
+                && p.bound <= self.tight() * p.peers
+                && self.resolves(p))
             || self.both_zero(p, self.tolerance.rtol)
     }
 
     /// Whether there is nothing to gain from sharpening the numeric value.
     pub(crate) fn sharp(&self, p: &Pair) -> bool {
-        let tight = (1e-3 * self.tolerance.rtol).max(64. * self.unit);
+        let tight = self.tight();
         p.bound <= tight * p.size().max(p.row) || self.both_zero(p, tight)
     }
 
@@ -151,10 +178,10 @@ impl Judge {
         p.peers >= p.row || self.agreement(p) <= MOST * p.size().max(p.peers)
     }
 
-    /// The share of the row's largest entry below which a bound hides nothing that matters.
-    fn rowwise(&self) -> f64 {
-        let least = (1e-2 * self.tolerance.rtol).max(64. * self.unit);
-        least.min(MOST / self.tolerance.kappa)
+    /// The share of a gradient below which a bound hides nothing; no numeric value in `unit` is sharper
+    /// than the second.
+    fn tight(&self) -> f64 {
+        (SHARP * self.tolerance.rtol).max(INSIDE * self.unit)
     }
 
     /// f does not move with x beyond its own rounding, and no gradient is claimed. That a derivative is
@@ -163,22 +190,14 @@ impl Judge {
     fn both_zero(&self, p: &Pair, share: f64) -> bool {
         let still = p.numeric == 0. && p.analytic == 0.;
         p.numeric.abs() <= self.numeric_share(p)
-            && p.analytic.abs() <= 64. * self.tolerance.unit * p.natural
+            && p.analytic.abs() <= self.inside(p)
             && p.bound <= share * if still { p.own } else { p.natural }
             && ((still && (p.row > 0. || p.ignored)) || p.bound <= self.tolerance.atol)
     }
 
-    /// f is flat beside its own size (a saturated tanh), so that few digits of its slope can be known,
-    /// and the bound is small both beside that size and absolutely.
-    fn flat(&self, p: &Pair) -> bool {
-        p.size() <= 1e-6 * p.natural
-            && p.bound <= 1e-3 * self.tolerance.rtol * p.natural
-            && self.numeric_share(p) <= self.tolerance.atol
-    }
-
     /// Agreement on a blunt bound: imprecise if it is f's own values that are single precision.
     fn imprecise_function(&self, p: &Pair) -> Verdict {
-        if self.tolerance.double && p.single && p.bound <= 1e-3 * p.size().max(p.row) {
+        if self.tolerance.double && p.single && p.bound <= SHARP * p.size().max(p.row) {
             Verdict::Imprecise
         } else {
             Verdict::Inconclusive
