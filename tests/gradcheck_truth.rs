@@ -287,8 +287,11 @@ fn a_missing_gradient_is_not_certified_by_a_large_bound() -> Result<()> {
 
 #[test]
 fn a_small_element_among_large_ones_is_not_certified_by_their_size() -> Result<()> {
-    let x = Tensor::new(&[1e-6f64, 1e6, 2e-6, 3.], CPU)?;
-    for k in [1.5, 2., 0., -1.] {
+    // far above, and just above, what counts as larger by far
+    let far = Tensor::new(&[1e-6f64, 1e6, 2e-6, 3.], CPU)?;
+    let just = Tensor::new(&[1e-6f64, 2., 2e-6, 1.3], CPU)?;
+    let factors = [1.5, 2., 0., -1.].into_iter();
+    for (k, x) in factors.flat_map(|k| [(k, &far), (k, &just)]) {
         let factor = Tensor::new(&[k, 1., 1., 1.], CPU)?;
         let f = |t: &[Tensor]| {
             let scaled = (&t[0] * &factor)?;
@@ -297,7 +300,7 @@ fn a_small_element_among_large_ones_is_not_certified_by_their_size() -> Result<(
             x.sqr()?.sum_all()
         };
         let options = Options::default().mode(Mode::Full).probes(false);
-        let report = gradcheck(f, std::slice::from_ref(&x), &options)?;
+        let report = gradcheck(f, std::slice::from_ref(x), &options)?;
         assert_ne!(report.verdict(), Verdict::Pass, "{k}\n{report}");
     }
     Ok(())

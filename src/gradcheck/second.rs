@@ -11,6 +11,7 @@ use super::check::Check;
 use super::compare::alone::{Alone, One, Opinion, RESOLVED, SHORT, STAIRS};
 use super::compare::bits::Bits;
 use super::compare::walk::Walker;
+use super::judge::law::{GROSS, ROUNDING};
 use super::judge::tolerance::Tolerance;
 use super::judge::verdict::Verdict;
 use super::report::{Entry, InputReport};
@@ -108,7 +109,7 @@ impl<'a, E: Exec> Input<'a, E> {
             return Ok(open);
         }
         // What only a step sees (a kink, a staircase) comes of f32 or less inside, and is no finer error.
-        let fine = worst.rel_err() <= 10. * Tolerance::of(DType::F32).rtol;
+        let fine = worst.rel_err() <= Tolerance::of(DType::F32).segment();
         let sharper = entry.resolution.is_some_and(|r| 2. * r < worst.rel_err());
         let refuted = entry.verdict == Verdict::Pass && sharper;
         // In f64 a step's word counts, but where it finds another derivative altogether, and a segment
@@ -158,7 +159,7 @@ impl<'a, E: Exec> Input<'a, E> {
             x[element].abs()
         };
         let mut beside = Vec::with_capacity(2);
-        for side in [-16., 16.] {
+        for side in [-ROUNDING, ROUNDING] {
             let mut x = x.clone();
             x[element] += side * unit_roundoff(var.dtype()) * own;
             var.set(&tensor(&x, var.dims(), var.dtype(), var.device())?)?;
@@ -172,7 +173,7 @@ impl<'a, E: Exec> Input<'a, E> {
         let [left, right] = beside[..] else {
             return Ok(false);
         };
-        Ok((left - right).abs() > 0.01 * left.abs().max(right.abs()))
+        Ok((left - right).abs() > GROSS * left.abs().max(right.abs()))
     }
 
     /// All elements, of the outputs together.
@@ -227,8 +228,8 @@ impl<'a, E: Exec> Input<'a, E> {
             kappa: self.check.options.kappa,
         };
         let mut rng = SplitMix64::new(self.check.options.seed, 500);
-        let rtol = self.check.options.tolerance(self.vars[0].dtype()).rtol;
-        opinion = alone.settle(&one, (10. * rtol).min(0.05), &mut rng)?;
+        let tolerance = self.check.options.tolerance(self.vars[0].dtype());
+        opinion = alone.settle(&one, tolerance.segment(), &mut rng)?;
         Ok(opinion)
     }
 }

@@ -61,7 +61,7 @@ pub(crate) const CERTAIN: f64 = 100.;
 const MOST: f64 = 0.25;
 
 /// Rounding in a narrow dtype does not change a gradient by more than this share.
-const GROSS: f64 = 0.1;
+pub(crate) const GROSS: f64 = 0.1;
 
 /// Single precision: a hundred units in the last place of an f32.
 pub(crate) const SINGLE: f64 = 1e-5;
@@ -217,5 +217,177 @@ impl Judge {
         } else {
             excess
         }
+    }
+}
+
+/// Every number of the law from both of its sides.
+#[cfg(test)]
+mod tests {
+    use candle_core::DType;
+
+    use super::{Judge, Pair, Tolerance, Verdict};
+
+    /// autograd's value, the numeric one, and a bound on it: of an entry that is the largest of its row.
+    fn pair(analytic: f64, numeric: f64, bound: f64) -> Pair {
+        Pair {
+            analytic,
+            wide: None,
+            numeric,
+            bound,
+            row: analytic.abs(),
+            peers: 0.,
+            ignored: false,
+            natural: 0.,
+            own: 0.,
+            single: false,
+        }
+    }
+
+    fn judge(dtype: DType, unit: f64) -> Judge {
+        let tolerance = Tolerance::of(dtype);
+        Judge { tolerance, unit }
+    }
+
+    #[track_caller]
+    fn sides(dtype: DType, [within, beyond]: [(Pair, Verdict); 2]) {
+        let judge = judge(dtype, 2f64.powi(-53));
+        for (pair, verdict) in [within, beyond] {
+            assert_eq!(judge.verdict(&pair), verdict, "{dtype:?} {pair:?}");
+        }
+    }
+
+    use Verdict::{Imprecise, Inconclusive, Pass, Wrong};
+
+    #[test]
+    fn a_pass_leaves_room_for_1e_6_in_f64_1e_2_in_f32_and_a_quarter_in_bf16() {
+        for (dtype, room) in [(DType::F64, 1e-6), (DType::F32, 1e-2), (DType::BF16, 0.25)] {
+            let of = |share: f64| pair(1., 1., share * room / 4.);
+            sides(dtype, [(of(0.95), Pass), (of(1.05), Inconclusive)]);
+        }
+    }
+
+    #[test]
+    fn a_backward_pass_rounds_by_8_units_of_its_rows_largest_entry() {
+        let beside = |off: f64| Pair {
+            row: 1.,
+            ..pair(1e-3, 1e-3 + off * 2f64.powi(-24), 0.)
+        };
+        // 1e-4 of 1e-3 is 1.7 units
+        sides(
+            DType::F32,
+            [(beside(9.5), Pass), (beside(10.), Inconclusive)],
+        );
+    }
+
+    #[test]
+    fn what_is_right_in_f64_may_be_a_tenth_off_in_bf16_and_is_not_wrong() {
+        let off = |share: f64| Pair {
+            wide: Some(1.),
+            ..pair(1. + share, 1., 0.)
+        };
+        sides(
+            DType::BF16,
+            [(off(0.11), Inconclusive), (off(0.112), Wrong)],
+        );
+        let wide = |off: f64| Pair {
+            wide: Some(1. + off),
+            ..pair(1.00015, 1., 0.)
+        };
+        sides(DType::F32, [(wide(0.99e-8), Pass), (wide(1.02e-8), Wrong)]);
+    }
+
+    #[test]
+    fn single_precision_is_1e_5() {
+        let off = |share: f64| pair(1. + share, 1., 0.);
+        sides(
+            DType::F64,
+            [(off(1.04e-5), Imprecise), (off(1.06e-5), Wrong)],
+        );
+    }
+
+    #[test]
+    fn terms_that_cancel_round_by_64_units_of_f() {
+        let off = |units: f64| Pair {
+            wide: Some(1e-3),
+            natural: 1.,
+            ..pair(1e-3 + units * 2f64.powi(-24), 1e-3, 0.)
+        };
+        // 1e-4 of 1e-3 is 1.7 units
+        sides(DType::F32, [(off(65.), Pass), (off(66.), Inconclusive)]);
+    }
+
+    #[test]
+    fn a_bound_of_a_thousandth_of_rtol_of_the_row_hides_nothing() {
+        let small = |bound: f64| Pair {
+            row: 1.,
+            peers: 1.,
+            ..pair(1e-6, 1e-6, bound)
+        };
+        sides(
+            DType::F64,
+            [(small(0.99e-11), Pass), (small(1.01e-11), Inconclusive)],
+        );
+        // Where the numeric value is bf16's own, and 64 of its units are an eighth: a quarter, by kappa.
+        let judge = judge(DType::BF16, 2f64.powi(-9));
+        assert_eq!(judge.verdict(&small(0.062)), Pass);
+        assert_eq!(judge.verdict(&small(0.063)), Inconclusive);
+    }
+
+    #[test]
+    fn an_f_whose_slope_is_a_millionth_of_its_size_is_flat() {
+        let flat = |slope: f64, bound: f64| Pair {
+            natural: 1.,
+            ..pair(slope, slope, bound)
+        };
+        sides(
+            DType::F64,
+            [
+                (flat(0.99e-6, 9e-12), Pass),
+                (flat(1.01e-6, 9e-12), Inconclusive),
+            ],
+        );
+        sides(
+            DType::F64,
+            [
+                (flat(0.9e-6, 0.99e-11), Pass),
+                (flat(0.9e-6, 1.01e-11), Inconclusive),
+            ],
+        );
+    }
+
+    #[test]
+    fn nothing_moves_where_the_bound_is_rtol_of_f() {
+        let still = |bound: f64| Pair {
+            ignored: true,
+            own: 1.,
+            ..pair(0., 0., bound)
+        };
+        sides(
+            DType::F64,
+            [(still(0.99e-8), Pass), (still(1.01e-8), Inconclusive)],
+        );
+    }
+
+    #[test]
+    fn single_precision_values_that_agree_bluntly_are_imprecise() {
+        let blunt = |bound: f64| Pair {
+            single: true,
+            ..pair(1., 1., bound)
+        };
+        sides(
+            DType::F64,
+            [(blunt(0.99e-3), Imprecise), (blunt(1.01e-3), Inconclusive)],
+        );
+    }
+
+    #[test]
+    fn atol_excuses_and_does_not_certify() {
+        let off = |difference: f64| pair(1e-3, 1e-3 + difference, 0.);
+        // rtol of the larger, 8u of the row, and atol 1e-6
+        let most = 1e-4 * 1.0012e-3 + 8. * 2f64.powi(-24) * 1e-3 + 1e-6;
+        sides(
+            DType::F32,
+            [(off(0.99 * most), Inconclusive), (off(1.01 * most), Wrong)],
+        );
     }
 }

@@ -32,4 +32,9 @@ impl Tolerance {
             double: dtype == DType::F64,
         }
     }
+
+    /// The relative error that a segment of a right gradient may show: ten times rtol, at most 5%.
+    pub(crate) fn segment(&self) -> f64 {
+        (10. * self.rtol).min(0.05)
+    }
 }

@@ -114,8 +114,8 @@ impl<'a> Run<'a> {
     /// The rounding of the gradient itself, as a share of it. In f64 too what is right to single precision
     /// agrees (candle's gelu has constants of six digits); the resolution says how far off it was.
     pub(crate) fn rtol(&self, t: usize) -> f64 {
-        let rtol = self.options.tolerance(self.parameters.vars[t].dtype()).rtol;
-        (10. * rtol).clamp(SINGLE, 0.05)
+        let tolerance = self.options.tolerance(self.parameters.vars[t].dtype());
+        tolerance.segment().max(SINGLE)
     }
 
     pub(crate) fn walk(&mut self, moves: &[Move]) -> Result<Walked> {
