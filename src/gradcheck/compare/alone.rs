@@ -11,6 +11,7 @@ use candle_core::{Result, Tensor, Var};
 use super::bits::Bits;
 use super::displace::Move;
 use super::walk::{PASSES, Walker, signs};
+use crate::gradcheck::judge::law::SHARP;
 use crate::gradcheck::judge::segment::Evidence;
 use crate::gradcheck::judge::verdict::Verdict;
 use crate::gradcheck::support::rng::SplitMix64;
@@ -32,6 +33,9 @@ pub(crate) const LONG: f64 = 0.05;
 
 /// A change of f stands out where it is this many times its scatter.
 pub(crate) const CLEAR: f64 = 40.;
+
+/// Where f's scatter is all that blurs one, the next is so many times as long.
+pub(crate) const FARTHER: f64 = 4.;
 
 /// The largest step, in root mean squares of the variable, or of all where that is not enough,
 pub(crate) const FARTHEST: f64 = 0.5;
@@ -149,7 +153,7 @@ impl Alone<'_> {
             opinion.passes += PASSES;
             let Ok(Some(evidence)) = self.walker.walk(self.origin, std::slice::from_ref(&m))?
             else {
-                target /= 8.;
+                target /= STRIDE;
                 continue;
             };
             opinion.scatter = evidence.scatter;
@@ -187,9 +191,9 @@ impl Alone<'_> {
                     false => break,
                 };
             } else if evidence.is_blunt() || against > 0 {
-                target = (4. * target).max(CLEAR * evidence.scatter);
+                target = (FARTHER * target).max(CLEAR * evidence.scatter);
             } else {
-                target /= 8.;
+                target /= STRIDE;
             }
         }
         Ok(opinion)
@@ -200,6 +204,6 @@ impl Alone<'_> {
     fn is_flat(&self, evidence: &Evidence) -> bool {
         let visible = self.kappa * evidence.error;
         let moves = evidence.range.max(evidence.size);
-        moves <= visible && visible <= 1e-3 * self.loss
+        moves <= visible && visible <= SHARP * self.loss
     }
 }

@@ -70,7 +70,7 @@ pub(crate) const SINGLE: f64 = 1e-5;
 const INSIDE: f64 = 64.;
 
 /// A bound of this share of what a pass allows hides nothing.
-const SHARP: f64 = 1e-3;
+pub(crate) const SHARP: f64 = 1e-3;
 
 /// f is flat beside its own size where its slope is this share of G: few digits of it can be known.
 const SATURATED: f64 = 1e-6;

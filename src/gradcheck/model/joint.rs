@@ -8,7 +8,7 @@ use candle_core::Result;
 use super::narrow::Against;
 use super::run::{Run, segment};
 use crate::gradcheck::compare::alone::{
-    Alone, CLEAR, FARTHEST, LONG, One, RESOLVED, SHORT, STAIRS, STRIDE,
+    Alone, CLEAR, FARTHER, FARTHEST, LONG, One, RESOLVED, SHORT, STAIRS, STRIDE,
 };
 use crate::gradcheck::judge::law::ROUNDING;
 use crate::gradcheck::judge::segment::Evidence;
@@ -18,10 +18,8 @@ use crate::gradcheck::judge::verdict::Verdict;
 /// drowns that, in the next by LONG. The shorter, the fewer kinks on the way.
 const JOINT: f64 = 1e-4;
 
-/// What two long walks leave open walks so many times as far: f's scatter blurs it so much less,
-const FARTHER: f64 = 4.;
-
-/// and so do all, where kinks and curvature are less than this share of what blurs them.
+/// What two long walks leave open goes farther in the next, since f's scatter is what blurs it; and so
+/// do all, where kinks and curvature are less than this share of what blurs them.
 const SMOOTH: f64 = 0.1;
 
 /// What joint walks have shown so far.
