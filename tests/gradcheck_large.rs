@@ -178,3 +178,18 @@ fn an_input_without_gradient_is_not_projected_with_others() -> Result<()> {
     assert!(report.inputs[1].notes[0].contains("ignores"), "{report}");
     Ok(())
 }
+
+#[test]
+fn every_round_is_a_projection_more() -> Result<()> {
+    let x = inputs([1.; 3])?;
+    let evaluations = |rounds: usize| -> Result<usize> {
+        let options = Options::default().mode(Mode::Fast).probes(false);
+        let f = |t: &[Tensor]| mixed(t, [1.; 3]);
+        let report = gradcheck(f, &x, &options.rounds(rounds))?;
+        assert!(report.is_pass(), "{report}");
+        Ok(report.evaluations)
+    };
+    let (one, eight) = (evaluations(1)?, evaluations(8)?);
+    assert!(eight > one, "{one} {eight}");
+    Ok(())
+}

@@ -57,3 +57,25 @@ impl Data {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Data;
+    use candle_core::{DType, Device, Result};
+
+    #[test]
+    fn thinned_keeps_the_ends_and_every_third_between() -> Result<()> {
+        let data = Data::new(10, DType::F64, &Device::Cpu)?;
+        let (all, thinned) = (data.x.to_vec1::<f64>()?, data.thinned(4)?);
+        assert_eq!(
+            thinned.x.to_vec1::<f64>()?,
+            [all[0], all[3], all[6], all[9]]
+        );
+        assert_eq!(
+            data.thinned(3)?.x.to_vec1::<f64>()?,
+            [all[0], all[5], all[9]]
+        );
+        assert_eq!(data.thinned(10)?.x.elem_count(), 10);
+        Ok(())
+    }
+}

@@ -22,6 +22,13 @@
 //! terms large    inconclusive                      wrong
 //! ```
 //!
+//! "Small" is 100 rtol of the larger of a and n, at most a quarter of it. Where an entry is small itself, its
+//! bound may be measured by what it is small beside: a thousandth of rtol, or 64u, of the largest gradient of the
+//! same output; of f's own slope G = |f|/|x| where f is flat; rtol of G where nothing moves at all. Two
+//! terms are granted only where the same backward is right in f64, so that what is left can but be the
+//! narrow dtype's rounding: rtol S, and 64u G for terms as large as f that cancel in its gradient. Each
+//! number has a name in [`law`] and a test that holds it from both sides.
+//!
 //! atol excuses and never certifies. A step is not believed against a segment: an entry is `wrong` only
 //! where segments of its own element do not refute it, and where f does not run in f64 only where they
 //! contradict it too. Cause comes before consequence: `severed` before `wrong`

@@ -138,3 +138,17 @@ fn whole_rows(bits: &Bits, rows: usize, elements: usize) -> Vec<std::ops::Range<
     }
     ranges
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Bits, whole_rows};
+
+    #[test]
+    fn only_whole_rows_count_and_neighbours_are_one_range() {
+        let mut bits = Bits::new(15);
+        for i in [0, 1, 2, 3, 4, 5, 7, 8, 9, 10, 11] {
+            bits.set(i);
+        }
+        assert_eq!(whole_rows(&bits, 5, 15), [0..2, 3..4]);
+    }
+}

@@ -58,3 +58,35 @@ impl Slopes {
         (right.min(left) - slack..=right.max(left) + slack).contains(&slope)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Slopes;
+
+    #[test]
+    fn a_slope_between_those_of_a_kink_or_a_little_beside_it_is_a_subgradient() {
+        let step = |width: f64| (width, vec![1.], vec![-1.]);
+        let slopes = Slopes {
+            steps: vec![step(1e-1), step(1e-2)],
+        };
+        for slope in [-1.09, -1., 0.3, 1.09] {
+            assert!(slopes.kink(0, 0., slope), "{slope}");
+        }
+        for slope in [-1.11, 1.11] {
+            assert!(!slopes.kink(0, 0., slope), "{slope}");
+        }
+        // by four times the noise, over the step
+        assert!(slopes.kink(0, 1e-4, 1.13) && !slopes.kink(0, 1e-4, 1.15));
+        // less than 16 times that is no gap
+        assert!(!slopes.kink(0, 4e-4, 0.));
+    }
+
+    #[test]
+    fn where_the_gap_halves_f_is_smooth() {
+        let step = |gap: f64| (0.1, vec![gap / 2.], vec![-gap / 2.]);
+        let slopes = |gap: f64| Slopes {
+            steps: vec![step(1.), step(gap)],
+        };
+        assert!(slopes(0.51).kink(0, 0., 0.) && !slopes(0.49).kink(0, 0., 0.));
+    }
+}
