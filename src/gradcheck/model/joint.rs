@@ -5,8 +5,7 @@
 
 use candle_core::Result;
 
-use super::narrow::Against;
-use super::run::{Run, segment};
+use super::run::{Against, Run, segment};
 use crate::gradcheck::compare::alone::{
     Alone, CLEAR, FARTHER, FARTHEST, LONG, One, RESOLVED, SHORT, STAIRS, STRIDE,
 };

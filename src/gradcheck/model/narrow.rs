@@ -8,21 +8,12 @@ use std::ops::Range;
 
 use candle_core::Result;
 
-use super::run::{Run, segment};
+use super::run::{Against, Run, segment};
 use crate::gradcheck::compare::alone::{FARTHEST, One, SHORT};
 use crate::gradcheck::compare::bits::Bits;
-use crate::gradcheck::compare::displace::Move;
 use crate::gradcheck::compare::walk::chunks;
-use crate::gradcheck::judge::segment::Evidence;
 use crate::gradcheck::judge::verdict::Verdict;
 use crate::gradcheck::support::values::unravel;
-
-/// A segment that contradicts parameter t, and how it moves.
-pub(crate) struct Against {
-    pub(crate) t: usize,
-    pub(crate) evidence: Evidence,
-    pub(crate) way: Move,
-}
 
 impl Run<'_> {
     /// Looks for the entry, and says so in the report where it is wrong by itself.

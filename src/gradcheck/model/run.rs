@@ -2,7 +2,6 @@
 
 use candle_core::Result;
 
-use super::narrow::Against;
 use super::parameters::Parameters;
 use super::plain::Plain;
 use super::report::{ModelReport, ParameterReport, Segment};
@@ -15,6 +14,13 @@ use crate::gradcheck::judge::segment::Evidence;
 use crate::gradcheck::judge::verdict::Verdict;
 use crate::gradcheck::options::Options;
 use crate::gradcheck::support::rng::SplitMix64;
+
+/// A segment that contradicts parameter t, and how it moves.
+pub(crate) struct Against {
+    pub(crate) t: usize,
+    pub(crate) evidence: Evidence,
+    pub(crate) way: Move,
+}
 
 pub(crate) struct Run<'a> {
     pub(crate) parameters: &'a Parameters,
