@@ -196,7 +196,7 @@ fn no_gross_fault_is_missing() {
         .flat_map(|f| TYPES.map(|d| (f, d)))
         .collect();
     assert!(FUNCTIONS.len() >= 36, "{}", FUNCTIONS.len());
-    let missing = in_parallel(&jobs, |(f, dtype)| {
+    let missing = in_parallel(&jobs, &Device::Cpu, |(f, dtype)| {
         let mut numbers = Numbers::seeded(f.path, *dtype as u64);
         let (inputs, upstream) = points(f, *dtype, &mut numbers, 20_000);
         let all = faults(f, &inputs, &upstream, *dtype, (0.15, 8.));

@@ -120,7 +120,7 @@ fn every_line<'a>(
         samples(line).into_iter().map(|s| check(line, s)).sum()
     };
     let mut wrong = vec![];
-    for (line, outcome) in lines.iter().zip(in_parallel(&lines, of_line)) {
+    for (line, outcome) in lines.iter().zip(in_parallel(&lines, &Device::Cpu, of_line)) {
         match outcome {
             Err(error) => wrong.push(error),
             Ok(n) if n < least => wrong.push(format!("{}: only {n} compared", what(line))),

@@ -5,17 +5,24 @@
 //! Without a card these tests fail: a pass means that they ran on one.
 
 #![cfg(any(feature = "cuda", feature = "metal"))]
+#![allow(clippy::unwrap_used)] // a test that cannot go on should stop
+
+#[path = "common/gpt.rs"]
+mod gpt;
+#[path = "common/numbers.rs"]
+mod numbers;
 
 use candle_core::{DType, Device, Result, Tensor, Var};
-use candle_sine::gradcheck::{self, gradcheck};
+use candle_nn::{VarBuilder, VarMap};
+use candle_sine::gradcheck::{self, ModelReport, Options as Checks, Verdict, gradcheck};
 use candle_sine::sine::gradient::Method;
 use candle_sine::sine::gradient::fused::squared_error;
 use candle_sine::sine::train::{self, History, Options, Pause};
 use candle_sine::sine::{Data, Weights, post};
+use gpt::{Fault, Gpt, Kind};
+use numbers::CPU;
 use std::ops::ControlFlow;
 use std::time::Duration;
-
-const CPU: &Device = &Device::Cpu;
 
 fn gpu() -> Result<Device> {
     if cfg!(feature = "cuda") {
@@ -168,7 +175,7 @@ fn gradcheck_passes_the_fused_op() -> Result<()> {
             for (x, y) in layouts(&x)?.iter().zip(layouts(&y)?.iter().rev()) {
                 let inputs = [w.clone(), x.clone(), y.clone()];
                 // Metal has no f64 to take the numeric derivative in.
-                let options = gradcheck::Options::default().widen(cfg!(feature = "cuda"));
+                let options = Checks::default().widen(cfg!(feature = "cuda"));
                 let f = |t: &[Tensor]| squared_error(&t[0], &t[1], &t[2]);
                 gradcheck(f, &inputs, &options)?.assert_pass();
             }
@@ -185,5 +192,57 @@ fn the_same_numbers_come_out_again() -> Result<()> {
     let once = run(problem, &gpu, 50)?;
     let again = run(problem, &gpu, 0)?;
     assert_eq!(once.losses, again.losses);
+    Ok(())
+}
+
+fn check_gpt(kind: Kind, dtype: DType, device: &Device) -> Result<ModelReport> {
+    let varmap = VarMap::new();
+    Gpt::new(kind, 8, VarBuilder::from_varmap(&varmap, dtype, device))?;
+    numbers::fill(&varmap, 0)?;
+    let f = |vb: VarBuilder| Gpt::new(kind, 8, vb)?.loss();
+    gradcheck::model(&varmap, f, &Checks::default())
+}
+
+/// A whole model: a right one passes, and of a wrong one the parameter is named, as on the CPU. In
+/// bf16 a right parameter may be left open, but is not accused.
+#[test]
+fn a_gpt_on_the_card_is_told_right_from_wrong() -> Result<()> {
+    let gpu = gpu()?;
+    let weight = "blocks.1.mlp.c_fc.weight";
+    for dtype in [DType::F32, DType::BF16] {
+        for (fault, verdict) in [
+            (Fault::None, Verdict::Pass),
+            (Fault::Cut, Verdict::Severed),
+            (Fault::Times(2.), Verdict::Wrong),
+        ] {
+            let kind = Kind {
+                fault,
+                ..Kind::default()
+            };
+            let report = check_gpt(kind, dtype, &gpu)?;
+            for parameter in &report.parameters {
+                let found = parameter.verdict;
+                match parameter.name == weight {
+                    true => assert_eq!(found, verdict, "{dtype:?} {report}"),
+                    false if dtype == DType::BF16 => assert!(!found.is_defect(), "{report}"),
+                    false => assert_eq!(found, Verdict::Pass, "{report}"),
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// candle's LayerNorm and softmax_last_dim have no backward on the card either.
+#[test]
+fn a_gpt_as_users_write_it_is_severed() -> Result<()> {
+    let kind = Kind {
+        norm: true,
+        softmax: [true; 2],
+        ..Kind::default()
+    };
+    let report = check_gpt(kind, DType::F32, &gpu()?)?;
+    assert_eq!(report.with(Verdict::Severed).count(), 28, "{report}");
+    assert_eq!(report.with(Verdict::Pass).count(), 1, "{report}");
     Ok(())
 }

@@ -100,7 +100,7 @@ pub fn audit<'a>(
         let at_points = promise(k, &cases, selection, device);
         at_points.or_else(|| promise_in_range(k, &cases, &rows, device))
     };
-    let broken = in_parallel(record, whole);
+    let broken = in_parallel(record, device, whole);
     let broken = record
         .iter()
         .zip(broken)

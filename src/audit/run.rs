@@ -79,7 +79,7 @@ fn finite<S: serde::Serializer>(x: &Option<f64>, to: S) -> std::result::Result<S
     }
 }
 
-/// Runs every case in each of its types, in parallel; the rows in the order of the cases.
+/// Runs every case in each of its types, in parallel on a CPU; the rows in the order of the cases.
 ///
 /// `only` leaves the rows of one type.
 pub fn run(
@@ -93,14 +93,22 @@ pub fn run(
         tick();
         rows
     };
-    in_parallel(cases, job).into_iter().flatten().collect()
+    in_parallel(cases, device, job)
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
-/// `f` of every item, in order, on every core.
+/// `f` of every item, in order, on every core; on a GPU, whose work is ordered on one thread alone, on
+/// this one.
 ///
 /// candle spreads single ops over rayon's threads; with the cores already busy that costs far more
 /// than it gives. So each worker here is a pool of one thread, in which candle stays.
-pub fn in_parallel<T: Sync, R: Send>(items: &[T], f: impl Fn(&T) -> R + Sync) -> Vec<R> {
+pub fn in_parallel<T: Sync, R: Send>(
+    items: &[T],
+    device: &Device,
+    f: impl Fn(&T) -> R + Sync,
+) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let worker = || {
         let alone = ThreadPoolBuilder::new().num_threads(1).use_current_thread();
@@ -115,9 +123,12 @@ pub fn in_parallel<T: Sync, R: Send>(items: &[T], f: impl Fn(&T) -> R + Sync) ->
         }
         done
     };
-    let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
+    let cores = match device.is_cpu() {
+        true => std::thread::available_parallelism().map_or(1, |n| n.get()),
+        false => 0,
+    };
     let mut done: Vec<(usize, R)> = std::thread::scope(|scope| {
-        // As many as can be started; where none can, this thread does the work.
+        // As many as can be started; where none can or may, this thread does the work.
         let start = |_| std::thread::Builder::new().spawn_scoped(scope, worker).ok();
         let workers: Vec<_> = (0..cores).map_while(start).collect();
         if workers.is_empty() {
@@ -168,7 +179,7 @@ pub fn check(case: &Case, device: &Device, only: Option<DType>) -> Vec<Row> {
     rows
 }
 
-/// A call under gradcheck with a case's inputs.
+/// A call under gradcheck with a case's inputs; a call that panics is an error.
 pub fn gradchecked(
     call: &Call,
     case: &Case,
@@ -177,11 +188,9 @@ pub fn gradchecked(
     probes: bool,
 ) -> Result<Report> {
     let tensors = case.tensors(dtype, device)?;
-    gradcheck(
-        |t: &[Tensor]| call(t),
-        &tensors,
-        &Options::default().probes(probes),
-    )
+    let options = Options::default().probes(probes);
+    gradcheck::catch(|| gradcheck(|t: &[Tensor]| call(t), &tensors, &options))
+        .unwrap_or_else(|message| candle_core::bail!("panicked: {message}"))
 }
 
 struct Found<'a> {

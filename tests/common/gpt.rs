@@ -4,8 +4,6 @@ use candle_core::{D, DType, Result, Tensor};
 use candle_nn::{Embedding, LayerNorm, Linear, Module, VarBuilder, ops};
 use candle_sine::gradcheck::mark;
 
-use super::numbers::CPU;
-
 const WORDS: usize = 11;
 const LENGTH: usize = 6;
 
@@ -160,16 +158,17 @@ impl Gpt {
 
     /// The mask is f32, whatever the model is in, and is cast.
     pub fn loss(&self) -> Result<Tensor> {
-        let ids = Tensor::new(&[[1u32, 4, 2, 9, 0, 3], [7, 7, 1, 5, 10, 2]], CPU)?;
-        let targets = Tensor::new(&[4u32, 2, 9, 0, 3, 6, 7, 1, 5, 10, 2, 8], CPU)?;
-        let places = Tensor::arange(0u32, LENGTH as u32, CPU)?;
+        let device = self.wte.embeddings().device();
+        let ids = Tensor::new(&[[1u32, 4, 2, 9, 0, 3], [7, 7, 1, 5, 10, 2]], device)?;
+        let targets = Tensor::new(&[4u32, 2, 9, 0, 3, 6, 7, 1, 5, 10, 2, 8], device)?;
+        let places = Tensor::arange(0u32, LENGTH as u32, device)?;
         let mut x = self
             .wte
             .forward(&ids)?
             .broadcast_add(&self.wpe.forward(&places)?)?;
         let above = |i: usize, j: usize| if j > i { f32::NEG_INFINITY } else { 0. };
         let mask = (0..LENGTH).flat_map(|i| (0..LENGTH).map(move |j| above(i, j)));
-        let mask = Tensor::from_iter(mask, CPU)?
+        let mask = Tensor::from_iter(mask, device)?
             .reshape((LENGTH, LENGTH))?
             .to_dtype(x.dtype())?;
         for block in &self.blocks {

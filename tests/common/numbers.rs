@@ -53,7 +53,7 @@ pub fn fill(varmap: &VarMap, seed: u64) -> Result<()> {
             _ => (0., 1. / (fan_in as f64).sqrt()),
         };
         let values = (numbers.tensor(dims, scale, DType::F64)? + mean)?;
-        var.set(&values.to_dtype(var.dtype())?)?;
+        var.set(&values.to_dtype(var.dtype())?.to_device(var.device())?)?;
     }
     Ok(())
 }

@@ -106,7 +106,11 @@ impl Scores {
         if let Some(cap) = self.cap.map(f64::from) {
             scores = ((scores / cap)?.tanh()? * cap)?;
         }
-        let added = [self.slopes()?, self.hidden()?, a.get(3).cloned()];
+        let added = [
+            self.slopes(a[0].device())?,
+            self.hidden(a[0].device())?,
+            a.get(3).cloned(),
+        ];
         for added in added.into_iter().flatten() {
             scores = scores.broadcast_add(&added)?;
         }
@@ -114,7 +118,7 @@ impl Scores {
     }
 
     /// Minus a head's slope times the distance: head, query, key.
-    fn slopes(&self) -> Result<Option<Tensor>> {
+    fn slopes(&self, device: &Device) -> Result<Option<Tensor>> {
         let Some(bias) = self.bias else {
             return Ok(None);
         };
@@ -125,13 +129,11 @@ impl Scores {
             let (h, q, k) = (i / KEYS / self.queries, i / KEYS % self.queries, i % KEYS);
             -slope(h) * distance(q, k)
         });
-        Tensor::from_iter(places, &Device::Cpu)?
-            .reshape(dims)
-            .map(Some)
+        Tensor::from_iter(places, device)?.reshape(dims).map(Some)
     }
 
     /// -infinity for keys that come after the query.
-    fn hidden(&self) -> Result<Option<Tensor>> {
+    fn hidden(&self, device: &Device) -> Result<Option<Tensor>> {
         if !self.causal {
             return Ok(None);
         }
@@ -140,7 +142,7 @@ impl Scores {
         let all: Vec<f32> = (0..self.queries)
             .flat_map(|q| (0..KEYS).map(move |k| of(q, k)))
             .collect();
-        Tensor::from_vec(all, (self.queries, KEYS), &Device::Cpu).map(Some)
+        Tensor::from_vec(all, (self.queries, KEYS), device).map(Some)
     }
 }
 

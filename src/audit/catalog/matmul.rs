@@ -1,7 +1,7 @@
 //! Matrix products: plain, in batches, broadcast, quantized.
 
 use candle_core::quantized::{GgmlDType, QMatMul, QTensor};
-use candle_core::{DType, Module, Result};
+use candle_core::{DType, Device, Module, Result, Tensor};
 
 use crate::audit::case::{Case, v, w};
 
@@ -70,15 +70,14 @@ fn products() -> Vec<Case> {
 }
 
 /// A weight of 2 rows of 32, which is one block of Q8_0.
-fn weight(dtype: GgmlDType) -> Result<QTensor> {
+fn weight(dtype: GgmlDType, device: &Device) -> Result<QTensor> {
     let dims = [2usize, 32];
-    let w = w(&dims).tensor(DType::F32, &candle_core::Device::Cpu)?;
-    QTensor::quantize(&w, dtype)
+    QTensor::quantize(&w(&dims).tensor(DType::F32, device)?, dtype)
 }
 
-/// The weight of the Q8_0 case.
-pub fn q8_weight() -> Result<QTensor> {
-    weight(GgmlDType::Q8_0)
+/// The weight of the Q8_0 case, as its product sees it.
+pub fn q8_weight(device: &Device) -> Result<Tensor> {
+    weight(GgmlDType::Q8_0, device)?.dequantize(device)
 }
 
 const NO_Q: &str =
@@ -89,11 +88,11 @@ fn quantized() -> Vec<Case> {
     let forward = |name: &str, dtype: GgmlDType, dims: &[usize]| {
         of("candle_core::quantized::QMatMul", name)
             .arg("xs", v(dims))
-            .run(move |a| QMatMul::from_qtensor(weight(dtype)?)?.forward(&a[0]))
+            .run(move |a| QMatMul::from_qtensor(weight(dtype, a[0].device())?)?.forward(&a[0]))
     };
     vec![
         forward("a Q8_0 weight", GgmlDType::Q8_0, &[1, 32])
-            .rounds(|a| a[0].matmul(&q8_weight()?.dequantize(a[0].device())?.t()?))
+            .rounds(|a| a[0].matmul(&q8_weight(a[0].device())?.t()?))
             .plain(),
         forward("an F32 weight", GgmlDType::F32, &[2, 32]),
         forward("an F32 weight, a batch", GgmlDType::F32, &[2, 1, 32]),

@@ -1,6 +1,6 @@
 //! Recurrent layers, rotary embeddings, attention and caches.
 
-use candle_core::{DType, Device, Result, Tensor};
+use candle_core::{DType, Result, Tensor};
 use candle_nn::attention::{AttnMask, cpu_flash, flash_attn, varlen::flash_attn_varlen_unfused};
 use candle_nn::kv_cache::{
     Cache, ConcatKvCache, InterleavedKvCache, KvCache, RotatingCache, RotatingKvCache,
@@ -300,7 +300,7 @@ fn current(data: Option<Tensor>) -> Result<Tensor> {
 }
 
 fn scattered(k: &Tensor, v: &Tensor) -> Result<Tensor> {
-    let mut builder = ScatteredCacheBuilder::new(1, 4, k.dtype(), &Device::Cpu)?;
+    let mut builder = ScatteredCacheBuilder::new(1, 4, k.dtype(), k.device())?;
     let mut cache = builder.make_cache(2, 4)?;
     let places = builder.indices_and_mask(3, &[true])?;
     joined(cache.append(k, v, &places)?)

@@ -70,7 +70,7 @@ pub fn sweep<'a>(
         .flat_map(|line| dtypes(line).into_iter().map(move |d| (*line, d)))
         .filter(|(_, d)| only.is_none_or(|only| only == *d))
         .collect();
-    let found = in_parallel(&jobs, |(line, dtype)| {
+    let found = in_parallel(&jobs, device, |(line, dtype)| {
         findings(line, *dtype, device)
             .into_iter()
             .map(|f| (*line, f))

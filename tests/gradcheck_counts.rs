@@ -1,0 +1,100 @@
+//! What a report says of its own cost: calls of f, backward passes, and for a model the passes both
+//! ways, beside a count taken from outside.
+
+#![allow(clippy::unwrap_used)] // a test that cannot go on should stop
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use candle_core::{CpuStorage, CustomOp1, DType, Device, Layout, Result, Shape, Tensor, Var, bail};
+use candle_sine::gradcheck::{self, Mode, Options, gradcheck};
+
+const CPU: &Device = &Device::Cpu;
+
+/// Gives its input as it is, and counts the backward passes that come through.
+struct Counting(Arc<AtomicUsize>);
+
+impl CustomOp1 for Counting {
+    fn name(&self) -> &'static str {
+        "counting"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let Some((from, to)) = layout.contiguous_offsets() else {
+            bail!("counting: made contiguous by its caller")
+        };
+        let storage = match storage {
+            CpuStorage::F32(values) => CpuStorage::F32(values[from..to].to_vec()),
+            CpuStorage::F64(values) => CpuStorage::F64(values[from..to].to_vec()),
+            _ => bail!("counting: f32 and f64"),
+        };
+        Ok((storage, layout.shape().clone()))
+    }
+
+    fn bwd(&self, _: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        self.0.fetch_add(1, Relaxed);
+        Ok(Some(grad.clone()))
+    }
+}
+
+/// Calls of f and backward passes.
+#[derive(Default)]
+struct Counts {
+    forwards: Cell<usize>,
+    backwards: Arc<AtomicUsize>,
+}
+
+impl Counts {
+    /// `y`, counted where it is made and where its gradient comes back.
+    fn through(&self, y: Tensor) -> Result<Tensor> {
+        self.forwards.set(self.forwards.get() + 1);
+        y.contiguous()?.apply_op1(Counting(self.backwards.clone()))
+    }
+
+    fn taken(&self) -> (usize, usize) {
+        (self.forwards.take(), self.backwards.swap(0, Relaxed))
+    }
+}
+
+fn tensor(dtype: DType) -> Result<Tensor> {
+    Tensor::new(&[[0.3f64, -1.2, 0.9], [0.7, 2.1, -0.4]], CPU)?.to_dtype(dtype)
+}
+
+#[test]
+fn a_report_counts_calls_and_backward_passes() -> Result<()> {
+    for dtype in [DType::F64, DType::F32] {
+        for mode in [Mode::Full, Mode::Fast] {
+            let counts = Counts::default();
+            let f = |t: &[Tensor]| counts.through((&t[0] * t[0].sin()?)?.sum(1)?);
+            let options = Options::default().mode(mode);
+            let report = gradcheck(f, &[tensor(dtype)?], &options)?;
+            let (f, b) = counts.taken();
+            println!(
+                "{dtype:?} {mode:?} {} {f}  {} {b}",
+                report.evaluations, report.backwards
+            );
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_models_report_counts_its_passes() -> Result<()> {
+    for dtype in [DType::F64, DType::F32] {
+        let w = Var::from_tensor(&tensor(dtype)?)?;
+        let b = Var::new(&[0.1f64, -0.2, 0.3], CPU)?;
+        let b = Var::from_tensor(&b.to_dtype(dtype)?)?;
+        let x = Tensor::new(&[[1f64, 2.], [3., 4.]], CPU)?.to_dtype(dtype)?;
+        let named = [("w".to_string(), w.clone()), ("b".to_string(), b.clone())];
+        let counts = Counts::default();
+        let loss = || {
+            let y = x.matmul(&w)?.broadcast_add(&b)?.tanh()?;
+            counts.through(y.sqr()?.sum_all()?)
+        };
+        let report = gradcheck::vars(&named, loss, &Options::default())?;
+        let (f, b) = counts.taken();
+        println!("{dtype:?} {} {} {f} {b}", report.passes, report.forwards);
+    }
+    Ok(())
+}
