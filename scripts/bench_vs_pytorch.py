@@ -28,7 +28,6 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-BEGIN, END = "<!-- measured -->", "<!-- /measured -->"
 RUNGS = ["manual", "autograd", "optimizer", "fused", "normal"]
 POST = (0.16425246, -0.34843335, -1.9400675, 0.820922)
 RATE = 1e-12  # small enough for any number of points: the arithmetic is the same
@@ -436,6 +435,9 @@ KOREAN = [
     (r"1/10 of it", "1/10"),
     (r"(\d+) of (\d+) MB", r"\1 MB (Python은 \2 MB)"),
     (r"fused against reading x and y once", "fused 대 x와 y를 한 번 읽기"),
+    (r"fused against moving as many bytes as x and y have", "fused 대 x와 y만큼의 바이트를 복사하기"),
+    (r"no room", "메모리 부족"),
+    (r", driver ", ", 드라이버 "),
     (r"1000 epochs together", "1000 에폭 전체"),
     (r"(\S+) epochs of torch.compile", r"torch.compile \1 에폭"),
     (r"(\S+) epochs", r"\1 에폭"),
@@ -463,11 +465,13 @@ def korean(text):
     return text
 
 
-def write(text):
+def write(text, device):
+    what = "measured" if device == "cpu" else "measured on a GPU"
+    begin, end = f"<!-- {what} -->", f"<!-- /{what} -->"
     for name, text in [("ladder.md", text), ("ladder.ko.md", korean(text))]:
         path = ROOT / "assets" / name
-        before, rest = path.read_text().split(BEGIN, 1)
-        path.write_text(before + BEGIN + "\n" + text + END + rest.split(END, 1)[1])
+        before, rest = path.read_text().split(begin, 1)
+        path.write_text(before + begin + "\n" + text.rstrip("\n") + "\n" + end + rest.split(end, 1)[1])
 
 
 def main():
@@ -497,7 +501,7 @@ def main():
     if args.json:
         pathlib.Path(args.json).write_text(json.dumps(record(times, whole, text), indent=1) + "\n")
     if args.write:
-        write(text)
+        write(text, args.device)
 
 
 if __name__ == "__main__":
