@@ -26,7 +26,7 @@ pub struct Finding {
 
 /// Takes one line through one type.
 pub fn findings(line: &Line, dtype: DType, device: &Device) -> Vec<Finding> {
-    let format = Format::of(dtype);
+    let format = Format::of(dtype).on(device);
     let samples = line.samples(&format);
     let mut found = Vec::new();
     for (part, off) in look(line, &samples, &format, device, None) {
@@ -107,6 +107,7 @@ fn finding(
         from: None,
         to: None,
         note: None,
+        flushed: !wrong.is_empty() && wrong.iter().all(|(_, off)| off.flushed),
     };
     if let (Some(&(first, _)), Some(&(last, _))) = (wrong.first(), wrong.last()) {
         let from = outward(search, first, -1);

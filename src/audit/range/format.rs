@@ -1,6 +1,6 @@
 //! What a float type can hold: its positive values, counted from zero.
 
-use candle_core::DType;
+use candle_core::{DType, Device, Result, Tensor};
 
 /// A float type, its positive values in order.
 #[derive(Clone, Copy, Debug)]
@@ -13,6 +13,8 @@ pub struct Format {
     least: i32,
     /// The largest finite value.
     pub largest: f64,
+    /// The smallest positive value that arithmetic keeps: see [`Self::on`].
+    pub kept: f64,
 }
 
 impl Format {
@@ -30,7 +32,24 @@ impl Format {
             fraction,
             least,
             largest: (2. - power(-fraction)) * power(top),
+            kept: power(least - fraction),
         }
+    }
+
+    /// The same where subnormals are kept on this device, and without them where they are not: on an
+    /// x86 processor with AVX512_BF16 candle's sums and products in bf16 give 0 for them (candle-core
+    /// 0.11.1, `src/cpu/avx.rs`, `vec_store`: VCVTNEPS2BF16, which does so by its definition).
+    pub fn on(self, device: &Device) -> Self {
+        let sum = || -> Result<Vec<f64>> {
+            let smallest = Tensor::full(self.smallest(), 64, &Device::Cpu)?;
+            let smallest = smallest.to_dtype(self.dtype)?.to_device(device)?;
+            (&smallest + &smallest)?.to_dtype(DType::F64)?.to_vec1()
+        };
+        let kept = match sum() {
+            Ok(sum) if sum.contains(&0.) => power(self.least),
+            _ => self.smallest(),
+        };
+        Self { kept, ..self }
     }
 
     /// The smallest positive value, a subnormal.

@@ -18,6 +18,8 @@ pub struct Off {
     pub at: usize,
     /// In which way.
     pub kind: Kind,
+    /// By no more than subnormals that the processor does not keep: see [`Format::on`].
+    pub flushed: bool,
 }
 
 /// How something is grossly wrong.
@@ -190,6 +192,7 @@ impl<'a> Truths<'a> {
 
     fn allowed(&self, part: Part, k: usize, exact: &[f64], scale: f64) -> Allowed {
         let (unit, smallest) = (self.format.unit(), self.format.smallest());
+        let scale_up = scale.max(1.);
         let largest = exact.iter().fold(0f64, |m, x| m.max((x * scale).abs()));
         let rounding = if self.line.way.is_some() {
             16. * unit * largest
@@ -205,7 +208,8 @@ impl<'a> Truths<'a> {
             scale
         };
         Allowed {
-            always: 4. * smallest * scale.max(1.) + rounding,
+            always: 4. * smallest * scale_up + rounding,
+            flushed: self.format.kept * scale_up + rounding,
             tail: 16. * unit * self.line.natural() * size,
         }
     }
@@ -214,6 +218,8 @@ impl<'a> Truths<'a> {
 /// What may be off beside a tenth of what is expected.
 struct Allowed {
     always: f64,
+    /// Up to it, as a subnormal that is not kept.
+    flushed: f64,
     /// Beyond it, as a lost tail.
     tail: f64,
 }
@@ -221,11 +227,10 @@ struct Allowed {
 impl Allowed {
     fn judge(&self, found: f64, expected: f64, slack: f64) -> Option<Off> {
         let off = (found - expected).abs();
+        let near = 0.1 * expected.abs() + slack;
         let kind = match off {
             _ if !found.is_finite() && !expected.is_nan() => Kind::NotFinite,
-            off if off <= 0.1 * expected.abs() + self.always + slack || expected.is_nan() => {
-                return None;
-            }
+            off if off <= near + self.always || expected.is_nan() => return None,
             off if off <= self.tail => Kind::Tail,
             _ => Kind::Wrong,
         };
@@ -234,6 +239,7 @@ impl Allowed {
             expected,
             at: 0,
             kind,
+            flushed: off <= near + self.flushed,
         })
     }
 }
