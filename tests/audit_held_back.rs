@@ -240,7 +240,7 @@ fn no_function_is_accused_falsely() {
         })
         .collect();
     assert!(accused.len() > 200, "{}", accused.len());
-    let false_ = in_parallel(&accused, |(f, dtype, row)| {
+    let false_ = in_parallel(&accused, &Device::Cpu, |(f, dtype, row)| {
         assert!(matches!(
             standing(row, record().expect("the record")),
             Standing::Known(..)

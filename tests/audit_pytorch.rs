@@ -144,7 +144,7 @@ fn pytorch_has_the_values() {
         );
         (!close(&ours, &theirs, tolerance)).then_some(what)
     };
-    let wrong: Vec<String> = in_parallel(&catalog::all(), differs)
+    let wrong: Vec<String> = in_parallel(&catalog::all(), &Device::Cpu, differs)
         .into_iter()
         .flatten()
         .collect();
@@ -161,7 +161,7 @@ fn pytorch_has_the_numerical_derivatives() {
         let one = |i: usize| difference(case, i, &theirs.filter(|_| smooth)?["grads"]);
         floats.filter_map(one).collect::<Vec<_>>()
     };
-    let wrong: Vec<String> = in_parallel(&catalog::all(), differs)
+    let wrong: Vec<String> = in_parallel(&catalog::all(), &Device::Cpu, differs)
         .into_iter()
         .flatten()
         .collect();
@@ -259,7 +259,7 @@ fn disagrees_in_the_range(row: &Row, alike: &Alike) -> bool {
 #[test]
 fn pytorch_disagrees_with_candle_in_every_defect() {
     let (reference, cases) = (reference(), catalog::all());
-    let mut rows = in_parallel(&cases, |c| check(c, &Device::Cpu, None)).concat();
+    let mut rows = in_parallel(&cases, &Device::Cpu, |c| check(c, &Device::Cpu, None)).concat();
     let swept = sweep(&lines(&cases), &Device::Cpu, None);
     rows.extend(swept.into_iter().map(|(_, finding)| finding.row));
     let alike = alike_in_the_range();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use candle_core::{CpuStorage, CustomOp1, DType, Device, Layout, Result, Shape, Tensor, Var, bail};
-use candle_sine::gradcheck::{self, Mode, Options, gradcheck};
+use candle_sine::gradcheck::{self, Mode, Options, Probe, Report, Verdict, gradcheck};
 
 const CPU: &Device = &Device::Cpu;
 
@@ -61,19 +61,34 @@ fn tensor(dtype: DType) -> Result<Tensor> {
     Tensor::new(&[[0.3f64, -1.2, 0.9], [0.7, 2.1, -0.4]], CPU)?.to_dtype(dtype)
 }
 
+/// What is counted outside: one backward pass through f is one through its op, but where a probe calls f
+/// twice in one graph.
+fn agrees(counts: &Counts, report: &Report) {
+    let (calls, through) = counts.taken();
+    assert_eq!(report.evaluations, calls, "{report}");
+    let twice = report.probes.iter().filter(|p| p.probe == Probe::Twice);
+    assert_eq!(report.backwards + twice.count(), through, "{report}");
+}
+
 #[test]
 fn a_report_counts_calls_and_backward_passes() -> Result<()> {
     for dtype in [DType::F64, DType::F32] {
         for mode in [Mode::Full, Mode::Fast] {
             let counts = Counts::default();
-            let f = |t: &[Tensor]| counts.through((&t[0] * t[0].sin()?)?.sum(1)?);
+            let right = |t: &[Tensor]| counts.through((&t[0] * t[0].sin()?)?.sum(1)?);
+            // An error of one entry, which has to be found; a kink, which is looked at again.
+            let wrong = |t: &[Tensor]| {
+                let first = t[0].get(1)?.get(2)?;
+                let y = ((&t[0] * 2.)?.sum(1)? + (&first - first.detach())?.broadcast_as(2))?;
+                counts.through(y)
+            };
+            let kink = |t: &[Tensor]| counts.through((&t[0] - t[0].detach())?.abs()?.sum(1)?);
             let options = Options::default().mode(mode);
-            let report = gradcheck(f, &[tensor(dtype)?], &options)?;
-            let (f, b) = counts.taken();
-            println!(
-                "{dtype:?} {mode:?} {} {f}  {} {b}",
-                report.evaluations, report.backwards
-            );
+            agrees(&counts, &gradcheck(right, &[tensor(dtype)?], &options)?);
+            let report = gradcheck(wrong, &[tensor(dtype)?], &options)?;
+            assert_eq!(report.verdict(), Verdict::Wrong, "{report}");
+            agrees(&counts, &report);
+            agrees(&counts, &gradcheck(kink, &[tensor(dtype)?], &options)?);
         }
     }
     Ok(())
@@ -82,19 +97,28 @@ fn a_report_counts_calls_and_backward_passes() -> Result<()> {
 #[test]
 fn a_models_report_counts_its_passes() -> Result<()> {
     for dtype in [DType::F64, DType::F32] {
-        let w = Var::from_tensor(&tensor(dtype)?)?;
-        let b = Var::new(&[0.1f64, -0.2, 0.3], CPU)?;
-        let b = Var::from_tensor(&b.to_dtype(dtype)?)?;
-        let x = Tensor::new(&[[1f64, 2.], [3., 4.]], CPU)?.to_dtype(dtype)?;
-        let named = [("w".to_string(), w.clone()), ("b".to_string(), b.clone())];
-        let counts = Counts::default();
-        let loss = || {
-            let y = x.matmul(&w)?.broadcast_add(&b)?.tanh()?;
-            counts.through(y.sqr()?.sum_all()?)
-        };
-        let report = gradcheck::vars(&named, loss, &Options::default())?;
-        let (f, b) = counts.taken();
-        println!("{dtype:?} {} {} {f} {b}", report.passes, report.forwards);
+        for factor in [1., 0., 2.] {
+            let w = Var::from_tensor(&tensor(dtype)?)?;
+            let b = Var::new(&[0.1f64, -0.2, 0.3], CPU)?;
+            let b = Var::from_tensor(&b.to_dtype(dtype)?)?;
+            let x = Tensor::new(&[[1f64, 2.], [3., 4.]], CPU)?.to_dtype(dtype)?;
+            let named = [("w".to_string(), w.clone()), ("b".to_string(), b.clone())];
+            let counts = Counts::default();
+            let loss = || {
+                // The gradient of b times the factor.
+                let scaled = ((b.as_tensor() * factor)? + (b.detach() * (1. - factor))?)?;
+                let y = x.matmul(&w)?.broadcast_add(&scaled)?.tanh()?;
+                let y = gradcheck::mark("hidden", &y);
+                counts.through(y.sqr()?.sum_all()?)
+            };
+            let report = gradcheck::vars(&named, loss, &Options::default())?;
+            let (calls, through) = counts.taken();
+            assert_eq!(
+                (report.passes, report.passes + report.forwards),
+                (through, calls)
+            );
+            assert_eq!(report.is_pass(), factor == 1., "{report}");
+        }
     }
     Ok(())
 }

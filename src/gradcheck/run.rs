@@ -74,6 +74,7 @@ pub(crate) fn run<E: Exec>(
     }
     check.notes(&mut report)?;
     report.evaluations = exec.calls();
+    report.backwards = exec.passes().count();
     Ok(report)
 }
 
@@ -210,13 +211,11 @@ impl<E: Exec> Check<'_, E> {
     }
 
     fn full(&self, slots: &[usize], manual: Option<Manual>, report: &mut Report) -> Result<()> {
-        report.backwards += self.y.len();
         let rows = match self.graph.rows() {
             Ok(rows) => rows,
             Err(failure) => return self.no_gradient(&failure, report),
         };
         let wide = self.wide.as_ref().and_then(|graph| graph.rows().ok());
-        report.backwards += wide.as_ref().map_or(0, Vec::len);
         let by_hand = match &manual {
             Some(manual) => Some(by_hand::rows(
                 manual,
@@ -300,7 +299,6 @@ impl<E: Exec> Check<'_, E> {
     }
 
     fn fast(&self, slots: &[usize], manual: Option<Manual>, report: &mut Report) -> Result<()> {
-        report.backwards += self.options.rounds;
         let rounds = match rounds(&self.graph, self.options.rounds, self.options.seed) {
             Ok(rounds) => rounds,
             Err(failure) => return self.no_gradient(&failure, report),
@@ -373,7 +371,6 @@ impl<E: Exec> Check<'_, E> {
     }
 
     fn fill_fast(&self, slot: usize, projected: Projected, missing: bool, report: &mut Report) {
-        report.backwards += projected.backwards;
         let input = &mut report.inputs[slot];
         input.verdict = projected.verdict;
         input.worst = projected.worst.map(|w| self.entry(slot, &w));

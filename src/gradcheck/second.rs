@@ -150,6 +150,7 @@ impl<'a, E: Exec> Input<'a, E> {
             vars: &self.vars,
             f: &f,
             weights: &weights,
+            passes: self.check.exec.passes(),
         };
         let (var, origin) = (&self.vars[0], &self.origin[0]);
         let x = to_f64(origin)?;
@@ -187,6 +188,7 @@ impl<'a, E: Exec> Input<'a, E> {
             vars: &self.vars,
             f: &f,
             weights,
+            passes: self.check.exec.passes(),
         };
         let typical = self.check.oracle.size(self.input).typical;
         let typical = if typical > 0. { typical } else { 1. };

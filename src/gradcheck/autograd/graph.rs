@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use crate::gradcheck::judge::verdict::Verdict;
 use crate::gradcheck::support::exec::Exec;
 use crate::gradcheck::support::panics::catch;
+use crate::gradcheck::support::passes::Passes;
 use crate::gradcheck::support::values::{first_line, tensor, to_f64, unit_vector};
 
 /// Why there is no gradient to compare.
@@ -38,6 +39,7 @@ pub(crate) type Products = Vec<Option<Vec<f64>>>;
 pub(crate) struct Graph {
     pub(crate) vars: Vec<Var>,
     pub(crate) y: Tensor,
+    passes: Passes,
     baseline: OnceLock<Option<Baseline>>,
 }
 
@@ -61,6 +63,7 @@ impl Graph {
         Ok(Self {
             vars,
             y,
+            passes: exec.passes().clone(),
             baseline: OnceLock::new(),
         })
     }
@@ -68,7 +71,7 @@ impl Graph {
     /// vᵀJ: candle's backward seeds ones, so the gradient of (v * y).sum_all() is taken
     /// (candle-core 0.11.1, `backprop.rs`, `Tensor::backward`).
     pub(crate) fn vjp(&self, v: &[f64]) -> std::result::Result<Products, Failure> {
-        products(&self.vars, || seeded(&self.y, v))
+        products(&self.passes, &self.vars, || seeded(&self.y, v))
     }
 
     /// What every probe starts from, found once; None where the backward pass fails.
@@ -109,11 +112,12 @@ pub(crate) fn seeded(y: &Tensor, v: &[f64]) -> Result<Tensor> {
 
 /// The gradients of a scalar; what goes wrong on the way is a finding, not an error.
 pub(crate) fn products(
+    passes: &Passes,
     vars: &[Var],
     scalar: impl FnOnce() -> Result<Tensor>,
 ) -> std::result::Result<Products, Failure> {
     let gradients = catch(|| {
-        let grads = scalar()?.backward()?;
+        let grads = passes.backward(&scalar()?)?;
         vars.iter()
             .map(|var| grads.get(var).map(|grad| values(var, grad)).transpose())
             .collect::<Result<Products>>()

@@ -10,7 +10,7 @@ use candle_core::{Result, Tensor, Var};
 
 use super::bits::Bits;
 use super::displace::Move;
-use super::walk::{PASSES, Walker, signs};
+use super::walk::{Walker, signs};
 use crate::gradcheck::judge::law::SHARP;
 use crate::gradcheck::judge::segment::Evidence;
 use crate::gradcheck::judge::verdict::Verdict;
@@ -102,8 +102,6 @@ pub(crate) struct Opinion {
     pub(crate) against: Option<(Evidence, Move)>,
     /// How far one value of f scatters, as the last segment saw it.
     pub(crate) scatter: f64,
-    /// Forward and backward passes.
-    pub(crate) passes: usize,
 }
 
 impl Opinion {
@@ -114,7 +112,6 @@ impl Opinion {
             resolution: None,
             against: None,
             scatter: 0.,
-            passes: 0,
         }
     }
 }
@@ -150,7 +147,6 @@ impl Alone<'_> {
             let var = &self.walker.vars[one.var];
             let m = one.toward(var, (target, farthest), attempt % 2 == 0, rng);
             let at_end = m.step >= farthest;
-            opinion.passes += PASSES;
             let Ok(Some(evidence)) = self.walker.walk(self.origin, std::slice::from_ref(&m))?
             else {
                 target /= STRIDE;

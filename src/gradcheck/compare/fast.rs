@@ -29,7 +29,6 @@ pub(crate) struct Projected {
     pub(crate) verdict: Verdict,
     pub(crate) worst: Option<Worst>,
     pub(crate) smallest_visible: f64,
-    pub(crate) backwards: usize,
     pub(crate) note: Option<String>,
 }
 
@@ -39,7 +38,6 @@ impl Projected {
             verdict: Verdict::Pass,
             worst: None,
             smallest_visible,
-            backwards: 0,
             note: None,
         }
     }
@@ -231,7 +229,6 @@ impl Fast<'_> {
                 let Ok(products) = self.graph.vjp(&v) else {
                     return Ok(());
                 };
-                projected.backwards += 1;
                 let gradient = self.gradient(&products);
                 let total = self.total(exec, &u, &v, &gradient)?;
                 further(&mut furthest, half, &total);
@@ -244,7 +241,6 @@ impl Fast<'_> {
         let Ok(products) = self.graph.vjp(&v) else {
             return Ok(());
         };
-        projected.backwards += 1;
         let gradient = self.gradient(&products);
         let j = self.column(exec, &u, &v, &gradient)?;
         self.judge(exec, (i, j), products, total, &round.products, projected)
@@ -334,7 +330,6 @@ impl Fast<'_> {
             let Ok(products) = self.graph.vjp(&masked(&round.v, &left)) else {
                 return Ok(());
             };
-            projected.backwards += 1;
             let here = !self.gradient(&products)[j].is_finite();
             outputs = if here { left } else { right };
         }
@@ -342,7 +337,6 @@ impl Fast<'_> {
         let Ok(row) = self.graph.vjp(&unit_vector(round.v.len(), i)) else {
             return Ok(());
         };
-        projected.backwards += 1;
         let rows = Rows {
             rows: &[row],
             wide: None,

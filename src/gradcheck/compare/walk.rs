@@ -11,6 +11,7 @@ use super::displace::{Move, Part, part, place};
 use crate::gradcheck::autograd::graph::{Failure, seeded};
 use crate::gradcheck::judge::segment::{Evidence, Share};
 use crate::gradcheck::support::panics::catch;
+use crate::gradcheck::support::passes::Passes;
 use crate::gradcheck::support::rng::SplitMix64;
 use crate::gradcheck::support::values::{dot, first_line, to_f64, unit_roundoff};
 
@@ -29,6 +30,7 @@ pub(crate) struct Walker<'a> {
     pub(crate) f: &'a dyn Fn() -> Result<Tensor>,
     /// v
     pub(crate) weights: &'a [f64],
+    pub(crate) passes: &'a Passes,
 }
 
 /// One pass: vᵀf, and its gradient by each variable.
@@ -55,7 +57,7 @@ impl Walker<'_> {
         let value = dot(&to_f64(&y)?, self.weights);
         let unit = unit_roundoff(y.dtype());
         let gradients = catch(|| {
-            let grads = seeded(&y, self.weights)?.backward()?;
+            let grads = self.passes.backward(&seeded(&y, self.weights)?)?;
             let of = |var: &Var| grads.get(var).map(Tensor::detach);
             Ok::<_, candle_core::Error>(self.vars.iter().map(of).collect())
         });

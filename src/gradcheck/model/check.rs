@@ -8,6 +8,8 @@
 //! 4. A parameter that is not settled moves alone. None is `wrong` before two segments say so.
 //! 5. In the parameter that is contradicted most, an entry is looked for that is wrong by itself.
 
+use std::cell::Cell;
+
 use candle_core::{Result, Tensor, bail};
 
 use super::marks;
@@ -19,11 +21,31 @@ use super::suspects::SUSPECTS;
 use crate::gradcheck::compare::walk::{Pass, Walker};
 use crate::gradcheck::judge::verdict::Verdict;
 use crate::gradcheck::options::Options;
+use crate::gradcheck::support::passes::Passes;
 
 /// Holds each parameter's gradient against the loss.
 pub(crate) fn check(
     parameters: &Parameters,
     f: &dyn Fn() -> Result<Tensor>,
+    options: &Options,
+) -> Result<ModelReport> {
+    let (calls, passes) = (Cell::new(0), Passes::default());
+    let counted = || {
+        calls.set(calls.get() + 1);
+        f()
+    };
+    let report = counting(parameters, &counted, &passes, options)?;
+    Ok(ModelReport {
+        passes: passes.count(),
+        forwards: calls.get() - passes.count(),
+        ..report
+    })
+}
+
+fn counting(
+    parameters: &Parameters,
+    f: &dyn Fn() -> Result<Tensor>,
+    passes: &Passes,
     options: &Options,
 ) -> Result<ModelReport> {
     let (y, marks) = marks::passed(f)?;
@@ -39,6 +61,7 @@ pub(crate) fn check(
         vars: &parameters.vars,
         f,
         weights: &[1.],
+        passes,
     };
     let mut run = Run::new(parameters, walker, options)?;
     run.report.marks = marks;
@@ -46,7 +69,6 @@ pub(crate) fn check(
         Ok(pass) => pass,
         Err(failure) => return Ok(run.failed(&failure)),
     };
-    run.report.passes += 1;
     run.report.loss = pass.value;
     if run.wanders(&pass)? {
         return Ok(run.nondeterministic());
@@ -95,7 +117,6 @@ impl Run<'_> {
             return Ok(());
         }
         if !self.report.marks.is_empty() {
-            self.report.forwards += self.report.marks.len() + 1;
             self.report.cuts = marks::cuts(f)?;
         }
         let severed = self.report.verdict() == Verdict::Severed;

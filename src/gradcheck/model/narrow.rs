@@ -37,7 +37,6 @@ impl Run<'_> {
         };
         let mut rng = self.rng.clone();
         let opinion = self.walks(SHORT).settle(&one, self.rtol(t), &mut rng)?;
-        self.report.passes += opinion.passes;
         if let (Verdict::Wrong, Some((evidence, _))) = (opinion.verdict, opinion.against) {
             let index = unravel(entry, self.parameters.vars[t].dims());
             self.report.parameters[t].worst = Some(segment(&evidence));
@@ -72,7 +71,6 @@ impl Run<'_> {
     }
 
     fn gradient_at(&mut self, t: usize, entry: usize) -> Result<f64> {
-        self.report.passes += 1;
         let mut at = 0.;
         if let Ok(pass) = self.walker.pass()?
             && let Some(gradient) = &pass.gradients[t]

@@ -347,3 +347,237 @@ fn percent(share: f64) -> String {
 fn dtype_name<S: serde::Serializer>(dtype: &DType, s: S) -> Result<S::Ok, S::Error> {
     s.serialize_str(dtype.as_str())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parameter(name: &str, verdict: Verdict) -> ParameterReport {
+        ParameterReport {
+            name: name.to_string(),
+            shape: vec![20, 2],
+            dtype: DType::F32,
+            verdict,
+            missing: false,
+            resolution: None,
+            worst: None,
+            worst_entry: None,
+            severed_rows: Vec::new(),
+            severed_elements: 0,
+            consequence: false,
+            notes: Vec::new(),
+        }
+    }
+
+    fn report(parameters: Vec<ParameterReport>) -> ModelReport {
+        ModelReport {
+            parameters,
+            buffers: Vec::new(),
+            unread: Vec::new(),
+            marks: Vec::new(),
+            cuts: Vec::new(),
+            suspects: Vec::new(),
+            loss: 2.5,
+            passes: 7,
+            forwards: 3,
+            notes: Vec::new(),
+        }
+    }
+
+    fn sharp(name: &str, resolution: f64) -> ParameterReport {
+        ParameterReport {
+            resolution: Some(resolution),
+            ..parameter(name, Verdict::Pass)
+        }
+    }
+
+    /// Off by so much along a segment, of which so much is blur.
+    fn wrong(name: &str, apart: f64, error: f64, at: Option<Vec<usize>>) -> ParameterReport {
+        ParameterReport {
+            worst: Some(Segment {
+                difference: 1. + apart,
+                integral: 1.,
+                error,
+            }),
+            worst_entry: at,
+            ..parameter(name, Verdict::Wrong)
+        }
+    }
+
+    /// Cut in some rows.
+    fn severed(name: &str, rows: &[std::ops::Range<usize>]) -> ParameterReport {
+        ParameterReport {
+            severed_rows: rows.to_vec(),
+            ..parameter(name, Verdict::Severed)
+        }
+    }
+
+    fn mixed() -> ModelReport {
+        let told = ParameterReport {
+            notes: vec!["one".into(), "two".into()],
+            ..wrong("c", 1., 0.5, Some(vec![1, 0]))
+        };
+        let behind = ParameterReport {
+            consequence: true,
+            ..parameter("g", Verdict::Wrong)
+        };
+        let missing = ParameterReport {
+            missing: true,
+            ..parameter("h", Verdict::Severed)
+        };
+        let all = vec![
+            sharp("a.weight", 0.0004),
+            sharp("b.weight", 0.25),
+            parameter("unmoved", Verdict::Pass),
+            wrong("d", 8., 0.125, None),
+            told,
+            wrong("e", 0.5, 0.125, Some(vec![3, 1])),
+            behind,
+            missing,
+            parameter("i", Verdict::Severed),
+            severed("j", &[0..1, 3..5]),
+        ];
+        ModelReport {
+            notes: vec!["the end".into()],
+            ..report(all)
+        }
+    }
+
+    #[test]
+    fn a_screen_folds_what_is_said_of_several() {
+        assert_eq!(
+            format!("{}", mixed()),
+            r"gradcheck of a model: NOT OK (severed); 10 parameters, 400 numbers, loss 2.500000; 7 passes forward and backward, 3 forward
+
+severed: 3 of 10
+  i
+    a zero gradient, though the loss moves with it
+  h
+    no gradient at all, though the loss moves with it
+  j
+    rows 0, 3..5 of 20 have a zero gradient, though the loss moves with them
+
+wrong: 4 of 10
+  {d,c,e}
+    the gradient is not the derivative
+    e[3, 1]: moving it changes the loss by 1.5e0; autograd's gradient makes that 1e0 ± 1.2e-1
+    note: one
+  g
+    wrong, and something is severed: what lies before a cut misses a branch. Repair the cut, then check again
+  try: derive the entry above by hand; ratios of -1, 2 or 1/n often name the fault
+
+pass: 3 of 10
+  {a,b}.weight
+    agrees
+    a gradient wrong by 25% as a whole would have shown (least sharp: b.weight)
+  unmoved
+    the loss does not move with it here, and its gradient is zero
+note: the end
+"
+        );
+    }
+
+    #[test]
+    fn a_line_each_says_what_each_check_sees() {
+        assert_eq!(
+            format!("{:#}", mixed()),
+            r"gradcheck of a model: NOT OK (severed); 10 parameters, 400 numbers, loss 2.500000; 7 passes forward and backward, 3 forward
+pass          a.weight [20, 2]: agrees; sees 4e-4
+pass          b.weight [20, 2]: agrees; sees 25%
+pass          unmoved [20, 2]: the loss does not move with it here, and its gradient is zero
+wrong         d [20, 2]: the gradient is not the derivative
+    d: moving it changes the loss by 9e0; autograd's gradient makes that 1e0 ± 1.2e-1
+wrong         c [20, 2]: the gradient is not the derivative
+    c[1, 0]: moving it changes the loss by 2e0; autograd's gradient makes that 1e0 ± 5.0e-1
+    note: one
+    note: two
+wrong         e [20, 2]: the gradient is not the derivative
+    e[3, 1]: moving it changes the loss by 1.5e0; autograd's gradient makes that 1e0 ± 1.2e-1
+wrong         g [20, 2]: wrong, and something is severed: what lies before a cut misses a branch. Repair the cut, then check again
+severed       h [20, 2]: no gradient at all, though the loss moves with it
+severed       i [20, 2]: a zero gradient, though the loss moves with it
+severed       j [20, 2]: rows 0, 3..5 of 20 have a zero gradient, though the loss moves with them
+note: the end
+"
+        );
+    }
+
+    #[test]
+    fn marks_buffers_and_suspects_follow() {
+        let mark = |name: &str, tracked| Mark {
+            name: name.into(),
+            tracked,
+        };
+        let shown = ModelReport {
+            buffers: vec!["bn.running_mean".into()],
+            unread: vec!["spare.0".into(), "spare.1".into()],
+            marks: vec![mark("in", true), mark("out", false)],
+            cuts: vec![Cut {
+                from: "in".into(),
+                to: "out".into(),
+            }],
+            suspects: vec![Suspect {
+                functions: &["f", "g"],
+                instead: "h",
+            }],
+            ..report(vec![sharp("w", 0.004)])
+        };
+        assert_eq!(
+            shown.to_string(),
+            r#"gradcheck of a model: OK (pass); 1 parameters, 40 numbers, loss 2.500000; 7 passes forward and backward, 3 forward
+
+pass: 1 of 1
+  w
+    agrees
+    a gradient wrong by 0.4% as a whole would have shown (least sharp: w)
+
+the graph ends between "in" and "out"
+marks, in the order passed: in -> out (not tracked)
+
+candle 0.11.1's functions that are known to cut the graph:
+  f, g
+    use h
+gradcheck::mark("a name", &x) in the model shows between which two places
+
+buffers, not judged: bn.running_mean
+
+not read by f, not judged: spare.{0,1}
+"#
+        );
+    }
+
+    /// Eight lines of a kind, and how many more there are.
+    #[test]
+    fn a_screen_has_room_for_eight() {
+        let rows = |n: usize| (0..n).map(|k| severed(&format!("w{k}"), &[k..k + 1]));
+        let names = |n: usize| (0..n).map(|k| sharp(&"w.".repeat(k + 1), 0.004));
+        for (few, many) in [
+            (report(rows(8).collect()), report(rows(9).collect())),
+            (report(names(8).collect()), report(names(10).collect())),
+        ] {
+            assert!(!few.to_string().contains("more"), "{few}");
+            let more = many.parameters.len() - 8;
+            let more = format!("  and {more} more");
+            assert!(many.to_string().contains(&more), "{many}");
+            assert_eq!(
+                many.to_string().lines().count(),
+                few.to_string().lines().count() + 1
+            );
+        }
+    }
+
+    #[test]
+    fn four_ranges_of_rows_are_shown() {
+        let ranges: Vec<_> = (0..5).map(|k| 4 * k..4 * k + 2).collect();
+        assert_eq!(rows(&ranges[..4]), "0..2, 4..6, 8..10, 12..14");
+        assert_eq!(rows(&ranges), "0..2, 4..6, 8..10, 12..14, ...");
+        assert_eq!(rows(&[7..8]), "7");
+    }
+
+    #[test]
+    fn a_share_has_two_digits() {
+        let shares = [0.5, 0.1, 0.099, 0.001, 0.00099, 2.];
+        let shown = ["50%", "10%", "9.9%", "0.1%", "1e-3", "200%"];
+        assert_eq!(shares.map(percent), shown);
+    }
+}

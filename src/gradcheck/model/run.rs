@@ -8,7 +8,7 @@ use super::report::{ModelReport, ParameterReport, Segment};
 use crate::gradcheck::autograd::graph::Failure;
 use crate::gradcheck::compare::bits::Bits;
 use crate::gradcheck::compare::displace::Move;
-use crate::gradcheck::compare::walk::{PASSES, Pass, Walked, Walker, signs};
+use crate::gradcheck::compare::walk::{Pass, Walked, Walker, signs};
 use crate::gradcheck::judge::law::{ROUNDING, SINGLE};
 use crate::gradcheck::judge::segment::Evidence;
 use crate::gradcheck::judge::verdict::Verdict;
@@ -65,7 +65,7 @@ impl<'a> Run<'a> {
             suspects: Vec::new(),
             loss: f64::NAN,
             passes: 0,
-            forwards: 1,
+            forwards: 0,
             notes: Vec::new(),
         };
         Ok(Self {
@@ -89,7 +89,6 @@ impl<'a> Run<'a> {
     }
 
     pub(crate) fn wanders(&mut self, pass: &Pass) -> Result<bool> {
-        self.report.forwards += 1;
         let again = self.walker.value()?;
         let apart = (again - pass.value).abs();
         self.scatter = pass.unit * pass.value.abs();
@@ -125,12 +124,10 @@ impl<'a> Run<'a> {
     }
 
     pub(crate) fn walk(&mut self, moves: &[Move]) -> Result<Walked> {
-        self.report.passes += PASSES;
         self.walker.walk(&self.parameters.origin, moves)
     }
 
     pub(crate) fn range(&mut self, moves: &[Move]) -> Result<Option<(f64, f64)>> {
-        self.report.forwards += 3;
         self.walker.range(&self.parameters.origin, moves)
     }
 

@@ -18,7 +18,7 @@ impl<E: Exec> Plain<'_, E> {
             Probe::Twice => subject.expected.iter().map(|(g, _)| *g).collect(),
             _ => spread(var.elem_count()),
         };
-        let found = products(std::slice::from_ref(&var), || {
+        let found = products(self.exec.passes(), std::slice::from_ref(&var), || {
             let one = |arguments: &[Tensor]| seeded(&self.call(arguments)?, self.weights);
             let f = one(&arguments)?;
             let other = match probe {

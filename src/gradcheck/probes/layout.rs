@@ -59,7 +59,9 @@ impl<E: Exec> Plain<'_, E> {
         if let Some(outcome) = forward_differs(&to_f64(&y)?, implied, &y, subject) {
             return Ok(outcome);
         }
-        let found = match products(std::slice::from_ref(&view.var), || seeded(&y, self.weights)) {
+        let found = match products(self.exec.passes(), std::slice::from_ref(&view.var), || {
+            seeded(&y, self.weights)
+        }) {
             Ok(mut products) => products.swap_remove(0),
             Err(failure) => return Ok(failed(failure)),
         };
@@ -138,7 +140,9 @@ impl<E: Exec> Plain<'_, E> {
         let Ok(Ok(y)) = catch(|| self.call(&arguments)) else {
             return Ok(None);
         };
-        let Ok(mut found) = products(std::slice::from_ref(var), || seeded(&y, self.weights)) else {
+        let Ok(mut found) = products(self.exec.passes(), std::slice::from_ref(var), || {
+            seeded(&y, self.weights)
+        }) else {
             return Ok(None);
         };
         let gradient = or_zeros(found.swap_remove(0), var.elem_count());

@@ -203,3 +203,198 @@ impl ProbeReport {
         matches!(&self.outcome, Outcome::Failed { expected, .. } if expected.is_nan())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gradcheck::report::Probe;
+    use candle_core::DType;
+
+    fn entry(verdict: Verdict, analytic: f64) -> Option<Entry> {
+        Some(Entry {
+            output: vec![0],
+            input: vec![1, 2],
+            analytic,
+            numeric: 1.5,
+            bound: 1e-10,
+            verdict,
+        })
+    }
+
+    fn input(verdict: Verdict) -> InputReport {
+        InputReport {
+            input: 0,
+            shape: vec![2, 3],
+            dtype: DType::F32,
+            verdict,
+            worst: entry(verdict, 3.),
+            certified: 4,
+            entries: 6,
+            counts: Vec::new(),
+            max_rel_err: 0.5,
+            max_abs_err: 1.5,
+            evaluations: 9,
+            smallest_visible: None,
+            resolution: None,
+            manual: None,
+            notes: Vec::new(),
+        }
+    }
+
+    fn report(inputs: Vec<InputReport>, probes: Vec<ProbeReport>, mode: Mode) -> Report {
+        Report {
+            inputs,
+            probes,
+            mode,
+            output_shape: vec![1],
+            oracle: DType::F64,
+            evaluations: 40,
+            backwards: 5,
+            notes: vec!["the end".into()],
+        }
+    }
+
+    #[test]
+    fn every_entry_and_what_is_wrong_with_it() {
+        let passed = InputReport {
+            smallest_visible: Some(1e-7),
+            resolution: Some(0.02),
+            notes: vec!["near".into()],
+            ..input(Verdict::Pass)
+        };
+        let shown = report(vec![passed, input(Verdict::Wrong)], vec![], Mode::Full);
+        assert_eq!(
+            shown.to_string(),
+            r"gradcheck: NOT OK (wrong); every entry, numeric derivative in f64, 40 evaluations, 5 backward passes
+
+input 0 [2, 3] f32: OK (pass)
+  6 entries; an error of one entry below 1.0e-7 could not have been seen
+  settled by the gradient theorem along segments: a gradient wrong by 2.0e-2 of itself as a whole would have shown
+  furthest entry: d output[0] / d input[1, 2]
+    autograd      3.000000000000000e0
+    numeric       1.500000000000000e0  ± 1.0e-10
+  note: near
+
+input 0 [2, 3] f32: NOT OK (wrong)
+  4 of 6 entries certified
+  worst entry: d output[0] / d input[1, 2]
+    autograd      3.000000000000000e0
+    numeric       1.500000000000000e0  ± 1.0e-10
+    off by        1.500000000000000e0  (5.0e-1 of its size)
+  wrong: the gradient is not the derivative
+  try: derive the entry above by hand; ratios of -1, 2 or 1/n often name the fault
+note: the end
+"
+        );
+    }
+
+    #[test]
+    fn the_three_gradients_and_which_stands_alone() {
+        let by_hand = |dissent, verdict| {
+            let manual = ManualReport {
+                verdict,
+                worst: entry(verdict, 2.),
+                dissent,
+                autograd: Some(1.25),
+                at_autograds_worst: None,
+            };
+            InputReport {
+                manual: Some(manual),
+                worst: None,
+                ..input(Verdict::Pass)
+            }
+            .to_string()
+        };
+        assert_eq!(
+            by_hand(Dissent::Manual, Verdict::Wrong),
+            r"
+input 0 [2, 3] f32: OK (pass)
+  4 of 6 entries certified
+  by hand: NOT OK (wrong)
+  worst entry: d output[0] / d input[1, 2]
+    by hand       2.000000000000000e0
+    numeric       1.500000000000000e0  ± 1.0e-10
+    off by       5.000000000000000e-1  (2.5e-1 of its size)
+    autograd      1.250000000000000e0
+  the hand-written gradient disagrees with the other two
+"
+        );
+        let last = |dissent| {
+            by_hand(dissent, Verdict::Wrong)
+                .lines()
+                .last()
+                .map(String::from)
+        };
+        for (dissent, said) in [
+            (Dissent::Autograd, "  autograd disagrees with the other two"),
+            (Dissent::All, "  no two of the three agree"),
+            (
+                Dissent::Numeric,
+                "  the numeric derivative disagrees with the other two: a kink, or one mistake made twice",
+            ),
+        ] {
+            assert_eq!(last(dissent).as_deref(), Some(said));
+        }
+        assert_eq!(
+            by_hand(Dissent::None, Verdict::Pass),
+            "
+input 0 [2, 3] f32: OK (pass)
+  4 of 6 entries certified
+  by hand: OK (pass)
+  furthest entry: d output[0] / d input[1, 2]
+    by hand       2.000000000000000e0
+    numeric       1.500000000000000e0  ± 1.0e-10
+    autograd      1.250000000000000e0
+"
+        );
+    }
+
+    #[test]
+    fn probes_that_pass_share_a_line() {
+        let probe = |probe, input, outcome| ProbeReport {
+            probe,
+            input,
+            outcome,
+        };
+        let failed = |at: &[usize], expected, note: &str| Outcome::Failed {
+            verdict: Verdict::Wrong,
+            at: at.to_vec(),
+            found: 3.,
+            expected,
+            note: note.into(),
+        };
+        let forward = Outcome::Forward {
+            at: vec![0],
+            found: 1.,
+            expected: 2.,
+        };
+        let skipped = Outcome::Skipped {
+            reason: "a scalar".into(),
+        };
+        let probes = vec![
+            probe(Probe::FThenX, 0, Outcome::Pass),
+            probe(Probe::Narrowed, 0, failed(&[1], 2., "a view")),
+            probe(Probe::XThenF, 0, Outcome::Pass),
+            probe(Probe::Offset, 0, forward),
+            probe(Probe::Expanded, 1, skipped),
+            probe(Probe::Zero, 1, failed(&[], f64::NAN, "it panicked")),
+            probe(Probe::Added, 1, failed(&[], 2., "numbers")),
+        ];
+        let shown = report(vec![], probes, Mode::Fast);
+        assert_eq!(
+            shown.to_string(),
+            r"gradcheck: NOT OK (wrong); random projections, numeric derivative in f64, 40 evaluations, 5 backward passes
+
+probes of input 0: OK: f(x) + x, x + f(x)
+probe narrowed       input 0: NOT OK (wrong) at [1]: gradient 3e0, expected 2e0
+  a view
+probe offset         input 0: NOT OK (forward): output[0] is 1e0 here and 2e0 on a plain input
+probe expanded       input 1: not run (a scalar)
+probe gradient 0     input 1: NOT OK (wrong): it panicked
+probe gradients added input 1: NOT OK (wrong) at []: gradient 3e0, expected 2e0
+  numbers
+note: the end
+"
+        );
+    }
+}

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use candle_core::{Result, Tensor};
 use rayon::prelude::*;
 
+use super::passes::Passes;
+
 /// A function to check, and a way to run independent jobs that call it.
 pub(crate) trait Exec {
     /// f(inputs)
@@ -12,6 +14,9 @@ pub(crate) trait Exec {
 
     /// How many times f was called by now.
     fn calls(&self) -> usize;
+
+    /// The backward passes through f.
+    fn passes(&self) -> &Passes;
 
     /// `job` at 0..n, in order of n.
     fn map<T: Send>(&self, n: usize, job: impl Fn(&Self, usize) -> T + Sync) -> Vec<T>;
@@ -21,12 +26,13 @@ pub(crate) trait Exec {
 pub(crate) struct Serial<F> {
     f: F,
     calls: AtomicUsize,
+    passes: Passes,
 }
 
 impl<F> Serial<F> {
     pub(crate) fn new(f: F) -> Self {
-        let calls = AtomicUsize::new(0);
-        Self { f, calls }
+        let (calls, passes) = (AtomicUsize::new(0), Passes::default());
+        Self { f, calls, passes }
     }
 }
 
@@ -40,6 +46,10 @@ impl<F: Fn(&[Tensor]) -> Result<Tensor>> Exec for Serial<F> {
         self.calls.load(Ordering::Relaxed)
     }
 
+    fn passes(&self) -> &Passes {
+        &self.passes
+    }
+
     fn map<T: Send>(&self, n: usize, job: impl Fn(&Self, usize) -> T + Sync) -> Vec<T> {
         (0..n).map(|i| job(self, i)).collect()
     }
@@ -49,12 +59,13 @@ impl<F: Fn(&[Tensor]) -> Result<Tensor>> Exec for Serial<F> {
 pub(crate) struct Parallel<F> {
     f: F,
     calls: AtomicUsize,
+    passes: Passes,
 }
 
 impl<F> Parallel<F> {
     pub(crate) fn new(f: F) -> Self {
-        let calls = AtomicUsize::new(0);
-        Self { f, calls }
+        let (calls, passes) = (AtomicUsize::new(0), Passes::default());
+        Self { f, calls, passes }
     }
 }
 
@@ -66,6 +77,10 @@ impl<F: Fn(&[Tensor]) -> Result<Tensor> + Sync> Exec for Parallel<F> {
 
     fn calls(&self) -> usize {
         self.calls.load(Ordering::Relaxed)
+    }
+
+    fn passes(&self) -> &Passes {
+        &self.passes
     }
 
     fn map<T: Send>(&self, n: usize, job: impl Fn(&Self, usize) -> T + Sync) -> Vec<T> {

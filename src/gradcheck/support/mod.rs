@@ -4,5 +4,6 @@
 
 pub(crate) mod exec;
 pub(crate) mod panics;
+pub(crate) mod passes;
 pub(crate) mod rng;
 pub(crate) mod values;
