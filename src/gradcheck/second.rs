@@ -108,8 +108,12 @@ impl<'a, E: Exec> Input<'a, E> {
         if !double {
             return Ok(open);
         }
-        // What only a step sees (a kink, a staircase) comes of f32 or less inside, and is no finer error.
+        // What only a step sees (a kink, a staircase) comes of f32 or less inside, and is no finer error,
+        // but where the output itself scatters by as much, as with an f16 inside.
+        let output = ravel(&worst.output, self.check.graph.y.dims());
+        let rounding = ROUNDING * entry.scatter / self.check.y[output].abs();
         let fine = worst.rel_err() <= Tolerance::of(DType::F32).segment();
+        let fine = fine && worst.rel_err() > rounding;
         let sharper = entry.resolution.is_some_and(|r| 2. * r < worst.rel_err());
         let refuted = entry.verdict == Verdict::Pass && sharper;
         // In f64 a step's word counts, but where it finds another derivative altogether, and a segment

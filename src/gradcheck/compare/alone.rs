@@ -92,6 +92,74 @@ impl One<'_> {
     }
 }
 
+/// Between 2/3 and 1, and never the same: segments of one length would meet a staircase alike, and of a
+/// single element they would be the same one.
+fn shorter(attempt: usize) -> f64 {
+    const GOLDEN: f64 = 0.618_033_988_749_894_9;
+    1. - (GOLDEN * attempt as f64).fract() / 3.
+}
+
+/// The segments that contradict.
+struct Contradictions {
+    /// The smallest relative error by which one does.
+    off: f64,
+    /// The step of each, and by how much the two sides are apart.
+    all: Vec<(f64, f64)>,
+    /// The long ones among them that are apart by more than a staircase makes them.
+    long: usize,
+    /// The largest jump of f on any segment.
+    jump: f64,
+    /// Whether f stands still on one, or moves by little more than a jump.
+    stairs: bool,
+}
+
+impl Contradictions {
+    fn none() -> Self {
+        Self {
+            off: f64::INFINITY,
+            all: Vec::new(),
+            long: 0,
+            jump: 0.,
+            stairs: false,
+        }
+    }
+
+    fn count(&self) -> usize {
+        self.all.len()
+    }
+
+    /// What one segment shows of f's jumps counts for the others too: nodes that meet each step of a
+    /// staircase alike see none of them.
+    fn stairs(&mut self, evidence: &mut Evidence) {
+        self.stairs |= evidence.range == 0. || evidence.jump > evidence.range / 4.;
+        self.jump = self.jump.max(evidence.jump);
+        evidence.jump = self.jump;
+    }
+
+    fn add(&mut self, step: f64, evidence: &Evidence, long: bool) {
+        let apart = evidence.apart.abs();
+        self.long += usize::from(long && self.grows(step, apart));
+        self.off = self.off.min(apart / evidence.size);
+        self.all.push((step, apart));
+    }
+
+    /// Whether a segment is further off than those of a quarter of its length and less. A wrong gradient
+    /// is, by as much as the segment is longer; at a staircase the two sides are apart by some of its steps,
+    /// however long the segment.
+    fn grows(&self, step: f64, apart: f64) -> bool {
+        let shorter = self.all.iter().filter(|(s, _)| 4. * s <= step);
+        2. * shorter.fold(0., |m: f64, (_, apart)| m.max(*apart)) <= apart
+    }
+
+    /// Two; and where f may be a staircase, two long ones.
+    fn enough(&self) -> bool {
+        match self.stairs {
+            true => self.long > 1,
+            false => self.count() > 1,
+        }
+    }
+}
+
 /// What segments say of one variable's gradient.
 pub(crate) struct Opinion {
     /// Pass, wrong, or inconclusive.
@@ -139,25 +207,31 @@ impl Alone<'_> {
         let mut target = (self.first * self.loss).max(CLEAR * self.scatter);
         let typical = FARTHEST * self.typical.max(one.size);
         let mut farthest = FARTHEST * one.size;
-        // The smallest relative error by which a segment contradicts, and how many do.
-        let (mut off, mut against) = (f64::INFINITY, 0);
+        let mut against = Contradictions::none();
         // The least sharp resolution of those that agree, and how many do.
-        let (mut blurred, mut agree) = (0f64, 0);
+        let (mut blurred, mut sharpest, mut agree) = (0f64, f64::INFINITY, 0);
         for attempt in 0..7 + AGREE {
             let var = &self.walker.vars[one.var];
-            let m = one.toward(var, (target, farthest), attempt % 2 == 0, rng);
+            let mut m = one.toward(var, (target, farthest), attempt % 2 == 0, rng);
             let at_end = m.step >= farthest;
-            let Ok(Some(evidence)) = self.walker.walk(self.origin, std::slice::from_ref(&m))?
+            m.step *= shorter(attempt);
+            let Ok(Some(mut evidence)) = self.walker.walk(self.origin, std::slice::from_ref(&m))?
             else {
                 target /= STRIDE;
                 continue;
             };
             opinion.scatter = evidence.scatter;
+            against.stairs(&mut evidence);
             if evidence.contradicts(self.kappa, rtol) {
-                against += 1;
-                off = off.min(evidence.apart.abs() / evidence.size);
+                let apart = evidence.apart.abs() / evidence.size;
+                if agree > 0 && apart <= 2. * sharpest {
+                    target *= FARTHER;
+                    continue;
+                }
+                let long = at_end || target >= LONG * self.loss;
+                against.add(m.step, &evidence, long);
                 opinion.against = Some((evidence, m));
-                if against > 1 && (at_end || target >= LONG * self.loss) {
+                if long && against.enough() {
                     opinion.verdict = Verdict::Wrong;
                     break;
                 }
@@ -165,17 +239,17 @@ impl Alone<'_> {
                 continue;
             }
             let resolution = evidence.resolution(0, self.kappa);
-            if resolution <= RESOLVED.min(off) {
+            if resolution <= RESOLVED.min(against.off) {
                 agree += 1;
-                blurred = blurred.max(resolution);
-                if agree == AGREE || (against == 0 && !self.accused) {
+                (blurred, sharpest) = (blurred.max(resolution), sharpest.min(resolution));
+                if agree == AGREE || (against.count() == 0 && !self.accused) {
                     opinion.verdict = Verdict::Pass;
                     opinion.resolution = Some(blurred);
                     break;
                 }
                 continue;
             }
-            let open = against == 0 && !self.accused;
+            let open = against.count() == 0 && !self.accused;
             if at_end && farthest >= typical && open && self.is_flat(&evidence) {
                 opinion.verdict = Verdict::Pass;
                 break;
@@ -186,7 +260,7 @@ impl Alone<'_> {
                     false if farthest == typical => BEYOND * typical,
                     false => break,
                 };
-            } else if evidence.is_blunt() || against > 0 {
+            } else if evidence.is_blunt() || against.count() > 0 {
                 target = (FARTHER * target).max(CLEAR * evidence.scatter);
             } else {
                 target /= STRIDE;
