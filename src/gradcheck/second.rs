@@ -108,12 +108,8 @@ impl<'a, E: Exec> Input<'a, E> {
         if !double {
             return Ok(open);
         }
-        // What only a step sees (a kink, a staircase) comes of f32 or less inside, and is no finer error,
-        // but where the output itself scatters by as much, as with an f16 inside.
-        let output = ravel(&worst.output, self.check.graph.y.dims());
-        let rounding = ROUNDING * entry.scatter / self.check.y[output].abs();
+        // What only a step sees (a kink, a staircase) comes of f32 or less inside, and is no finer error.
         let fine = worst.rel_err() <= Tolerance::of(DType::F32).segment();
-        let fine = fine && worst.rel_err() > rounding;
         let sharper = entry.resolution.is_some_and(|r| 2. * r < worst.rel_err());
         let refuted = entry.verdict == Verdict::Pass && sharper;
         // In f64 a step's word counts, but where it finds another derivative altogether, and a segment
@@ -122,7 +118,19 @@ impl<'a, E: Exec> Input<'a, E> {
         // what a staircase changes (the derivative altogether), and no error that it cannot see.
         let narrow = self.vars[0].dtype() != DType::F64;
         let visible = !narrow || worst.rel_err() > RESOLVED;
-        Ok(!fine && (refuted || (self.is_coarse(&entry) && open && visible)))
+        let coarse = self.is_coarse(&entry) && open;
+        // Steps that meet each step of a staircase alike see a slope between those of its rounded inputs.
+        let rounding = worst.rel_err() <= ROUNDING * self.rounding(worst, &entry);
+        Ok((!fine && (refuted || (coarse && visible))) || (coarse && rounding))
+    }
+
+    /// f's scatter as a share of the worst entry's output, or of what moves it.
+    fn rounding(&self, worst: &Entry, opinion: &Opinion) -> f64 {
+        let output = ravel(&worst.output, self.check.graph.y.dims());
+        let element = ravel(&worst.input, self.vars[0].dims());
+        let x = self.check.oracle.values(self.input)[element];
+        let moves = (worst.analytic * x).abs();
+        opinion.scatter / self.check.y[output].abs().max(moves)
     }
 
     /// Whether f's values scatter like f32's rather than like f64's: by more than the geometric mean of
