@@ -227,9 +227,10 @@ fn pytorch_does_the_same_in_conventions_and_not_in_defects() {
     for row in rows().iter().filter(|r| !r.verdict.is_clean()) {
         let words = [row.path, &row.case, row.input, row.dtype, &row.probe];
         let key = words.map(String::from);
-        let (alike, of) = reference
-            .get(&key)
-            .unwrap_or_else(|| panic!("no reference: {key:?}"));
+        let Some((alike, of)) = reference.get(&key) else {
+            assert!(row.flushed, "no reference: {key:?}"); // this processor's alone
+            continue;
+        };
         let known = entry(row).unwrap_or_else(|| panic!("not on record: {key:?}"));
         let shared = known.severity == Severity::Convention;
         let sum = sums

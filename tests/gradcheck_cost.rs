@@ -18,6 +18,7 @@ use candle_sine::gradcheck::{
 const CPU: &Device = &Device::Cpu;
 
 type F = fn(&[Tensor]) -> Result<Tensor>;
+type Real = fn(f64) -> f64;
 
 /// A right function, or one that is wrong in one way.
 const FUNCTIONS: &[(&str, F)] = &[
@@ -49,7 +50,7 @@ const FUNCTIONS: &[(&str, F)] = &[
         let first = t[0].narrow(0, 0, 1)?.detach();
         Tensor::cat(&[first, t[0].narrow(0, 1, n - 1)?], 0)?.sqr()
     }),
-    ("difference", |t| (t[0].sqr()?.affine(1., 1e6)? - 1e6)),
+    ("difference", |t| t[0].sqr()?.affine(1., 1e6)? - 1e6),
 ];
 
 /// Around 1, of one size each, of many sizes, near 0, and with an element at a kink.
@@ -127,7 +128,7 @@ fn functions(text: &mut String) -> Result<()> {
 }
 
 fn derivatives(text: &mut String) {
-    let all: [(&str, fn(f64) -> f64); 7] = [
+    let all: [(&str, Real); 7] = [
         ("x^5", |x| x * x * x * x * x),
         ("1/x", |x| 1. / x),
         ("sqrt", f64::sqrt),

@@ -121,7 +121,8 @@ impl<'a, E: Exec> Input<'a, E> {
         let coarse = self.is_coarse(&entry) && open;
         // Steps that meet each step of a staircase alike see a slope between those of its rounded inputs.
         let rounding = worst.rel_err() <= ROUNDING * self.rounding(worst, &entry);
-        Ok((!fine && (refuted || (coarse && visible))) || (coarse && rounding))
+        let stairs = entry.stairs && rounding;
+        Ok((!fine && (refuted || (coarse && visible))) || (coarse && stairs))
     }
 
     /// f's scatter as a share of the worst entry's output, or of what moves it.

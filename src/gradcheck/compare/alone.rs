@@ -109,7 +109,7 @@ struct Contradictions {
     long: usize,
     /// The largest jump of f on any segment.
     jump: f64,
-    /// Whether f stands still on one, or moves by little more than a jump.
+    /// As [`Opinion::stairs`].
     stairs: bool,
 }
 
@@ -170,6 +170,8 @@ pub(crate) struct Opinion {
     pub(crate) against: Option<(Evidence, Move)>,
     /// How far one value of f scatters, as the last segment saw it.
     pub(crate) scatter: f64,
+    /// Whether f stands still on a segment, or moves by little more than a jump.
+    pub(crate) stairs: bool,
 }
 
 impl Opinion {
@@ -180,6 +182,7 @@ impl Opinion {
             resolution: None,
             against: None,
             scatter: 0.,
+            stairs: false,
         }
     }
 }
@@ -222,6 +225,7 @@ impl Alone<'_> {
             };
             opinion.scatter = evidence.scatter;
             against.stairs(&mut evidence);
+            opinion.stairs = against.stairs;
             if evidence.contradicts(self.kappa, rtol) {
                 let apart = evidence.apart.abs() / evidence.size;
                 if agree > 0 && apart <= 2. * sharpest {

@@ -349,6 +349,7 @@ fn dtype_name<S: serde::Serializer>(dtype: &DType, s: S) -> Result<S::Ok, S::Err
 }
 
 #[cfg(test)]
+#[allow(clippy::single_range_in_vec_init)] // one range of rows is meant
 mod tests {
     use super::*;
 
