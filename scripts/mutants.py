@@ -309,6 +309,7 @@ def main():
     parser.add_argument("--under", nargs="+", default=UNDER)
     parser.add_argument("--only", type=pathlib.Path)
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--longest", type=float, help="leaves out test binaries that take more seconds")
     parser.add_argument("--copy", type=pathlib.Path, help="where the copy of the crate goes (a temporary folder)")
     args = parser.parse_args()
     global EVERY
@@ -325,10 +326,11 @@ def main():
         inside = viable(folder, mutants)
         binaries = build(folder, ["--lib", "--bins", "--tests"])
         took, reached = reach(folder, binaries)
+        took = {name: seconds for name, seconds in took.items() if seconds <= (args.longest or seconds)}
         alive = []
         with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
             for mutant, by in zip(inside, pool.map(lambda m: caught_by(folder, binaries, took, reached, m), inside)):
-                unreached = not any(mutant.number in r for r in reached.values())
+                unreached = not any(mutant.number in reached[name] for name in took)
                 print(f"{by or ('alive, reached by no test' if unreached else 'ALIVE')}\t{mutant.name}", flush=True)
                 if by is None:
                     alive.append(mutant)
