@@ -5,6 +5,10 @@
 //! cast to a narrower dtype inside f) or a kink contradicts every right gradient. Only where a long
 //! one contradicts too is the gradient wrong; where it agrees more sharply than the short ones
 //! disagreed, it is right.
+//!
+//! Nodes as far apart as the steps of a staircase meet each alike, and see none. So no two segments are of one
+//! length, what one shows of the jumps counts for the others, and where f may be a staircase two long ones
+//! have to contradict, by more than shorter ones do.
 
 use candle_core::{Result, Tensor, Var};
 

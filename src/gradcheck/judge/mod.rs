@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! term       of an entry                              of a segment
-//! numeric    κ e, e Ridders' error and f's scatter    κ e, e quadrature and f's scatter
+//! numeric    κ e, e Ridders' error and f's scatter    κ e, e quadrature and f's scatter; a jump of f
 //! backward   8u S: rounding of the backward pass      in the quadrature's error, which is measured
 //! dtype      rtol max(|a|, |n|)                       10 rtol ∫|∇f·u|, at most 5%
 //! ```

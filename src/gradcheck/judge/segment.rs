@@ -26,6 +26,8 @@
 //! a random place of its piece (a kink of f) has a fourth of that. A jump in the first or last piece
 //! is seen by one difference alone, which therefore counts twice. A jump of f there (a step of a
 //! staircase) shows in R: the third difference, whose variance is 20σ², sees it better than the fourth.
+//! Where few jumps are on the way, both ends may lie just beyond one, and the two sides are apart by a whole
+//! jump: less than the largest change of R from node to node contradicts nothing.
 
 /// A tensor's part in a walk: autograd's ∇f·d at each node, d the displacement from the node before
 /// and to the node after; 0 beyond the ends.
