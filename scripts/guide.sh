@@ -28,7 +28,7 @@ else
 fi
 
 # What the programs print, and their pictures; PyTorch's program prints into a folder of its own.
-cargo run --release --example guide_facts > "$scratch/facts.json"
+FACTS="$scratch/facts.json" cargo test --release --test guide -- --ignored --exact facts_for_the_page
 post=$PWD/scripts/post.py
 (cd "$scratch" && python3 "$post" > post.txt)
 

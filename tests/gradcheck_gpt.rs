@@ -257,3 +257,29 @@ fn running_statistics_are_listed_apart() -> Result<()> {
     assert_eq!(report.parameters.len(), 3);
     Ok(())
 }
+
+/// A model in training that moves its running statistics finds them where they were.
+#[test]
+fn running_statistics_are_put_back() -> Result<()> {
+    let varmap = VarMap::new();
+    let vb = VarBuilder::from_varmap(&varmap, DType::F32, CPU);
+    let norm = candle_nn::batch_norm(4, 1e-5, vb.pp("bn"))?;
+    let x: Vec<f32> = (0..64).map(|k| (0.9 * k as f32).sin()).collect();
+    let x = Tensor::from_vec(x, (16, 4), CPU)?;
+    let named: Vec<(String, Var)> = {
+        let data = varmap.data().lock().unwrap();
+        data.iter().map(|(n, v)| (n.clone(), v.clone())).collect()
+    };
+    let values = || -> Result<Vec<Vec<f32>>> { named.iter().map(|(_, v)| v.to_vec1()).collect() };
+    let before = values()?;
+    let loss = || {
+        let y = candle_nn::ModuleT::forward_t(&norm, &x, true)?;
+        y.tanh()?.sqr()?.mean_all()
+    };
+    let report = gradcheck::vars(&named, loss, &Options::default())?;
+    assert_eq!(report.buffers, ["bn.running_mean", "bn.running_var"]);
+    assert_eq!(values()?, before);
+    loss()?;
+    assert_ne!(values()?, before); // a step of training does move them
+    Ok(())
+}

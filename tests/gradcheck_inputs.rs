@@ -204,6 +204,11 @@ fn an_op_without_backward_is_unsupported() {
 }
 
 #[test]
+fn the_checker_catches_what_it_plants() {
+    candle_sine::gradcheck::negative_control().unwrap();
+}
+
+#[test]
 fn three_ways() {
     let cubes = |t: &[Tensor]| t[0].powf(3.)?.sum_all();
     let cut = |t: &[Tensor]| t[0].detach().powf(3.)?.sum_all();

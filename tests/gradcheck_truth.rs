@@ -367,6 +367,11 @@ fn an_input_of_minus_infinity_is_not_accused() -> Result<()> {
         let f = |t: &[Tensor]| t[0].log_sum_exp(0);
         let report = gradcheck(f, &[x.to_dtype(dtype)?], &Options::default().probes(false))?;
         assert!(!report.verdict().is_defect(), "{report}");
+        // A gradient that is infinite there is one.
+        let square = |t: &[Tensor]| t[0].sqr();
+        let options = Options::default().probes(false);
+        let report = gradcheck(square, &[x.to_dtype(dtype)?], &options)?;
+        assert_eq!(report.verdict(), Verdict::NonFinite, "{report}");
     }
     Ok(())
 }

@@ -53,6 +53,14 @@ fn now() -> &'static Facts {
     FACTS.get_or_init(|| facts::facts().unwrap())
 }
 
+/// Not a test: writes the facts into a file, as JSON, for scripts/guide.sh.
+#[test]
+#[ignore = "writes a file, for scripts/guide.sh"]
+fn facts_for_the_page() {
+    let text = serde_json::to_string_pretty(now()).unwrap();
+    std::fs::write(std::env::var_os("FACTS").unwrap(), text).unwrap();
+}
+
 #[test]
 fn code_lines_are_those_of_the_sources() {
     for name in PAGES {

@@ -1,5 +1,5 @@
-//! Everything the guide's page shows that a program has to say: outputs, numbers, pictures. Prints it as
-//! JSON for make.py; `tests/guide.rs` holds the committed page against the same.
+//! Everything the guide's page shows that a program has to say: outputs, numbers, pictures. `tests/guide.rs`
+//! writes it as JSON for make.py, and holds the committed page against it.
 
 mod programs;
 pub mod train;
@@ -18,12 +18,6 @@ pub type Facts = BTreeMap<String, String>;
 
 /// The point whose numbers the page follows through the chain rule.
 const POINT: usize = 750;
-
-#[allow(dead_code)]
-fn main() -> Result<()> {
-    println!("{}", serde_json::to_string_pretty(&facts()?)?);
-    Ok(())
-}
 
 pub fn facts() -> Result<Facts> {
     let mut facts = Facts::new();

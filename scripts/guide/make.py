@@ -4,7 +4,7 @@
     python3 -m pip install -r scripts/guide/requirements.txt
     python3 scripts/guide/make.py FACTS.json POST.txt MODULE.wasm
 
-FACTS.json is what the example guide_facts prints, POST.txt what scripts/post.py prints.
+FACTS.json is what the test facts_for_the_page writes, POST.txt what scripts/post.py prints.
 """
 
 import base64

@@ -200,3 +200,25 @@ pub(crate) fn signs(
     }
     minus
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{CHUNK, chunks};
+    use candle_core::{DType, Device, Result, Tensor};
+
+    #[test]
+    fn chunks_are_all_of_a_tensor_in_order() -> Result<()> {
+        for n in [0, 1, CHUNK, CHUNK + 1, 2 * CHUNK + 3] {
+            let t = Tensor::arange(0f64, n as f64, &Device::Cpu)?;
+            let mut seen: Vec<f64> = Vec::new();
+            chunks(&t.to_dtype(DType::F32)?, |from, values| {
+                assert_eq!(from, seen.len());
+                assert!(values.len() <= CHUNK);
+                seen.extend(values);
+                Ok(())
+            })?;
+            assert_eq!(seen, t.to_vec1::<f64>()?);
+        }
+        Ok(())
+    }
+}

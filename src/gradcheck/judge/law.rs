@@ -259,6 +259,16 @@ mod tests {
     use Verdict::{Imprecise, Inconclusive, Pass, Wrong};
 
     #[test]
+    fn a_derivative_moves_surely_beyond_its_bound_and_atol() {
+        let judge = judge(DType::F64, 2f64.powi(-53));
+        let Tolerance { kappa, atol, .. } = judge.tolerance;
+        let of = |numeric: f64, bound: f64| judge.surely_moves(&pair(0., numeric, bound));
+        assert!(of(1.01 * (kappa + atol), 1.) && !of(0.99 * (kappa + atol), 1.));
+        assert!(of(-1.01 * atol, 0.) && !of(-0.99 * atol, 0.));
+        assert!(!of(f64::INFINITY, 0.) && !of(f64::NAN, 0.));
+    }
+
+    #[test]
     fn a_pass_leaves_room_for_1e_6_in_f64_1e_2_in_f32_and_a_quarter_in_bf16() {
         for (dtype, room) in [(DType::F64, 1e-6), (DType::F32, 1e-2), (DType::BF16, 0.25)] {
             let of = |share: f64| pair(1., 1., share * room / 4.);

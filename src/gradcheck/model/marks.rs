@@ -179,3 +179,23 @@ pub(crate) fn cuts(f: &dyn Fn() -> Result<Tensor>) -> Result<Vec<Cut>> {
     }
     Ok(cuts)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::beside;
+    use candle_core::{Device, Result, Tensor};
+
+    #[test]
+    fn beside_is_near_and_elsewhere() -> Result<()> {
+        let x = [0f64, 1., -1., 0.5, -640.];
+        let near = beside(&Tensor::new(&x, &Device::Cpu)?)?.to_vec1::<f64>()?;
+        for (x, near) in x.iter().zip(near) {
+            let away = (near - x).abs();
+            assert!(
+                (1. / 128. ..=x.abs() / 64. + 1. / 128.).contains(&away),
+                "{x} {near}"
+            );
+        }
+        Ok(())
+    }
+}

@@ -416,7 +416,7 @@ mod tests {
     fn mixed() -> ModelReport {
         let told = ParameterReport {
             notes: vec!["one".into(), "two".into()],
-            ..wrong("c", 1., 0.5, Some(vec![1, 0]))
+            ..wrong("c", 3., 0.5, Some(vec![1, 0]))
         };
         let behind = ParameterReport {
             consequence: true,
@@ -432,7 +432,7 @@ mod tests {
             parameter("unmoved", Verdict::Pass),
             wrong("d", 8., 0.125, None),
             told,
-            wrong("e", 0.5, 0.125, Some(vec![3, 1])),
+            wrong("e", -3., 0.125, Some(vec![3, 1])),
             behind,
             missing,
             parameter("i", Verdict::Severed),
@@ -461,7 +461,7 @@ severed: 3 of 10
 wrong: 4 of 10
   {d,c,e}
     the gradient is not the derivative
-    e[3, 1]: moving it changes the loss by 1.5e0; autograd's gradient makes that 1e0 ± 1.2e-1
+    e[3, 1]: moving it changes the loss by -2e0; autograd's gradient makes that 1e0 ± 1.2e-1
     note: one
   g
     wrong, and something is severed: what lies before a cut misses a branch. Repair the cut, then check again
@@ -489,11 +489,11 @@ pass          unmoved [20, 2]: the loss does not move with it here, and its grad
 wrong         d [20, 2]: the gradient is not the derivative
     d: moving it changes the loss by 9e0; autograd's gradient makes that 1e0 ± 1.2e-1
 wrong         c [20, 2]: the gradient is not the derivative
-    c[1, 0]: moving it changes the loss by 2e0; autograd's gradient makes that 1e0 ± 5.0e-1
+    c[1, 0]: moving it changes the loss by 4e0; autograd's gradient makes that 1e0 ± 5.0e-1
     note: one
     note: two
 wrong         e [20, 2]: the gradient is not the derivative
-    e[3, 1]: moving it changes the loss by 1.5e0; autograd's gradient makes that 1e0 ± 1.2e-1
+    e[3, 1]: moving it changes the loss by -2e0; autograd's gradient makes that 1e0 ± 1.2e-1
 wrong         g [20, 2]: wrong, and something is severed: what lies before a cut misses a branch. Repair the cut, then check again
 severed       h [20, 2]: no gradient at all, though the loss moves with it
 severed       i [20, 2]: a zero gradient, though the loss moves with it

@@ -313,3 +313,31 @@ impl InputReport {
 fn dtype_name<S: serde::Serializer>(dtype: &DType, s: S) -> Result<S::Ok, S::Error> {
     s.serialize_str(dtype.as_str())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Outcome, Verdict};
+
+    /// A tenth of the largest gradient, or of the two.
+    #[test]
+    fn a_difference_is_slight_up_to_a_tenth() {
+        let failed = |verdict, found| Outcome::Failed {
+            verdict,
+            at: vec![0],
+            found,
+            expected: 1.,
+            note: String::new(),
+        };
+        assert!(failed(Verdict::Wrong, 1.09).is_slight(0.));
+        assert!(!failed(Verdict::Wrong, 1.12).is_slight(0.));
+        assert!(failed(Verdict::Wrong, 1.49).is_slight(5.));
+        assert!(!failed(Verdict::Wrong, 1.51).is_slight(5.));
+        assert!(!failed(Verdict::Severed, 1.01).is_slight(0.) && !Outcome::Pass.is_slight(0.));
+        let forward = |found| Outcome::Forward {
+            at: vec![0],
+            found,
+            expected: 1.,
+        };
+        assert!(forward(0.91).is_slight(0.) && !forward(0.89).is_slight(0.));
+    }
+}
