@@ -164,6 +164,70 @@ impl Contradictions {
     }
 }
 
+/// The segments that agree.
+struct Agreements {
+    /// The least sharp resolution,
+    blurred: f64,
+    /// the sharpest,
+    sharpest: f64,
+    /// and how many there are.
+    count: usize,
+}
+
+impl Agreements {
+    fn none() -> Self {
+        Self {
+            blurred: 0.,
+            sharpest: f64::INFINITY,
+            count: 0,
+        }
+    }
+
+    fn add(&mut self, resolution: f64) {
+        self.blurred = self.blurred.max(resolution);
+        self.sharpest = self.sharpest.min(resolution);
+        self.count += 1;
+    }
+
+    /// Whether a segment that contradicts is apart by no more than one that agrees could not see.
+    fn excuse(&self, evidence: &Evidence) -> bool {
+        self.count > 0 && evidence.apart.abs() <= 2. * self.sharpest * evidence.size
+    }
+}
+
+/// How long the next segment is.
+struct Reach {
+    /// f is to change by so much,
+    target: f64,
+    /// by steps of at most this.
+    farthest: f64,
+    /// The same for a variable of the size of all.
+    typical: f64,
+}
+
+impl Reach {
+    fn is_typical(&self) -> bool {
+        self.farthest >= self.typical
+    }
+
+    /// After a segment that says too little: longer where it is f's own scatter that blurs it, else
+    /// shorter. False where it cannot be longer.
+    fn change(&mut self, at_end: bool, evidence: &Evidence, contradicted: bool) -> bool {
+        if at_end {
+            self.farthest = match self.farthest < self.typical {
+                true => self.typical,
+                false if self.farthest == self.typical => BEYOND * self.typical,
+                false => return false,
+            };
+        } else if evidence.is_blunt() || contradicted {
+            self.target = (FARTHER * self.target).max(CLEAR * evidence.scatter);
+        } else {
+            self.target /= STRIDE;
+        }
+        true
+    }
+}
+
 /// What segments say of one variable's gradient.
 pub(crate) struct Opinion {
     /// Pass, wrong, or inconclusive.
@@ -211,67 +275,53 @@ pub(crate) struct Alone<'a> {
 impl Alone<'_> {
     pub(crate) fn settle(&self, one: &One, rtol: f64, rng: &mut SplitMix64) -> Result<Opinion> {
         let mut opinion = Opinion::none();
-        let mut target = (self.first * self.loss).max(CLEAR * self.scatter);
-        let typical = FARTHEST * self.typical.max(one.size);
-        let mut farthest = FARTHEST * one.size;
-        let mut against = Contradictions::none();
-        // The least sharp resolution of those that agree, and how many do.
-        let (mut blurred, mut sharpest, mut agree) = (0f64, f64::INFINITY, 0);
+        let mut reach = Reach {
+            target: (self.first * self.loss).max(CLEAR * self.scatter),
+            farthest: FARTHEST * one.size,
+            typical: FARTHEST * self.typical.max(one.size),
+        };
+        let (mut against, mut agree) = (Contradictions::none(), Agreements::none());
         for attempt in 0..7 + AGREE {
-            let var = &self.walker.vars[one.var];
-            let mut m = one.toward(var, (target, farthest), attempt % 2 == 0, rng);
-            let at_end = m.step >= farthest;
+            let (var, limits) = (&self.walker.vars[one.var], (reach.target, reach.farthest));
+            let mut m = one.toward(var, limits, attempt % 2 == 0, rng);
+            let at_end = m.step >= reach.farthest;
             m.step *= shorter(attempt);
             let Ok(Some(mut evidence)) = self.walker.walk(self.origin, std::slice::from_ref(&m))?
             else {
-                target /= STRIDE;
+                reach.target /= STRIDE;
                 continue;
             };
-            opinion.scatter = evidence.scatter;
             against.stairs(&mut evidence);
-            opinion.stairs = against.stairs;
+            (opinion.scatter, opinion.stairs) = (evidence.scatter, against.stairs);
             if evidence.contradicts(self.kappa, rtol) {
-                let apart = evidence.apart.abs() / evidence.size;
-                if agree > 0 && apart <= 2. * sharpest {
-                    target *= FARTHER;
+                if agree.excuse(&evidence) {
+                    reach.target *= FARTHER;
                     continue;
                 }
-                let long = at_end || target >= LONG * self.loss;
+                let long = at_end || reach.target >= LONG * self.loss;
+                reach.target *= STRIDE;
                 against.add(m.step, &evidence, long);
                 opinion.against = Some((evidence, m));
                 if long && against.enough() {
                     opinion.verdict = Verdict::Wrong;
                     break;
                 }
-                target *= STRIDE;
-                continue;
-            }
-            let resolution = evidence.resolution(0, self.kappa);
-            if resolution <= RESOLVED.min(against.off) {
-                agree += 1;
-                (blurred, sharpest) = (blurred.max(resolution), sharpest.min(resolution));
-                if agree == AGREE || (against.count() == 0 && !self.accused) {
-                    opinion.verdict = Verdict::Pass;
-                    opinion.resolution = Some(blurred);
-                    break;
-                }
                 continue;
             }
             let open = against.count() == 0 && !self.accused;
-            if at_end && farthest >= typical && open && self.is_flat(&evidence) {
+            let resolution = evidence.resolution(0, self.kappa);
+            if resolution <= RESOLVED.min(against.off) {
+                agree.add(resolution);
+                if open || agree.count == AGREE {
+                    opinion.verdict = Verdict::Pass;
+                    opinion.resolution = Some(agree.blurred);
+                    break;
+                }
+            } else if open && at_end && reach.is_typical() && self.is_flat(&evidence) {
                 opinion.verdict = Verdict::Pass;
                 break;
-            }
-            if at_end {
-                farthest = match farthest < typical {
-                    true => typical,
-                    false if farthest == typical => BEYOND * typical,
-                    false => break,
-                };
-            } else if evidence.is_blunt() || against.count() > 0 {
-                target = (FARTHER * target).max(CLEAR * evidence.scatter);
-            } else {
-                target /= STRIDE;
+            } else if !reach.change(at_end, &evidence, against.count() > 0) {
+                break;
             }
         }
         Ok(opinion)
