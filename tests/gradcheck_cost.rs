@@ -27,6 +27,7 @@ const FUNCTIONS: &[(&str, F)] = &[
     ("root", |t| t[0].sqr()?.affine(1., 1.)?.sqrt()),
     ("kink", |t| t[0].abs()),
     ("constant", |t| t[0].zeros_like()),
+    ("large constant", |t| t[0].zeros_like()? + 1e16),
     ("one output", |t| t[0].sqr()?.get(0)),
     ("rounded inside", |t| {
         let x = t[0].to_dtype(DType::BF16)?;
