@@ -170,6 +170,12 @@ fn model(fault: &str, dtype: DType, scale: f64) -> Result<ModelReport> {
         };
         let b = match fault {
             "cut" => b.detach(),
+            // So small that it moves nothing; and as small a gradient of what does.
+            "still" => (b * 1e-30)?,
+            "tiny" => {
+                let tiny = (b * 1e-30)?;
+                (b.detach() + (&tiny - tiny.detach())?)?
+            }
             "unread entry" => Tensor::cat(&[b.narrow(0, 0, 1)?, b.narrow(0, 0, 1)?], 0)?,
             "zero entry" => Tensor::cat(&[b.narrow(0, 0, 1)?, b.narrow(0, 1, 1)?.detach()], 0)?,
             _ => b.clone(),
@@ -196,6 +202,8 @@ fn models(text: &mut String) -> Result<()> {
         "unread entry",
         "zero entry",
         "in bf16",
+        "still",
+        "tiny",
     ];
     for fault in faults {
         for dtype in [DType::F64, DType::F32] {

@@ -79,3 +79,89 @@ impl Tally {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Judge, Pair, Tally, Verdict, Worst};
+    use crate::gradcheck::judge::tolerance::Tolerance;
+    use candle_core::DType;
+
+    /// An entry of every kind, at outputs 0, 1, 2, ...
+    fn entries() -> Vec<Worst> {
+        let kinds = [
+            (Verdict::Pass, 1., 1., 1e-9),
+            (Verdict::Pass, 0., 0., 1e-9),
+            (Verdict::Wrong, -7., 2., 1e-9),
+            (Verdict::Wrong, 3., 2.5, 1e-9),
+            (Verdict::NonFinite, f64::NAN, 2., 1e-9),
+            (Verdict::Inconclusive, 1e-7, 2e-7, 1e-6),
+            (Verdict::Severed, 0., 4., 1e-9),
+        ];
+        let of = |(output, kind): (usize, (Verdict, f64, f64, f64))| {
+            let (verdict, analytic, numeric, bound) = kind;
+            Worst {
+                verdict,
+                excess: (analytic - numeric).abs(),
+                output,
+                input: 0,
+                pair: Pair {
+                    analytic,
+                    wide: None,
+                    numeric,
+                    bound,
+                    row: 0.,
+                    peers: 0.,
+                    ignored: false,
+                    natural: 0.,
+                    own: 0.,
+                    single: false,
+                },
+            }
+        };
+        kinds.into_iter().enumerate().map(of).collect()
+    }
+
+    fn tally(entries: &[Worst]) -> Tally {
+        let tolerance = Tolerance::of(DType::F64);
+        let unit = 2f64.powi(-53);
+        let mut tally = Tally::default();
+        for entry in entries {
+            tally.add(&Judge { tolerance, unit }, *entry);
+        }
+        tally
+    }
+
+    #[test]
+    fn every_entry_counts() {
+        let tally = tally(&entries());
+        let counts = [
+            (Verdict::Pass, 2),
+            (Verdict::Inconclusive, 1),
+            (Verdict::NonFinite, 1),
+            (Verdict::Severed, 1),
+            (Verdict::Wrong, 2),
+        ];
+        assert_eq!(tally.verdicts(), counts);
+        assert_eq!((tally.certified, tally.moving, tally.nonzero), (2, 5, 5));
+        assert_eq!((tally.largest, tally.max_abs_err), (7., 9.));
+        assert_eq!(tally.max_rel_err, 9. / 7.);
+        assert_eq!(tally.worst.map(|w| w.output), Some(2));
+    }
+
+    #[test]
+    fn parts_are_merged_into_the_whole() {
+        let entries = entries();
+        let whole = tally(&entries);
+        for at in 0..=entries.len() {
+            let (first, second) = entries.split_at(at);
+            let mut merged = tally(first);
+            merged.merge(&tally(second));
+            let numbers = |t: &Tally| {
+                let counts = (t.counts, t.certified, t.moving, t.nonzero);
+                let sizes = [t.largest, t.max_rel_err, t.max_abs_err];
+                (counts, sizes, t.worst.map(|w| w.output))
+            };
+            assert_eq!(numbers(&merged), numbers(&whole), "{at}");
+        }
+    }
+}

@@ -227,3 +227,65 @@ impl Run<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{JOINT, LONG, STRIDE, Together};
+    use crate::gradcheck::judge::segment::Evidence;
+
+    /// A walk of which this much is blurred by kinks, and this much in all.
+    fn blurred(quadrature: f64, error: f64) -> Evidence {
+        Evidence {
+            difference: 1.,
+            apart: 0.,
+            error,
+            quadrature,
+            scatter: 0.,
+            jump: 0.,
+            shares: vec![1.],
+            size: 1.,
+            range: 1.,
+            alive: true,
+        }
+    }
+
+    fn after(share: f64, clear: f64, evidence: &Evidence, agreed: bool) -> Together {
+        let mut together = Together::new(1, clear);
+        together.share = share;
+        together.next(evidence, agreed);
+        together
+    }
+
+    #[test]
+    fn kinks_make_the_next_walk_shorter_and_scatter_makes_it_longer() {
+        let (kinks, scatter) = (blurred(1., 1.), blurred(0.01, 1.));
+        assert_eq!(after(LONG, 1e-6, &kinks, true).share, LONG / STRIDE);
+        // not where f's scatter would drown it, nor where it contradicts
+        assert_eq!(after(LONG, LONG, &kinks, true).share, LONG);
+        assert_eq!(after(LONG, 1e-6, &kinks, false).share, LONG);
+        assert_eq!(after(JOINT, 1e-6, &scatter, true).share, LONG);
+        let shorter = JOINT / STRIDE;
+        let longer = after(shorter, 1e-6, &scatter, true).share;
+        assert_eq!(longer, shorter * STRIDE.sqrt());
+    }
+
+    #[test]
+    fn a_long_walk_is_smooth_where_kinks_blur_little_of_it() {
+        let (kinks, scatter) = (blurred(0.2, 1.), blurred(0.01, 1.));
+        assert!(after(LONG, 1e-6, &scatter, true).smooth);
+        assert!(!after(LONG, 1e-6, &kinks, true).smooth);
+        assert!(!after(JOINT, 1e-6, &scatter, true).smooth);
+    }
+
+    #[test]
+    fn two_walks_settle_what_both_resolve() {
+        let mut together = Together::new(2, 1e-6);
+        assert_eq!(together.share, JOINT);
+        assert_eq!(Together::new(1, 2. * JOINT).share, LONG);
+        together.agrees(&[0, 1], |at| [0.1, 0.3][at]);
+        assert_eq!(together.open(), [0, 1]); // one walk settles nothing
+        together.agrees(&[1, 0], |at| [0.4, 0.2][at]);
+        assert_eq!(together.open(), [1]);
+        assert_eq!(together.sharpest, [0.1, 0.3]);
+    }
+}
