@@ -438,13 +438,16 @@ fn the_answers_are_true() {
     };
     assert!(falls("rate-5e-6") && losses("rate-5e-6")[9] < 10.);
     assert!(grows("rate-7.2e-6") && wrong("rate-7.2e-6").is_empty());
+    assert_eq!(losses("rate-7.2e-6")[9].log10().floor(), 26.);
     assert!(falls("no-factor-2") && wrong("no-factor-2") == "abcd");
     assert!(falls("mean") && losses("mean")[9] > 0.8 * losses("mean")[0]);
-    assert_eq!(wrong("mean"), "abcd");
+    assert!(falls("mean-loss") && losses("mean-loss")[9] < 0.1 * losses("mean-loss")[0]);
+    assert!(wrong("mean").is_empty() && wrong("mean-loss") == "abcd");
     assert!(grows("sign") && wrong("sign") == "b");
     assert!(falls("cos") && falls("seed-42"));
     assert_eq!(losses("epoch-200").len(), 2);
     assert!(losses("quintic-1e-6")[1..].iter().all(|loss| loss.is_nan()));
+    assert_eq!(printed("quintic-1e-6").matches("diverged").count(), 5);
     assert!(falls("quintic-1e-7") && wrong("quintic-1e-7").is_empty());
 }
 

@@ -320,7 +320,7 @@ fn pictures(facts: &mut Facts, data: &Data, run: &[Epoch]) -> Result<()> {
     plt.plot(&thin(&data.x)?, &thin(&data.y)?)?.label("y true");
     for (name, run) in [("1e-6", run), ("6e-6", quick.as_slice())] {
         let y = prediction(data, run[999].weights)?;
-        plt.plot(&thin(&data.x)?, &thin(&y)?)?.label(name).dashed();
+        plt.plot(&thin(&data.x)?, &thin(&y)?)?.label(name);
     }
     plt.title("y pred after 1000 epochs");
     plt.legend();

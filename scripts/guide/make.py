@@ -30,7 +30,7 @@ OUT = ROOT / "assets/guide"
 # Names that the page marks on demand.
 NAMES = (
     "x y a b c d y_rand learning_rate epoch y_pred loss grad_y_pred grad_a grad_b grad_c grad_d "
-    "torch plt device linspace randn sum sin weights by_hand grads"
+    "torch plt device linspace randn sum sin grads compare"
 ).split()
 RUNGS = ("post", "autograd", "optimizer", "custom_op", "normal")
 AGAINST = {"autograd": "post", "optimizer": "autograd", "custom_op": "optimizer", "normal": "post"}
@@ -99,18 +99,30 @@ class Source:
         self.painted = paint(read(path), lexer)
         self.taken = set()
 
-    def take(self, beginning, number=None):
-        """The next line that begins so, with the number that the page shows."""
-        for i, line in enumerate(self.plain):
-            if i not in self.taken and line.strip().startswith(beginning) and self.is_code(i):
-                self.taken.add(i)
-                depth = len(line) - len(line.lstrip())
-                if self.path.endswith(".rs"):  # as it is indented inside of `main`
-                    depth = max(0, depth - 4)
-                    number = i + 1
-                code = Markup(self.painted[i].lstrip())
-                return {"number": number, "depth": depth, "code": code, "place": f"{self.path}:{i + 1}"}
-        raise SystemExit(f"{self.path}: no line begins with {beginning!r}")
+    def take(self, beginnings, numbers=None):
+        """For each beginning the next line that begins so; in PyTorch with the number that the page shows."""
+        taken, at = [], -1
+        for k, beginning in enumerate(beginnings):
+            later = range(at + 1, len(self.plain))
+            found = (i for i in later if i not in self.taken and self.is_code(i))
+            at = next((i for i in found if self.plain[i].strip().startswith(beginning)), None)
+            if at is None:
+                raise SystemExit(f"{self.path}: no line begins with {beginning!r}")
+            self.taken.add(at)
+            taken.append(
+                {
+                    "number": numbers[k] if numbers else at + 1,
+                    "depth": len(self.plain[at]) - len(self.plain[at].lstrip()) - self.inside(at),
+                    "code": Markup(self.painted[at].lstrip()),
+                    "place": f"{self.path}:{at + 1}",
+                }
+            )
+        return taken
+
+    def inside(self, i):
+        """What the lines of Rust's `main` are indented by: here they stand alone."""
+        main = "fn main() -> Result<()> {"
+        return 4 if main in self.plain and self.plain.index(main) < i < self.plain.index("}") else 0
 
     def is_code(self, i):
         line = self.plain[i].strip()
@@ -132,9 +144,8 @@ def pairs():
         for pair in section["pairs"]:
             pair.setdefault("why")
             beginnings = pair.get("python", [])
-            numbers = pair.get("post", [None] * len(beginnings))
-            pair["python"] = [python.take(*line) for line in zip(beginnings, numbers, strict=True)]
-            pair["rust"] = [rust.take(line) for line in pair.get("rust", [])]
+            pair["python"] = python.take(beginnings, pair.get("post", [None] * len(beginnings)))
+            pair["rust"] = rust.take(pair.get("rust", []))
     for source in (python, rust):
         if source.left():
             raise SystemExit(f"{source.path}: lines {source.left()} are in no pair")
