@@ -126,14 +126,11 @@ fn one_point(facts: &mut Facts, data: &Data, run: &[Epoch]) -> Result<()> {
     );
     facts.insert("point".to_owned(), (POINT + 1).to_string());
     let ax3 = run[0].weights[0] * x.powi(3);
-    fixed(
-        facts,
-        4,
-        &[("point.ax3", ax3), ("point.rest", y_pred - ax3)],
-    );
+    fixed(facts, 4, &[("point.ax3", ax3)]);
     // With a larger by 0.001.
     let more = 0.001 * x.powi(3);
     for (name, change) in [
+        ("point.rest", y_pred - ax3),
         ("nudge.y_pred", more),
         ("nudge.square", (error + more).powi(2) - error.powi(2)),
     ] {

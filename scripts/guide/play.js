@@ -285,7 +285,7 @@
     }
     return add(svg, "path", { d, class: name, "clip-path": "url(#inside)" });
   }
-  const lost = (svg) => add(svg, "text", { x: 329, y: 140, "text-anchor": "middle", class: "lost" }, words.lost);
+  const lost = (svg, name) => add(svg, "text", { x: 329, y: 60, "text-anchor": "middle", class: "lost" }, say("lost", { name }));
 
   function drawCurve() {
     must(candle.predict(run.shown - 1));
@@ -302,7 +302,7 @@
     line(svg, curve(run.best), "three");
     line(svg, curve(run.y), "one");
     line(svg, curve(predicted), "two").id = "y-pred-path";
-    if (height > 1e3) lost(svg);
+    if (height > 1e3) lost(svg, words["legend.pred"]);
   }
 
   /** The loss on a log axis from 1 to 10⁴, or to 10⁸ where it grows. */
@@ -319,7 +319,7 @@
     }
     line(svg, losses.map((loss, i) => [across(i + 1), up(loss)]), "one").id = "loss-path";
     line(svg, [[across(shown), 0], [across(shown), 1]], "now");
-    if (!(losses[shown - 1] < 1e8)) lost(svg);
+    if (!(losses[shown - 1] < 1e8)) lost(svg, words.loss);
   }
 
   /** The gradient of the epoch that is shown, in three ways. */
@@ -336,7 +336,7 @@
       for (const value of [candle.weight(run.shown - 1, i), ...[0, 1, 2].map((way) => candle.checked(way, i))]) {
         const cell = row.insertCell();
         cell.dataset.value = value;
-        cell.textContent = digits(Number(value.toPrecision(7)));
+        cell.textContent = Number.isFinite(value) ? digits(Number(value.toPrecision(7))) : String(value);
       }
     });
   }

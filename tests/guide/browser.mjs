@@ -182,7 +182,7 @@ for (const file of PAGES) {
     await slide(page, "#rate", RATE["7.2e-6"]);
     assert.notEqual(await path(), before);
     assert.ok((await page.textContent("#status")).startsWith(words.growing.split("{")[0]));
-    assert.ok((await page.textContent("#curve")).includes(words.lost));
+    assert.ok((await page.textContent("#curve")).includes(words.lost.replace("{name}", "y pred")));
     await slide(page, "#rate", RATE["1e-5"]);
     assert.ok((await page.textContent("#status")).startsWith(words.diverged.split("{")[0]));
     assert.equal((await cells(page, "#losses tbody td:nth-child(2)")).at(-1), words.nan);
