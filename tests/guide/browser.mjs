@@ -310,6 +310,8 @@ for (const file of PAGES) {
     await page.$$eval("details", (all) => all.forEach((e) => (e.removeAttribute("name"), (e.open = true))));
     assert.deepEqual(await page.evaluate(cut), []);
     for (const side of await page.locator(".side").all()) assert.ok((await side.boundingBox()).width > 250);
+    const [python, rust] = [await page.locator("#gradient-2 .python").boundingBox(), await page.locator("#gradient-2 .rust").boundingBox()];
+    assert.ok(python.y === rust.y && python.x + python.width <= rust.x);
     assert.ok(await page.locator("#curve").isVisible());
     assert.equal(await page.locator("#run, nav").first().isVisible(), false);
     await page.context().close();
