@@ -6,8 +6,9 @@ mod cli;
 
 use std::process::ExitCode;
 
+// A tensor operation allocates its result, and the system's allocator fetches large blocks anew each time.
 #[global_allocator]
-static ALLOCATOR: cli::Allocator = cli::Allocator;
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     cli::run()

@@ -1,4 +1,4 @@
-//! Every rung on a GPU against the CPU. Only where built with `cuda` or `metal`:
+//! Every way to the gradient on a GPU, beside the CPU. Only where built with `cuda` or `metal`:
 //!
 //! `cargo test --release --features cuda --test device`
 //!
@@ -12,17 +12,12 @@ mod gpt;
 #[path = "common/numbers.rs"]
 mod numbers;
 
-use candle_core::{DType, Device, Result, Tensor, Var};
+use candle_core::{DType, Device, Result};
 use candle_nn::{VarBuilder, VarMap};
-use candle_sine::gradcheck::{self, ModelReport, Options as Checks, Verdict, gradcheck};
-use candle_sine::sine::gradient::Method;
-use candle_sine::sine::gradient::fused::squared_error;
-use candle_sine::sine::train::{self, History, Options, Pause};
-use candle_sine::sine::{Data, Weights, post};
+use candle_sine::gradcheck::{self, ModelReport, Options as Checks, Verdict};
+use candle_sine::sine::{Data, Method, post};
 use gpt::{Fault, Gpt, Kind};
 use numbers::CPU;
-use std::ops::ControlFlow;
-use std::time::Duration;
 
 fn gpu() -> Result<Device> {
     if cfg!(feature = "cuda") {
@@ -47,29 +42,17 @@ fn data(points: usize, dtype: DType, device: &Device) -> Result<Data> {
     Ok(Data { x, y })
 }
 
-fn start(dtype: DType, device: &Device) -> Result<Weights> {
-    Weights::new(post::WEIGHTS.map(f64::from), dtype, device)
-}
-
-/// A patience of zero makes each epoch a row of its own, a longer one many epochs a row.
-fn run(problem: (Method, usize, DType), device: &Device, patience: u64) -> Result<History> {
-    let (method, points, dtype) = problem;
-    let (data, start) = (data(points, dtype, device)?, start(dtype, device)?);
-    let mut descent = method.descent(&data, &start)?;
-    let options = Options {
-        learning_rate: 1e-3 / points as f64,
-        patience: Duration::from_millis(patience),
-        ..Options::default()
-    };
-    let go_on = &mut |_: &Pause| Ok(ControlFlow::Continue(()));
-    train::train(descent.as_mut(), &options, go_on)
+fn run(method: Method, points: usize, dtype: DType, device: &Device) -> Result<Vec<f64>> {
+    let data = data(points, dtype, device)?;
+    let mut descent = method.begin(&data, post::WEIGHTS, 1e-3 / points as f64)?;
+    (0..1000).map(|_| descent.epoch()).collect()
 }
 
 /// Along 1000 epochs, f64 within 1e-11 of the CPU's losses and f32 within 1e-4, and what the rounding
 /// of an error makes of its square where descent leaves little of it: an error is a difference of
 /// terms as large as the first error, and is off by some units in the last place of those.
 #[test]
-fn every_rung_makes_the_trajectory_of_the_cpu() -> Result<()> {
+fn every_way_makes_the_trajectory_of_the_cpu() -> Result<()> {
     let gpu = gpu()?;
     for &dtype in dtypes() {
         let (bound, ulps) = match dtype {
@@ -77,15 +60,13 @@ fn every_rung_makes_the_trajectory_of_the_cpu() -> Result<()> {
             _ => (1e-11, 1e-14),
         };
         for &method in Method::ALL {
-            for (points, patience) in [(2, 0), (1000, 0), (1000, 50), (4099, 50)] {
-                let problem = (method, points, dtype);
-                let there = run(problem, &gpu, patience)?;
-                let here = run(problem, CPU, patience)?;
-                assert_eq!(there.losses.len(), 1000);
-                let off = ulps * here.losses[0].sqrt();
-                for (a, b) in there.losses.iter().zip(&here.losses) {
+            for points in [2, 1000, 4099] {
+                let there = run(method, points, dtype, &gpu)?;
+                let here = run(method, points, dtype, CPU)?;
+                let off = ulps * here[0].sqrt();
+                for (a, b) in there.iter().zip(&here) {
                     let allowed = bound * b + 4. * off * b.sqrt() + off * off;
-                    assert!((a - b).abs() <= allowed, "{problem:?} {patience}: {a} {b}");
+                    assert!((a - b).abs() <= allowed, "{method:?} {points}: {a} {b}");
                 }
             }
         }
@@ -93,105 +74,22 @@ fn every_rung_makes_the_trajectory_of_the_cpu() -> Result<()> {
     Ok(())
 }
 
-/// The loss and the gradient of ten million points, beside the CPU's in f64.
+/// The loss and the gradient of ten million points, beside the CPU's: a sum in two steps on the card.
 #[test]
 fn many_points_add_up() -> Result<()> {
     let gpu = gpu()?;
     let numbers = |dtype, device: &Device| -> Result<Vec<f64>> {
-        let mut fused = Method::Fused.over(&data(10_000_001, dtype, device)?)?;
-        let step = fused.loss_and_grad(&start(dtype, device)?)?;
-        let mut all = step.grad.stack()?.to_dtype(DType::F64)?.to_vec1()?;
-        all.push(step.loss.to_dtype(DType::F64)?.to_scalar()?);
-        Ok(all)
+        let data = data(10_000_001, dtype, device)?;
+        let mut manual = Method::Manual.begin(&data, post::WEIGHTS, 0.)?;
+        let loss = manual.epoch()?;
+        Ok([vec![loss], manual.gradient()?.to_vec()].concat())
     };
     for &dtype in dtypes() {
-        // f32 data are not the f64 ones, so the CPU is given them too.
         let (there, here) = (numbers(dtype, &gpu)?, numbers(dtype, CPU)?);
         for (a, b) in there.iter().zip(&here) {
-            assert!((a / b - 1.).abs() < 1e-6, "{dtype:?}: {there:?} {here:?}");
+            assert!((a / b - 1.).abs() < 1e-5, "{dtype:?}: {there:?} {here:?}");
         }
     }
-    Ok(())
-}
-
-/// As they come, cut out of the middle, spread out, and repeated.
-fn layouts(t: &Tensor) -> Result<Vec<Tensor>> {
-    let n = t.elem_count();
-    let between = Tensor::stack(&[&t.neg()?, t, &t.exp()?], 1)?;
-    let padded = Tensor::cat(&[&t.neg()?, t, t], 0)?;
-    Ok(vec![
-        t.clone(),
-        padded.narrow(0, n, n)?,
-        between.narrow(1, 1, 1)?.squeeze(1)?,
-        t.get(0)?.reshape(1)?.expand(n)?,
-    ])
-}
-
-/// The kernel reads every layout itself; gradcheck's variables are contiguous but for its probes.
-#[test]
-fn layouts_do_not_matter() -> Result<()> {
-    let gpu = gpu()?;
-    for &dtype in dtypes() {
-        let Data { x, y } = data(1_000_003, dtype, &gpu)?;
-        let packed = |t: &Tensor| t.force_contiguous()?.to_device(CPU);
-        for (x, y) in layouts(&x)?.iter().zip(layouts(&y)?.iter().rev()) {
-            for weights in 0..4 {
-                let there = loss_and_grad(weights, x, y)?;
-                let here = loss_and_grad(weights, &packed(x)?, &packed(y)?)?;
-                let largest = here.iter().fold(0f64, |m, v| m.max(v.abs()));
-                for (a, b) in there.iter().zip(&here) {
-                    assert!((a - b).abs() <= 1e-6 * largest, "{there:?} {here:?}");
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
-/// The loss and its gradient by the weights, which are given in one of the layouts.
-fn loss_and_grad(layout: usize, x: &Tensor, y: &Tensor) -> Result<Vec<f64>> {
-    let weights = start(x.dtype(), x.device())?.stack()?;
-    let weights = Var::from_tensor(&weights)?;
-    let loss = squared_error(&layouts(&weights)?[layout], x, y)?;
-    let grads = loss.backward()?;
-    let grad = grads
-        .get(&weights)
-        .map(|g| g.to_dtype(DType::F64)?.to_vec1());
-    let mut all: Vec<f64> = grad.transpose()?.unwrap_or_default();
-    assert_eq!(all.len(), 4);
-    all.push(loss.to_dtype(DType::F64)?.to_scalar()?);
-    Ok(all)
-}
-
-#[test]
-fn gradcheck_passes_the_fused_op() -> Result<()> {
-    let gpu = gpu()?;
-    for &dtype in dtypes() {
-        let tensor = |v: &[f64]| Tensor::new(v, CPU)?.to_dtype(dtype)?.to_device(&gpu);
-        let w = tensor(&[0.25, -0.5, -1.75, 0.75])?;
-        let x = tensor(&[-3., -1.5, -0.25, 0.5, 1.25, 2., 2.75, 3., 0.125, 1., -2.])?;
-        let y = x.sin()?;
-        for w in layouts(&w)? {
-            for (x, y) in layouts(&x)?.iter().zip(layouts(&y)?.iter().rev()) {
-                let inputs = [w.clone(), x.clone(), y.clone()];
-                // Metal has no f64 to take the numeric derivative in.
-                let options = Checks::default().widen(cfg!(feature = "cuda"));
-                let f = |t: &[Tensor]| squared_error(&t[0], &t[1], &t[2]);
-                gradcheck(f, &inputs, &options)?.assert_pass();
-            }
-        }
-    }
-    Ok(())
-}
-
-/// A pass adds in one order: the same bits every time, and for as many epochs at a time as may be.
-#[test]
-fn the_same_numbers_come_out_again() -> Result<()> {
-    let gpu = gpu()?;
-    let problem = (Method::Fused, 100_003, DType::F32);
-    let once = run(problem, &gpu, 50)?;
-    let again = run(problem, &gpu, 0)?;
-    assert_eq!(once.losses, again.losses);
     Ok(())
 }
 

@@ -2,11 +2,8 @@
 
 use candle_core::{DType, Device, Tensor};
 use candle_sine::pytorch::{linspace, manual_seed, sum};
-use candle_sine::sine::gradient::Method;
-use candle_sine::sine::train::{self, Options};
-use candle_sine::sine::{Data, Weights, weights};
+use candle_sine::sine::{Data, Method, drawn};
 use serde_json::Value;
-use std::ops::ControlFlow;
 
 fn golden() -> Value {
     serde_json::from_str(include_str!("data/golden.json")).unwrap()
@@ -51,7 +48,9 @@ fn randn_is_pytorchs_bit_for_bit() {
     for row in rows {
         let seed: u64 = row["seed"].as_str().unwrap().parse().unwrap();
         for (draw, expected) in (1..).zip(row["draws"].as_array().unwrap()) {
-            let ours = weights::drawn(seed, draw).map(|v| u64::from(v.to_bits()));
+            let ours = drawn(seed, draw)
+                .unwrap()
+                .map(|v| u64::from((v as f32).to_bits()));
             assert_eq!(ours.as_slice(), words(expected), "seed {seed}, draw {draw}");
         }
     }
@@ -133,26 +132,17 @@ fn runs_are_pytorchs() {
     for row in rows(&golden, "runs") {
         let seed = row["seed"].as_str().unwrap();
         let draw = row["draw"].as_u64().unwrap() as u32;
-        let init = weights::drawn(seed.parse().unwrap(), draw).map(f64::from);
-        let options = Options {
-            epochs: row["epochs"].as_u64().unwrap() as usize,
-            learning_rate: row["learning_rate"].as_f64().unwrap(),
-            log_every: row["log_every"].as_u64().unwrap() as usize,
-            ..Options::default()
-        };
+        let init = drawn(seed.parse().unwrap(), draw).unwrap();
+        let number = |key: &str| row[key].as_u64().unwrap() as usize;
+        let (epochs, log_every) = (number("epochs"), number("log_every"));
         for method in [Method::Manual, Method::Autograd] {
-            let points = row["points"].as_u64().unwrap() as usize;
+            let points = number("points");
             let data = Data::new(points, dtype(row), &Device::Cpu).unwrap();
-            let init = Weights::new(init, dtype(row), &Device::Cpu).unwrap();
-            let mut losses = vec![];
-            let mut descent = method.descent(&data, &init).unwrap();
-            let history = train::train(descent.as_mut(), &options, &mut |pause| {
-                losses.extend(pause.loss);
-                Ok(ControlFlow::Continue(()))
-            });
-            let ours = losses
-                .into_iter()
-                .chain(history.unwrap().weights.values().unwrap());
+            let rate = row["learning_rate"].as_f64().unwrap();
+            let mut descent = method.begin(&data, init, rate).unwrap();
+            let losses: Vec<_> = (0..epochs).map(|_| descent.epoch().unwrap()).collect();
+            let logged = losses.into_iter().step_by(log_every);
+            let ours = logged.chain(descent.weights().unwrap());
             let theirs = [&row["losses"], &row["weights"]].map(|v| v.as_array().unwrap());
             let theirs = theirs.into_iter().flatten().map(|v| v.as_f64().unwrap());
             let pairs: Vec<_> = ours.zip(theirs).collect();
@@ -160,10 +150,10 @@ fn runs_are_pytorchs() {
             for (ours, theirs) in pairs {
                 let apart = (ours - theirs).abs() / theirs.abs().max(1.);
                 let bound = tolerance(dtype(row));
-                let name = method.as_str();
+                let name = method.name();
                 assert!(
                     apart <= bound,
-                    "seed {seed}, {points} points, {name}: {ours} against {theirs}, {apart:.1e} apart"
+                    "seed {seed}, {points} points, {name}: {ours}, not {theirs}, {apart:.1e} apart"
                 );
             }
         }

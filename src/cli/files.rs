@@ -1,157 +1,99 @@
-//! Files appear whole or not at all: each is written beside its place and then renamed into it. Where
-//! nothing can be renamed there but the file itself can be written, it is.
+//! Files appear whole or not at all. Their places are tried before the work.
 
-use super::pipe;
-use super::places::{parent, special};
-use super::print::{Printer, shown};
-use super::temporary::Temporary;
-use anyhow::{Result, anyhow};
-use std::error::Error;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Seek, Write};
+use super::print::Printer;
+use anyhow::{Context, Result, bail};
+use std::fmt;
+use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// What is written when a run is over: each file is tried, whatever became of the others.
-#[derive(Default)]
-pub struct Outputs {
-    /// The files that are there.
-    pub written: Vec<PathBuf>,
-    missing: Vec<Missing>,
-    /// What to do about it.
-    advice: Option<String>,
+/// A file that is going to be written, and the option that asks for it. The path "-" is stdout.
+#[derive(Clone)]
+pub struct Output {
+    option: &'static str,
+    pub path: PathBuf,
 }
 
-struct Missing {
-    flag: String,
-    what: String,
-    why: String,
-}
-
-impl Outputs {
-    /// `bytes` as the file `path`, which the flag of `flag` has asked for.
-    pub fn write(&mut self, flag: &str, path: &Path, bytes: Result<Vec<u8>>) {
-        let written = bytes.and_then(|bytes| write(path, &bytes).map_err(|e| anyhow!(reason(&e))));
-        match written {
-            Ok(()) => self.written.push(path.to_owned()),
-            Err(error) => self.miss(flag, &format!("cannot write {}", shown(path)), &error),
-        }
-    }
-
-    /// A text without its last newline; the path "-" is stdout.
-    pub fn text(&mut self, flag: &str, path: &Path, text: Result<String>) {
-        let flag = format!("{flag} {}", shown(path));
-        if !is_stdout(path) {
-            let bytes = text.map(|text| (text + "\n").into_bytes());
-            return self.write(&flag, path, bytes);
-        }
-        let printed = text.and_then(|text| {
-            let mut out = Printer::default();
-            out.line(text);
-            out.finish().map_err(|e| anyhow!(reason(&e)))
-        });
-        if let Err(error) = printed {
-            self.miss(&flag, "cannot write", &error);
-        }
-    }
-
-    /// How printing to stdout has ended.
-    pub fn printed(&mut self, out: Printer) {
-        if let Err(error) = out.finish() {
-            self.miss("stdout", "cannot write", &anyhow!(reason(&error)));
-        }
-    }
-
-    /// Whether a path that was asked for is written.
-    pub fn holds(&self, path: &Option<PathBuf>) -> bool {
-        path.as_ref()
-            .is_some_and(|path| self.written.contains(path))
-    }
-
-    /// `what` has failed.
-    pub fn miss(&mut self, flag: &str, what: &str, why: &anyhow::Error) {
-        self.missing.push(Missing {
-            flag: flag.to_owned(),
-            what: what.to_owned(),
-            why: format!("{why:#}"),
-        });
-    }
-
-    /// Said after what has failed.
-    pub fn advise(&mut self, advice: String) {
-        self.advice = Some(advice);
-    }
-
-    /// What has failed, and why: none where nothing has.
-    pub fn missing(&self) -> Option<String> {
-        let alike = |a: &Missing, b: &Missing| a.flag == b.flag && a.why == b.why;
-        let together = |alike: &[Missing]| {
-            let Missing { flag, why, .. } = &alike[0];
-            let what: Vec<_> = alike.iter().map(|m| m.what.as_str()).collect();
-            let what = what.join(", ").replace(", cannot write ", ", ");
-            format!("{flag}: {what}: {why}")
-        };
-        let lines = self.missing.chunk_by(alike).map(together);
-        let lines: Vec<_> = lines.chain(self.advice.clone()).collect();
-        (!self.missing.is_empty()).then(|| lines.join("; "))
+impl fmt::Display for Output {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{} {}", self.option, self.path.display())
     }
 }
 
-/// Whether a path that is asked for is "-".
-pub fn is_stdout(path: &Path) -> bool {
-    path == Path::new("-")
+impl Output {
+    pub fn new(option: &'static str, path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        Self { option, path }
+    }
+
+    pub fn is_stdout(&self) -> bool {
+        self.path == Path::new("-")
+    }
+
+    /// Writes it beside its place and renames it; missing directories are made.
+    pub fn write(&self, bytes: &[u8]) -> Result<()> {
+        if self.is_stdout() {
+            let mut out = Printer::new(false);
+            out.line(String::from_utf8_lossy(bytes).trim_end());
+            return out.finish();
+        }
+        put(&self.path, bytes).with_context(|| format!("{self}: cannot write it"))
+    }
 }
 
-/// `bytes` as the file `path`; its directory is made where it is missing.
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    if special(path) {
-        return pipe::write(path, bytes);
+/// Fails where a file could not be written, or two of them would be in each other's place.
+pub fn try_places(outputs: &[Output]) -> Result<()> {
+    let mut tried: Vec<(PathBuf, &Output)> = vec![];
+    for output in outputs.iter().filter(|output| !output.is_stdout()) {
+        let place = try_place(&output.path).with_context(|| output.to_string())?;
+        let clash =
+            |(other, _): &&(PathBuf, _)| place.starts_with(other) || other.starts_with(&place);
+        if let Some((_, other)) = tried.iter().find(clash) {
+            bail!("{output}: there is the place of {other}");
+        }
+        tried.push((place, output));
     }
+    Ok(())
+}
+
+/// The place without links. Nothing is left behind in it.
+fn try_place(path: &Path) -> Result<PathBuf> {
+    let place = match fs::canonicalize(path) {
+        Ok(place) => place,
+        Err(_) => std::path::absolute(path)?,
+    };
+    if place.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/") {
+        bail!("that is a directory");
+    }
+    if place.exists() && !place.is_file() {
+        return Ok(place);
+    }
+    let mut above = place.ancestors().skip(1);
+    let there = above.find(|dir| dir.exists()).context("no directory")?;
+    if !there.is_dir() {
+        bail!("{} is not a directory", there.display());
+    }
+    tempfile::tempfile_in(there).map_err(|error| {
+        anyhow::anyhow!("cannot write into {}: {}", there.display(), error.kind())
+    })?;
+    Ok(fs::canonicalize(there)?.join(place.strip_prefix(there)?))
+}
+
+fn put(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     // The file behind a symbolic link, so that the link stays.
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let dir = parent(&path);
+    if path.exists() && !path.is_file() {
+        // A device or a pipe.
+        return fs::write(&path, bytes);
+    }
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    let dir = dir.unwrap_or(Path::new("."));
     fs::create_dir_all(dir)?;
-    let moved = match Temporary::new(dir) {
-        Ok(file) => {
-            fill(&file, &path, bytes)?;
-            file.rename(&path)
-        }
-        Err(error) => Err(error),
-    };
-    match moved {
-        Err(_) if path.is_file() => write_into(&path, bytes),
-        done => done,
-    }
-}
-
-/// With the permissions of the file that it will replace.
-fn fill(file: &Temporary, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    fs::write(file.path(), bytes)?;
-    match fs::metadata(path) {
-        Ok(there) => fs::set_permissions(file.path(), there.permissions()),
-        Err(_) => Ok(()),
-    }
-}
-
-/// Writes into a file that stays: a mount of its own, or one in a directory of others' files. What it
-/// held comes back where that fails.
-fn write_into(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let before = fs::read(path).ok();
-    let mut file = OpenOptions::new().write(true).open(path)?;
-    let mut put = |bytes: &[u8]| {
-        file.rewind()?;
-        file.write_all(bytes)?;
-        file.set_len(bytes.len() as u64)
-    };
-    let done = put(bytes);
-    if let (Err(_), Some(before)) = (&done, before) {
-        // The error that counts is the first.
-        _ = put(&before);
-    }
-    done
-}
-
-/// Without the temporary names that tempfile adds.
-pub fn reason(error: &io::Error) -> String {
-    let inner = error.source().and_then(|e| e.downcast_ref::<io::Error>());
-    inner.unwrap_or(error).to_string()
+    let mut builder = tempfile::Builder::new();
+    // The mode of any new file, not tempfile's private one.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(dir)?;
+    file.write_all(bytes)?;
+    file.persist(&path).map(drop).map_err(|error| error.error)
 }

@@ -1,9 +1,8 @@
 //! `candle-sine guide`: the guide, which is part of the program.
 
 use super::Answer;
-use super::files::Outputs;
-use super::places::{self, Place, Role};
-use super::print::{Printer, shown};
+use super::files::{Output, try_places};
+use super::print::Printer;
 use anyhow::Result;
 use std::path::PathBuf;
 
@@ -25,25 +24,14 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<Answer> {
-    let mut all = vec![Place::new("--out", &args.out, Role::Filled)];
-    let paths = FILES.map(|(name, _)| args.out.join("guide").join(name));
-    all.extend(
-        paths
-            .iter()
-            .map(|path| Place::new("--out", path, Role::Written)),
-    );
-    places::check(&all)?;
-    let flag = format!("--out {}", shown(&args.out));
-    let mut outputs = Outputs::default();
-    for (path, (_, bytes)) in paths.iter().zip(FILES) {
-        outputs.write(&flag, path, Ok(bytes.to_vec()));
+    let outputs = FILES.map(|(name, _)| Output::new("--out", args.out.join("guide").join(name)));
+    try_places(&outputs)?;
+    for (output, (_, bytes)) in outputs.iter().zip(FILES) {
+        output.write(bytes)?;
     }
-    let mut out = Printer::default();
-    let written: Vec<_> = outputs.written.iter().map(|path| shown(path)).collect();
-    if outputs.missing().is_none() {
-        out.line(format_args!("wrote {}", written.join(", ")));
-        out.note("open the first (Korean) or the second (English) in a browser");
-    }
-    outputs.printed(out);
-    Answer::Yes.with(&outputs)
+    let mut out = Printer::new(false);
+    out.wrote(&outputs);
+    out.note("open the first (Korean) or the second (English) in a browser");
+    out.finish()?;
+    Ok(Answer::Yes)
 }

@@ -1,10 +1,12 @@
 //! `x = torch.linspace(-math.pi, math.pi, 1000)`, `y = torch.sin(x)`.
 
+use super::Weights;
+use super::tensors::{Powers, tensors};
 use crate::pytorch::linspace;
 use candle_core::{DType, Device, Result, Tensor, bail};
 use std::f64::consts::PI;
 
-/// The points to fit: `x` and `y = sin(x)`, both of shape `(points,)`.
+/// The points to fit: `x` and `y`, both of shape `(points,)`, in `f32` or `f64`.
 ///
 /// ```
 /// use candle_core::{DType, Device};
@@ -17,17 +19,17 @@ use std::f64::consts::PI;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Data {
-    /// Where: `points` equally spaced values over [-π, π].
+    /// Where
     pub x: Tensor,
-    /// What: sin(x).
+    /// What
     pub y: Tensor,
 }
 
 impl Data {
-    /// `points` of sin over [-π, π], in `f32` or `f64`.
+    /// `points` of sin(x), equally spaced over [-π, π], in `f32` or `f64`.
     ///
     /// # Errors
-    /// Fewer than two points, a dtype other than `f32` and `f64`, or a GPU that is out of memory.
+    /// Fewer than two points, another dtype, or a GPU that is out of memory.
     pub fn new(points: usize, dtype: DType, device: &Device) -> Result<Self> {
         if points < 2 {
             bail!("{points} points do not span [-pi, pi]: at least 2 are needed")
@@ -37,45 +39,60 @@ impl Data {
         Ok(Self { x, y })
     }
 
-    /// At most `most` of the points (at least two), evenly chosen, the first and the last among
-    /// them: what a plot needs.
+    /// y_pred = a x³ + b x² + c x + d, of shape `(points,)`.
+    ///
+    /// ```
+    /// use candle_core::{Device, Tensor};
+    /// use candle_sine::sine::Data;
+    ///
+    /// let x = Tensor::new(&[0., 1., 2.], &Device::Cpu)?;
+    /// let data = Data { y: x.clone(), x };
+    /// assert_eq!(data.y_pred([1., 2., 3., 4.])?.to_vec1::<f64>()?, [4., 10., 26.]);
+    /// # Ok::<(), candle_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// A device that is out of memory.
+    pub fn y_pred(&self, weights: Weights) -> Result<Tensor> {
+        let weights = tensors(weights, self.x.dtype(), self.x.device())?;
+        Powers::of(self)?.cubic(&weights)
+    }
+
+    /// Some `most` of the points, or all where there are no more: evenly chosen, the first and the last among
+    /// them. What a plot needs.
     ///
     /// # Errors
     /// A device that is out of memory.
     pub fn thinned(&self, most: usize) -> Result<Self> {
-        let points = self.x.elem_count();
-        if points <= most {
-            return Ok(self.clone());
-        }
-        let step = (points - 1).div_ceil(most.max(2) - 1);
-        let last = (points - 1) as i64;
-        let chosen = (0..last).step_by(step).chain([last]);
+        let last = self.x.elem_count() - 1;
+        let step = last.div_ceil(most.max(2) - 1).max(1);
+        let chosen = (0..last).step_by(step).chain([last]).map(|i| i as i64);
         let chosen = Tensor::from_iter(chosen, self.x.device())?;
         Ok(Self {
             x: self.x.index_select(&chosen, 0)?,
             y: self.y.index_select(&chosen, 0)?,
         })
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::Data;
-    use candle_core::{DType, Device, Result};
+    /// The points in order, at most `most` of them together.
+    pub(super) fn parts(&self, most: usize) -> Result<Vec<Self>> {
+        let points = self.x.elem_count();
+        let part = |start: usize| {
+            let n = most.min(points - start);
+            Ok(Self {
+                x: self.x.narrow(0, start, n)?,
+                y: self.y.narrow(0, start, n)?,
+            })
+        };
+        (0..points).step_by(most).map(part).collect()
+    }
 
-    #[test]
-    fn thinned_keeps_the_ends_and_every_third_between() -> Result<()> {
-        let data = Data::new(10, DType::F64, &Device::Cpu)?;
-        let (all, thinned) = (data.x.to_vec1::<f64>()?, data.thinned(4)?);
-        assert_eq!(
-            thinned.x.to_vec1::<f64>()?,
-            [all[0], all[3], all[6], all[9]]
-        );
-        assert_eq!(
-            data.thinned(3)?.x.to_vec1::<f64>()?,
-            [all[0], all[5], all[9]]
-        );
-        assert_eq!(data.thinned(10)?.x.elem_count(), 10);
-        Ok(())
+    /// The same points, exactly, in `f64` on the CPU: a GPU need not have `f64`.
+    pub(super) fn wide(&self) -> Result<Self> {
+        let wide = |t: &Tensor| t.to_device(&Device::Cpu)?.to_dtype(DType::F64);
+        Ok(Self {
+            x: wide(&self.x)?,
+            y: wide(&self.y)?,
+        })
     }
 }

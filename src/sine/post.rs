@@ -1,4 +1,4 @@
-//! The post's numbers, each once: the commands' defaults, and what a run is held against.
+//! The post's numbers, each once: the commands' defaults, and what a run is compared with.
 //!
 //! The post: <https://dongdongju96.github.io/posts/pytorch-2>.
 
@@ -24,8 +24,13 @@ pub const SEED: u64 = 4034316668;
 /// Which four draws of that seed the post used: the cell had been run twice before.
 pub const DRAW: u32 = 3;
 
-/// The post's own `a, b, c, d`, that is `weights::drawn(SEED, DRAW)`.
-pub const WEIGHTS: [f32; 4] = [0.16425246, -0.34843335, -1.9400675, 0.820922];
+/// The post's own `a, b, c, d`, that is [`drawn`](super::drawn)`(SEED, DRAW)`: four `f32`, written as `f64`.
+pub const WEIGHTS: [f64; 4] = [
+    0.16425246000289917,
+    -0.34843334555625916,
+    -1.9400675296783447,
+    0.8209220170974731,
+];
 
 /// The post's output: epochs and losses.
 pub const TABLE: [(usize, f64); 10] = [

@@ -12,11 +12,11 @@ use std::process::Output;
 #[cfg(unix)]
 use std::time::Duration;
 
-/// `candle-sine` in the directory `dir`, as one who installed it starts it.
+/// `candle-sine` in the directory `dir`.
 pub fn sine(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_candle-sine"));
     command.current_dir(dir);
-    for variable in ["CARGO_MANIFEST_DIR", "NO_COLOR", "CLICOLOR_FORCE"] {
+    for variable in ["NO_COLOR", "CLICOLOR_FORCE"] {
         command.env_remove(variable);
     }
     command
@@ -33,21 +33,6 @@ pub fn parts(output: Output) -> (i32, String, String) {
     (code, text(output.stdout), text(output.stderr))
 }
 
-/// Has it hear signals again, which a test under `nohup` or in the background is started to ignore.
-#[cfg(unix)]
-pub fn hearing(command: &mut std::process::Command) -> &mut std::process::Command {
-    use std::os::unix::process::CommandExt;
-    let hear = || {
-        for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGTERM] {
-            // SAFETY: signals that there are, and no handler.
-            unsafe { libc::signal(signal, libc::SIG_DFL) };
-        }
-        Ok(())
-    };
-    // SAFETY: `signal` may be called between fork and exec.
-    unsafe { command.pre_exec(hear) }
-}
-
 /// The program with SIGINT sent some time after it has printed so many lines.
 #[cfg(unix)]
 pub fn interrupted(
@@ -58,10 +43,9 @@ pub fn interrupted(
 ) -> (i32, String, String) {
     use std::io::{BufRead, BufReader, Read};
     use std::process::{Command, Stdio};
-    let mut child = hearing(&mut Command::new(env!("CARGO_BIN_EXE_candle-sine")))
+    let mut child = Command::new(env!("CARGO_BIN_EXE_candle-sine"))
         .args(args)
         .current_dir(dir)
-        .env_remove("CARGO_MANIFEST_DIR")
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
