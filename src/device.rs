@@ -19,7 +19,7 @@ use std::str::FromStr;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeviceName {
-    /// The first GPU where the build has one and it opens, else the CPU.
+    /// The first GPU where the build has the feature `cuda` or `metal`, else the CPU.
     Auto,
     /// The CPU.
     Cpu,
@@ -62,44 +62,47 @@ impl DeviceName {
     /// A build without the feature, or a device that is not there; the message says what to do.
     pub fn open(self) -> Result<Device> {
         match self {
-            Self::Auto => Ok(first_gpu().unwrap_or(Device::Cpu)),
-            Self::Cpu => Ok(Device::Cpu),
+            Self::Auto if utils::cuda_is_available() => Self::Cuda(0).open(),
+            Self::Auto if utils::metal_is_available() => Self::Metal(0).open(),
+            Self::Auto | Self::Cpu => Ok(Device::Cpu),
             Self::Cuda(_) if !utils::cuda_is_available() => bail!(
                 "this build has no CUDA: rebuild with `cargo build --release --features cuda`"
             ),
             Self::Metal(_) if !utils::metal_is_available() => bail!(
                 "this build has no Metal: rebuild on macOS with `cargo build --release --features metal`"
             ),
-            Self::Cuda(n) => Device::new_cuda(n),
-            Self::Metal(n) => Device::new_metal(n),
+            Self::Cuda(n) => Device::new_cuda(n).map_err(|e| self.missing(e)),
+            Self::Metal(n) => Device::new_metal(n).map_err(|e| self.missing(e)),
         }
+    }
+
+    fn missing(self, why: candle_core::Error) -> candle_core::Error {
+        candle_core::Error::msg(format!("no {self}: {why}; `--device cpu` uses the CPU"))
     }
 }
 
-/// The first GPU where the build has the feature `cuda` or `metal`, else the CPU: one line for a
-/// program that any of the three builds may be made of (as `device` in candle's examples).
+/// The device of a program whose only argument is `--device NAME`, as the tutorial's are; without it
+/// [`Auto`](DeviceName::Auto). `args` begin with the program's name.
 ///
 /// ```
-/// let device = candle_sine::device::device()?;
+/// use candle_sine::device;
+///
+/// let device = device::from_args(std::env::args())?;
+/// # let args = ["program", "--device", "cpu"].map(str::to_owned);
+/// # assert!(device::from_args(args)?.is_cpu());
 /// # Ok::<(), candle_core::Error>(())
 /// ```
 ///
 /// # Errors
-/// A build with a feature whose GPU is not there.
-pub fn device() -> Result<Device> {
-    if utils::cuda_is_available() {
-        Device::new_cuda(0)
-    } else if utils::metal_is_available() {
-        Device::new_metal(0)
-    } else {
-        Ok(Device::Cpu)
+/// Another argument, a name of no device, or what [`open`](DeviceName::open) says.
+pub fn from_args(args: impl IntoIterator<Item = String>) -> Result<Device> {
+    let args: Vec<_> = args.into_iter().skip(1).collect();
+    let words: Vec<_> = args.iter().map(String::as_str).collect();
+    match words[..] {
+        [] => DeviceName::Auto.open(),
+        ["--device", name] => name.parse::<DeviceName>()?.open(),
+        _ => bail!("expected no argument, or --device and cpu, cuda[:N] or metal[:N]"),
     }
-}
-
-fn first_gpu() -> Option<Device> {
-    let cuda = || utils::cuda_is_available().then(|| Device::new_cuda(0).ok());
-    let metal = || utils::metal_is_available().then(|| Device::new_metal(0).ok());
-    cuda().or_else(metal).flatten()
 }
 
 /// The name under which [`DeviceName`] finds `device`: `cpu`, `cuda:0`, `metal:0`.

@@ -1,7 +1,8 @@
 //! The guide cannot drift: its code lines stand in the sources, its outputs, numbers and pictures are what
 //! the programs give now, and its WebAssembly was built from the sources that are here.
 //!
-//! When one of these fails, `scripts/guide.sh` makes the page again.
+//! When one of these fails, `scripts/guide.sh` makes the pages again: from the texts alone, with `--facts` from
+//! what the programs give now, with `--module` the WebAssembly.
 
 #[path = "../scripts/guide/facts.rs"]
 mod facts;
@@ -12,7 +13,7 @@ use common::{names, run};
 use facts::train::{Aim, Rung, Task};
 use facts::{Edit, Facts, TUTORIAL, root};
 use roxmltree::{Document, Node, ParsingOptions};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::read_to_string;
 use std::sync::OnceLock;
 use tempfile::tempdir;
@@ -41,6 +42,126 @@ fn text(node: Node) -> String {
     texts.filter_map(|n| n.text()).collect()
 }
 
+/// What a node says in the words of ko.md or en.md: without formulas, facts, and links to itself.
+fn words(node: Node) -> String {
+    let said = |n: &Node| {
+        let within = n.ancestors().take_while(|a| *a != node);
+        let mut others = within.filter(Node::is_element);
+        others.all(|a| {
+            !["math", "data", "select"].contains(&a.tag_name().name())
+                && a.attribute("class") != Some("anchor")
+        })
+    };
+    let texts = node.descendants().filter(Node::is_text).filter(said);
+    squeezed(&texts.filter_map(|n| n.text()).collect::<String>())
+}
+
+fn squeezed(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The texts of a language, by their keys.
+fn texts(language: &str) -> BTreeMap<String, String> {
+    let (mut texts, mut key) = (BTreeMap::new(), String::new());
+    for line in read(&format!("scripts/guide/{language}.md")).lines() {
+        if let Some(next) = line.strip_prefix('[').and_then(|l| l.strip_suffix(']')) {
+            key = next.to_owned();
+        } else {
+            let text: &mut String = texts.entry(key.clone()).or_default();
+            *text += line;
+            *text += "\n";
+        }
+    }
+    texts
+        .into_iter()
+        .map(|(k, v)| (k, v.trim().to_owned()))
+        .collect()
+}
+
+/// The paragraphs and points of a list, without Markdown, formulas and facts.
+fn paragraphs(markdown: &str) -> Vec<String> {
+    let mut text = markdown.replace("\n- ", "\n\n- ");
+    for (from, to) in [("$", "$"), ("{", "}"), ("](", ")")] {
+        while let Some((before, rest)) = text.split_once(from) {
+            text = before.to_owned() + rest.split_once(to).unwrap().1;
+        }
+    }
+    let text = text.replace(['`', '*', '['], "");
+    let paragraphs = text
+        .split("\n\n")
+        .map(|p| squeezed(p.trim().trim_start_matches("- ")));
+    paragraphs.collect()
+}
+
+/// Each paragraph of ko.md and en.md stands in its page, whole; and each paragraph of a page in its text.
+#[test]
+fn the_pages_say_what_the_texts_say() {
+    for (language, name) in ["ko", "en"].into_iter().zip(PAGES) {
+        let page = page(name);
+        let document = parse(&page);
+        let elements = document.descendants().filter(Node::is_element);
+        let attributes = elements.clone().flat_map(|n| n.attributes());
+        let mut said: BTreeSet<_> = attributes.map(|a| squeezed(a.value())).collect();
+        said.extend(elements.clone().map(words));
+        let (_, script) = with(&document, "id")
+            .into_iter()
+            .find(|(id, _)| *id == "words")
+            .unwrap();
+        let script: BTreeMap<String, String> = serde_json::from_str(&text(script)).unwrap();
+        let mut written = BTreeSet::new();
+        for (key, text) in texts(language) {
+            if let Some(key) = key.strip_prefix("play.") {
+                assert_eq!(script[key], text, "{name}: play.{key}");
+            }
+            for paragraph in paragraphs(&text) {
+                // A word may stand beside others, a sentence is a paragraph of its own.
+                let beside =
+                    || !paragraph.ends_with('.') && said.iter().any(|s| s.contains(&paragraph));
+                let script = key.starts_with("play.");
+                assert!(
+                    script || said.contains(&paragraph) || beside(),
+                    "{name}: {key}: {paragraph}"
+                );
+                written.insert(paragraph);
+            }
+        }
+        let sentences = elements.filter(|n| ["p", "li"].contains(&n.tag_name().name()));
+        for sentence in sentences
+            .filter(|n| n.attribute("class") != Some("pair"))
+            .map(words)
+        {
+            assert!(
+                !sentence.ends_with('.') || written.contains(&sentence),
+                "{name}: {sentence}"
+            );
+        }
+        for file in ["style.css", "play.js"] {
+            assert!(
+                page.contains(&read(&format!("scripts/guide/{file}"))),
+                "{name}: {file}"
+            );
+        }
+    }
+}
+
+/// Under each key both languages have the same paragraphs, facts, and links inside of the page.
+#[test]
+fn both_texts_are_alike() {
+    let marks = |text: &str| {
+        let after = |mark: &str, end: char| {
+            let parts = text.split(mark).skip(1);
+            let found = parts.map(|part| part.split(end).next().unwrap().to_owned());
+            found.collect::<BTreeSet<_>>()
+        };
+        (paragraphs(text).len(), after("{", '}'), after("](#", ')'))
+    };
+    let [ko, en] = ["ko", "en"].map(texts);
+    assert!(ko.keys().eq(en.keys()));
+    for (key, text) in &ko {
+        assert_eq!(marks(text), marks(&en[key]), "{key}");
+    }
+}
+
 /// Elements with an attribute, and its value.
 fn with<'a>(document: &'a Document, attribute: &str) -> Vec<(&'a str, Node<'a, 'a>)> {
     let all = document.descendants();
@@ -53,12 +174,12 @@ fn now() -> &'static Facts {
     FACTS.get_or_init(|| facts::facts().unwrap())
 }
 
-/// Not a test: writes the facts into a file, as JSON, for scripts/guide.sh.
+/// Not a test: `scripts/guide.sh --facts` calls it.
 #[test]
-#[ignore = "writes a file, for scripts/guide.sh"]
+#[ignore = "writes scripts/guide/facts.json"]
 fn facts_for_the_page() {
-    let text = serde_json::to_string_pretty(now()).unwrap();
-    std::fs::write(std::env::var_os("FACTS").unwrap(), text).unwrap();
+    let text = serde_json::to_string_pretty(now()).unwrap() + "\n";
+    std::fs::write(root().join("scripts/guide/facts.json"), text).unwrap();
 }
 
 #[test]
@@ -77,6 +198,22 @@ fn code_lines_are_those_of_the_sources() {
         }
         let code = code_lines("scripts/post.py").chain(code_lines("src/tutorial/post.rs"));
         assert_eq!(shown, code.collect(), "{name}");
+    }
+}
+
+/// On the left are all lines of the post's code blocks, by their numbers there: empty ones and comments aside.
+#[test]
+fn the_left_column_is_the_post() {
+    for name in PAGES {
+        let page = page(name);
+        let document = parse(&page);
+        let lines = with(&document, "data-line").into_iter();
+        let python = lines.filter(|(place, _)| place.starts_with("scripts/post.py:"));
+        let numbers = python.filter_map(|(_, line)| line.attribute("data-number"));
+        let numbers: Vec<_> = numbers.filter(|number| *number != "+").collect();
+        let blocks =
+            "2 3 4|1 2|2 3 4 5|1 4 5 6|2 4 5 7 9 10 12 13 14 15 16 19 20 21 22|2 3 4|2 3 4";
+        assert_eq!(numbers.join(" "), blocks.replace('|', " "), "{name}");
     }
 }
 
@@ -180,7 +317,9 @@ fn pictures_are_what_src_plot_draws() {
         let page = page(name);
         let document = parse(&page);
         let figures = with(&document, "data-svg");
-        assert_eq!(figures.len(), 6);
+        let drawn: BTreeSet<_> = figures.iter().map(|(fact, _)| *fact).collect();
+        let all = now().keys().filter(|fact| fact.starts_with("svg."));
+        assert!(drawn.into_iter().eq(all), "{name}");
         for (fact, figure) in figures {
             let svg = parse(&now()[fact]);
             let (shown, drawn) = (strokes(figure), strokes(svg.root_element()));
@@ -299,13 +438,16 @@ fn the_answers_are_true() {
     };
     assert!(falls("rate-5e-6") && losses("rate-5e-6")[9] < 10.);
     assert!(grows("rate-7.2e-6") && wrong("rate-7.2e-6").is_empty());
+    assert_eq!(losses("rate-7.2e-6")[9].log10().floor(), 26.);
     assert!(falls("no-factor-2") && wrong("no-factor-2") == "abcd");
     assert!(falls("mean") && losses("mean")[9] > 0.8 * losses("mean")[0]);
-    assert_eq!(wrong("mean"), "abcd");
+    assert!(falls("mean-loss") && losses("mean-loss")[9] < 0.1 * losses("mean-loss")[0]);
+    assert!(wrong("mean").is_empty() && wrong("mean-loss") == "abcd");
     assert!(grows("sign") && wrong("sign") == "b");
     assert!(falls("cos") && falls("seed-42"));
     assert_eq!(losses("epoch-200").len(), 2);
     assert!(losses("quintic-1e-6")[1..].iter().all(|loss| loss.is_nan()));
+    assert_eq!(printed("quintic-1e-6").matches("diverged").count(), 5);
     assert!(falls("quintic-1e-7") && wrong("quintic-1e-7").is_empty());
 }
 
@@ -337,13 +479,12 @@ fn the_webassembly_is_built_from_these_sources() {
             hash = fnv(package.as_bytes(), hash);
         }
     }
+    let script = read("assets/guide/candle.js");
+    let head = script.lines().next().unwrap();
+    assert!(head.ends_with(&format!(" {hash:016x}.")), "{head}");
     for name in PAGES {
         let page = page(name);
-        let document = parse(&page);
-        let built = document.root_element().attribute("data-wasm-sources");
-        assert_eq!(built, Some(format!("{hash:016x}").as_str()), "{name}");
-        let shown: Vec<_> = sources.iter().filter(|s| page.contains(*s)).collect();
-        assert_eq!(shown.len(), sources.len(), "{name}");
+        assert!(sources.iter().all(|source| page.contains(source)), "{name}");
     }
 }
 

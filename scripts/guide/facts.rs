@@ -23,11 +23,12 @@ pub fn facts() -> Result<Facts> {
     let mut facts = Facts::new();
     outputs(&mut facts)?;
     let task = post(1e-6)?;
-    let (data, run) = (task.data()?, epochs(&task, 1001)?);
+    let (data, run) = (task.data()?, epochs(&task, 1000)?);
     start(&mut facts, &data, &run)?;
     one_point(&mut facts, &data, &run)?;
     totals(&mut facts, &data, &run)?;
     unsaid(&mut facts, &data, &run)?;
+    bowls(&mut facts, &data)?;
     pictures(&mut facts, &data, &run)?;
     Ok(facts)
 }
@@ -124,6 +125,20 @@ fn one_point(facts: &mut Facts, data: &Data, run: &[Epoch]) -> Result<()> {
         ],
     );
     facts.insert("point".to_owned(), (POINT + 1).to_string());
+    let ax3 = run[0].weights[0] * x.powi(3);
+    fixed(facts, 4, &[("point.ax3", ax3)]);
+    // With a larger by 0.001.
+    let more = 0.001 * x.powi(3);
+    for (name, change) in [
+        ("point.rest", y_pred - ax3),
+        ("nudge.y_pred", more),
+        ("nudge.square", (error + more).powi(2) - error.powi(2)),
+    ] {
+        facts.insert(
+            name.to_owned(),
+            format!("{change:+.4}").replace('-', "\u{2212}"),
+        );
+    }
     Ok(())
 }
 
@@ -150,6 +165,7 @@ fn totals(facts: &mut Facts, data: &Data, run: &[Epoch]) -> Result<()> {
             ("step.a", 1e-6 * run[0].gradient[0]),
         ],
     );
+    fixed(facts, 2, &[("nudge.loss", loss(0.001)? - loss(0.)?)]);
     let loss = run[0].loss;
     facts.insert("loss.f64".to_owned(), loss.to_string());
     facts.insert("loss.f32".to_owned(), (loss as f32).to_string());
@@ -164,16 +180,16 @@ fn totals(facts: &mut Facts, data: &Data, run: &[Epoch]) -> Result<()> {
 /// What the post does not say.
 fn unsaid(facts: &mut Facts, data: &Data, run: &[Epoch]) -> Result<()> {
     let aim = Aim::new(data)?;
-    let quick = epochs(&post(6e-6)?, 1001)?;
+    let quick = epochs(&post(6e-6)?, 1000)?;
     fixed(
         facts,
         1,
-        &[("loss.last", run[1000].loss), ("loss.flat", aim.flat)],
+        &[("loss.last", run[999].loss), ("loss.flat", aim.flat)],
     );
     fixed(
         facts,
         3,
-        &[("loss.best", aim.loss), ("loss.quick", quick[1000].loss)],
+        &[("loss.best", aim.loss), ("loss.quick", quick[999].loss)],
     );
     for (name, function) in ["sin", "cos", "step"].into_iter().zip(Function::ALL) {
         let task = Task {
@@ -184,7 +200,7 @@ fn unsaid(facts: &mut Facts, data: &Data, run: &[Epoch]) -> Result<()> {
         fixed(facts, 1, &[(&format!("best.{name}"), best)]);
     }
     facts.insert("limit".to_owned(), format!("{:.2e}", aim.limit));
-    let (low, high) = eigenvalues(data, &aim)?;
+    let [(low, _), (high, _)] = eigenvectors(data)?;
     fixed(
         facts,
         0,
@@ -202,19 +218,78 @@ fn unsaid(facts: &mut Facts, data: &Data, run: &[Epoch]) -> Result<()> {
     Ok(())
 }
 
-/// The least and the largest of XᵀX; the least by powers of its inverse.
-fn eigenvalues(data: &Data, aim: &Aim) -> Result<(f64, f64)> {
+type Vector = [f64; 4];
+
+fn dot(v: Vector, w: Vector) -> f64 {
+    v.iter().zip(w).map(|(v, w)| v * w).sum()
+}
+
+/// Of XᵀX the least eigenvalue and the largest, each with its eigenvector.
+fn eigenvectors(data: &Data) -> Result<[(f64, Vector); 2]> {
     let x = data.x.to_dtype(DType::F64)?;
     let columns = [x.powf(3.)?, x.powf(2.)?, x.clone(), x.ones_like()?];
     let columns = Tensor::stack(&columns, 1)?;
     let xtx = columns.t()?.matmul(&columns)?.to_vec2::<f64>()?;
+    let times = |v: Vector| std::array::from_fn(|i| xtx[i].iter().zip(v).map(|(m, v)| m * v).sum());
+    let (least, low) = powers(|v| solve(&xtx, v));
+    let (most, high) = powers(times);
+    Ok([(1. / least, low), (most, high)])
+}
+
+/// Where a matrix leads a vector in the end, and by how much it stretches it there.
+fn powers(matrix: impl Fn(Vector) -> Vector) -> (f64, Vector) {
     let (mut v, mut length) = ([1., 2., 3., 4.], 1.);
     for _ in 0..500 {
-        v = solve(&xtx, v);
-        length = v.iter().map(|v| v * v).sum::<f64>().sqrt();
+        v = matrix(v);
+        length = dot(v, v).sqrt();
         v = v.map(|v| v / length);
     }
-    Ok((1. / length, 1. / aim.limit))
+    (length, v)
+}
+
+/// The loss as a bowl, seen from above, in its flattest direction (to the right) and its steepest (up): rings
+/// of the same loss around the best cubic, and the path of the weights at a learning rate.
+fn bowls(facts: &mut Facts, data: &Data) -> Result<()> {
+    let best = Aim::new(data)?.weights;
+    let [(low, flat), (high, steep)] = eigenvectors(data)?;
+    for rate in [1e-6, 6e-6, 7.2e-6] {
+        let run = epochs(&post(rate)?, 1000)?;
+        let away = |epoch: &Epoch, direction| {
+            let from_best = std::array::from_fn(|i| epoch.weights[i] - best[i]);
+            dot(from_best, direction)
+        };
+        // The start is on the left, above the bottom of the valley.
+        let signs = (-away(&run[0], flat).signum(), away(&run[0], steep).signum());
+        let point = |epoch: &Epoch| {
+            let right = 8300. + 8700. * signs.0 * away(epoch, flat);
+            let down = 950. - 4700. * signs.1 * away(epoch, steep);
+            format!("{right:.0},{down:.0}")
+        };
+        let seen = run
+            .iter()
+            .enumerate()
+            .filter(|(i, _)| *i < 40 || i % 20 == 0);
+        let inside = seen.take_while(|(_, epoch)| away(epoch, steep).abs() < 0.3);
+        let path: Vec<_> = inside.map(|(_, epoch)| point(epoch)).collect();
+        let ring = |loss: f64| {
+            let (right, up) = (8700. * (loss / low).sqrt(), 4700. * (loss / high).sqrt());
+            format!("<ellipse cx=\"8300\" cy=\"950\" rx=\"{right:.0}\" ry=\"{up:.0}\"/>")
+        };
+        let rings: String = [5., 20., 80., 320., 1280., 5120.].map(ring).concat();
+        let [start, end] = [&path[0], &path[path.len() - 1]].map(|at| dot_at(at));
+        let svg = format!(
+            "<svg viewBox=\"0 0 9600 1900\" aria-hidden=\"true\">{rings}<polyline points=\"{}\"/>{start}{end}\
+             <path d=\"M8230 880l140 140m0 -140l-140 140\"/></svg>",
+            path.join(" ")
+        );
+        facts.insert(format!("svg.bowl-{rate:e}"), svg);
+    }
+    Ok(())
+}
+
+fn dot_at(point: &str) -> String {
+    let (x, y) = point.split_once(',').unwrap_or_default();
+    format!("<circle cx=\"{x}\" cy=\"{y}\" r=\"60\"/>")
 }
 
 fn prediction(data: &Data, weights: [f64; 4]) -> Result<Tensor> {
@@ -242,7 +317,7 @@ fn pictures(facts: &mut Facts, data: &Data, run: &[Epoch]) -> Result<()> {
     plt.plot(&thin(&data.x)?, &thin(&data.y)?)?.label("y true");
     for (name, run) in [("1e-6", run), ("6e-6", quick.as_slice())] {
         let y = prediction(data, run[999].weights)?;
-        plt.plot(&thin(&data.x)?, &thin(&y)?)?.label(name).dashed();
+        plt.plot(&thin(&data.x)?, &thin(&y)?)?.label(name);
     }
     plt.title("y pred after 1000 epochs");
     plt.legend();
@@ -259,10 +334,8 @@ fn pictures(facts: &mut Facts, data: &Data, run: &[Epoch]) -> Result<()> {
     }
     let ends = [1., 1000.];
     let aim = Aim::new(data)?;
-    plt.plot(&ends, &[aim.flat; 2])?.label("y = 0").dashed();
-    plt.plot(&ends, &[aim.loss; 2])?
-        .label("best cubic")
-        .dashed();
+    plt.plot(&ends, &[aim.flat; 2])?.label("y = 0");
+    plt.plot(&ends, &[aim.loss; 2])?.label("best cubic");
     plt.legend();
     insert(facts, "loss", &plt)?;
     let mut plt = Figure::new();

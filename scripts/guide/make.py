@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
-"""Writes the guide, assets/guide/index.html (Korean), en.html and candle.js: see scripts/guide.sh.
+"""Makes the guide from its texts, the programs and what they print: see scripts/guide.sh.
 
     python3 -m pip install -r scripts/guide/requirements.txt
-    python3 scripts/guide/make.py FACTS.json POST.txt MODULE.wasm
-
-FACTS.json is what the test facts_for_the_page writes, POST.txt what scripts/post.py prints.
+    python3 scripts/guide/make.py                 # assets/guide/index.html (Korean) and en.html
+    python3 scripts/guide/make.py MODULE.wasm     # assets/guide/candle.js
 """
 
 import base64
@@ -31,7 +30,7 @@ OUT = ROOT / "assets/guide"
 # Names that the page marks on demand.
 NAMES = (
     "x y a b c d y_rand learning_rate epoch y_pred loss grad_y_pred grad_a grad_b grad_c grad_d "
-    "torch plt device linspace randn sum sin weights by_hand grads"
+    "torch plt device linspace randn sum sin grads compare"
 ).split()
 RUNGS = ("post", "autograd", "optimizer", "custom_op", "normal")
 AGAINST = {"autograd": "post", "optimizer": "autograd", "custom_op": "optimizer", "normal": "post"}
@@ -100,20 +99,30 @@ class Source:
         self.painted = paint(read(path), lexer)
         self.taken = set()
 
-    def take(self, beginning):
-        for i, line in enumerate(self.plain):
-            if i not in self.taken and line.strip().startswith(beginning) and self.is_code(i):
-                self.taken.add(i)
-                return {"number": i + 1, "html": self.indented(i), "path": self.path}
-        raise SystemExit(f"{self.path}: no line begins with {beginning!r}")
+    def take(self, beginnings, numbers=None):
+        """For each beginning the next line that begins so; in PyTorch with the number that the page shows."""
+        taken, at = [], -1
+        for k, beginning in enumerate(beginnings):
+            later = range(at + 1, len(self.plain))
+            found = (i for i in later if i not in self.taken and self.is_code(i))
+            at = next((i for i in found if self.plain[i].strip().startswith(beginning)), None)
+            if at is None:
+                raise SystemExit(f"{self.path}: no line begins with {beginning!r}")
+            self.taken.add(at)
+            taken.append(
+                {
+                    "number": numbers[k] if numbers else at + 1,
+                    "depth": len(self.plain[at]) - len(self.plain[at].lstrip()) - self.inside(at),
+                    "code": Markup(self.painted[at].lstrip()),
+                    "place": f"{self.path}:{at + 1}",
+                }
+            )
+        return taken
 
-    def indented(self, i):
-        """The line, indented as it is inside of its function."""
-        depth = len(self.plain[i]) - len(self.plain[i].lstrip())
-        if self.path.endswith(".rs") and depth:
-            depth -= 4
-        painted = self.painted[i]
-        return {"depth": depth, "code": Markup(painted.lstrip())}
+    def inside(self, i):
+        """What the lines of Rust's `main` are indented by: here they stand alone."""
+        main = "fn main() -> Result<()> {"
+        return 4 if main in self.plain and self.plain.index(main) < i < self.plain.index("}") else 0
 
     def is_code(self, i):
         line = self.plain[i].strip()
@@ -127,18 +136,16 @@ class Source:
 
 
 def pairs():
-    """The sections' pairs of lines."""
+    """The sections' pairs of lines; in PyTorch a line's number is the post's."""
     python, rust = Source("scripts/post.py", PythonLexer()), Source("src/tutorial/post.rs", RustLexer())
-    sections = {}
-    for section, content in tomllib.loads((HERE / "pairs.toml").read_text(encoding="utf-8")).items():
-        sections[section] = [
-            {
-                "why": pair.get("why"),
-                "python": [python.take(line) for line in pair.get("python", [])],
-                "rust": [rust.take(line) for line in pair.get("rust", [])],
-            }
-            for pair in content["pairs"]
-        ]
+    sections = tomllib.loads((HERE / "pairs.toml").read_text(encoding="utf-8"))
+    for section in sections.values():
+        section.setdefault("block")
+        for pair in section["pairs"]:
+            pair.setdefault("why")
+            beginnings = pair.get("python", [])
+            pair["python"] = python.take(beginnings, pair.get("post", [None] * len(beginnings)))
+            pair["rust"] = rust.take(pair.get("rust", []))
     for source in (python, rust):
         if source.left():
             raise SystemExit(f"{source.path}: lines {source.left()} are in no pair")
@@ -212,6 +219,7 @@ def picture(svg):
     svg = re.sub(r'<svg width="\d+" height="\d+"', "<svg", svg, count=1)
     svg = re.sub(r"\s*\n\s*", "", svg)
     svg = re.sub(r' (opacity="1"|font-family="[^"]*")', "", svg).replace(' "', '"')
+    svg = svg.replace('fill="#FFFFFF"', 'fill="var(--paper)"')
     return Markup(svg.strip())
 
 
@@ -233,24 +241,28 @@ class Prose:
         self.used.add(key)
         return self.texts[key]
 
-    def inline(self, key):
-        return self.fill(self.markdown.renderInline(self.plain(key)))
+    def inline(self, key, **more):
+        return self.fill(self.markdown.renderInline(self.plain(key)), more)
 
     def block(self, key):
-        return self.fill(self.markdown.render(self.plain(key)))
+        return self.fill(self.markdown.render(self.plain(key)), {})
 
-    def fill(self, text):
+    def fill(self, text, more):
         # A number such as 1e-6 is not broken at its minus.
         text = re.sub(r"(?<![\w.])\d[\d.]*e-\d+", r'<span class="whole">\g<0></span>', text)
         text = re.sub(r"\$([^$]+)\$", lambda m: math(html.unescape(m[1])), text)
-        return Markup(re.sub(r"\{([a-z0-9_.]+)\}", lambda m: self.fact(m[1]), text))
+        fact = lambda name: f"<data>{more[name]}</data>" if name in more else self.fact(name)
+        return Markup(re.sub(r"\{([a-z0-9_.]+)\}", lambda m: fact(m[1]), text))
 
     def fact(self, name):
         return Markup(f'<data data-fact="{name}">{html.escape(self.facts[name])}</data>')
 
 
 def math(latex, display="inline"):
-    return Markup(convert(latex, display=display))
+    """MathML that reads well without a font for mathematics: ŷ is one letter, Σ is as large as CSS says."""
+    markup = convert(latex.replace("\\hat{y}", "ŷ"), display=display)
+    markup = markup.replace("<mi>ŷ</mi>", '<mi class="hat">ŷ</mi>')
+    return Markup(markup.replace("<mo>&#x02211;</mo>", '<mo class="sum">&#x02211;</mo>'))
 
 
 def table(facts, post_py):
@@ -259,11 +271,15 @@ def table(facts, post_py):
     return [(e, p, r) for (e, p), (_, r) in zip(lines(post_py), lines(facts["out.post"]), strict=True)]
 
 
-def main():
-    facts_file, post_file, module = sys.argv[1:]
-    facts = json.loads(Path(facts_file).read_text(encoding="utf-8"))
-    post_py = Path(post_file).read_text(encoding="utf-8")
-    packed = gzip.compress(Path(module).read_bytes(), 9, mtime=0)
+def candle_js(module):
+    packed = base64.b64encode(gzip.compress(Path(module).read_bytes(), 9, mtime=0)).decode()
+    head = f"// candle, as the gzip of a WebAssembly module that scripts/guide.sh has built from {fingerprint()}."
+    write("candle.js", f'{head}\nwindow.GUIDE_CANDLE = "{packed}";\n')
+
+
+def pages():
+    facts = json.loads((HERE / "facts.json").read_text(encoding="utf-8"))
+    post_py = (HERE / "post.txt").read_text(encoding="utf-8")
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE),
         autoescape=True,
@@ -271,8 +287,7 @@ def main():
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    # One for both languages: lines are taken once.
-    shared = {
+    environment.globals = {
         "pairs": pairs(),
         "ladder": ladder(),
         "edits": edits(),
@@ -284,17 +299,11 @@ def main():
         "style": Markup((HERE / "style.css").read_text(encoding="utf-8")),
         "script": Markup((HERE / "play.js").read_text(encoding="utf-8")),
         "sources": SOURCES,
-        "fingerprint": fingerprint(),
     }
-    texts = {name: Prose(HERE / f"{name}.md", facts) for name in ("ko", "en")}
-    if texts["ko"].texts.keys() != texts["en"].texts.keys():
-        raise SystemExit(f"ko.md, en.md: {texts['ko'].texts.keys() ^ texts['en'].texts.keys()}")
-    OUT.mkdir(parents=True, exist_ok=True)
     for name, file in (("ko", "index.html"), ("en", "en.html")):
-        prose = texts[name]
+        prose = Prose(HERE / f"{name}.md", facts)
         words = {key[5:]: prose.plain(key) for key in prose.texts if key.startswith("play.")}
         page = environment.get_template("page.html").render(
-            shared,
             lang=name,
             t=prose.inline,
             p=prose.block,
@@ -305,11 +314,15 @@ def main():
         unused = prose.texts.keys() - prose.used
         if unused:
             raise SystemExit(f"{name}.md: unused: {sorted(unused)}")
-        (OUT / file).write_text(page, encoding="utf-8")
-        print(f"assets/guide/{file}: {len(page.encode())} bytes")
-    script = f"// candle, as the gzip of a WebAssembly module: scripts/guide.sh.\nwindow.GUIDE_CANDLE = \"{base64.b64encode(packed).decode()}\";\n"
-    (OUT / "candle.js").write_text(script, encoding="utf-8")
-    print(f"assets/guide/candle.js: {len(script)} bytes")
+        write(file, page)
 
 
-main()
+def write(file, text):
+    (OUT / file).write_text(text, encoding="utf-8")
+    print(f"assets/guide/{file}: {len(text.encode())} bytes")
+
+
+if len(sys.argv) > 1:
+    candle_js(sys.argv[1])
+else:
+    pages()

@@ -1,14 +1,13 @@
 //! The post with an op of our own: `Square`, with a backward pass that we write and `gradcheck` checks.
-//! The file is optimizer.rs but for that; PyTorch's `torch.autograd.Function`.
+//! The file is optimizer.rs but for that, with the same losses; PyTorch's `torch.autograd.Function`.
 //!
 //!     cargo run --release --example custom_op
 
 use anyhow::Result;
 use candle_core::backend::BackendStorage;
-use candle_core::{CpuStorage, CudaStorage, CustomOp1, Layout, MetalStorage, Shape};
-use candle_core::{DType, Tensor, Var};
+use candle_core::{CpuStorage, CustomOp1, DType, Device, Layout, Shape, Tensor, Var};
 use candle_nn::{Linear, Module, Optimizer, SGD};
-use candle_sine::device::device;
+use candle_sine::device;
 use candle_sine::gradcheck::{Options, gradcheck};
 use candle_sine::plot::Figure;
 use candle_sine::pytorch::{linspace, manual_seed, sum};
@@ -22,24 +21,8 @@ impl CustomOp1 for Square {
         "square"
     }
 
-    // Forward: from the numbers of `e`, wherever they are, to the numbers of e².
+    // Forward: from the numbers of `e` to the numbers of e².
     fn cpu_fwd(&self, e: &CpuStorage, layout: &Layout) -> candle_core::Result<(CpuStorage, Shape)> {
-        Ok((e.powf(layout, 2.)?, layout.shape().clone()))
-    }
-
-    fn cuda_fwd(
-        &self,
-        e: &CudaStorage,
-        layout: &Layout,
-    ) -> candle_core::Result<(CudaStorage, Shape)> {
-        Ok((e.powf(layout, 2.)?, layout.shape().clone()))
-    }
-
-    fn metal_fwd(
-        &self,
-        e: &MetalStorage,
-        layout: &Layout,
-    ) -> candle_core::Result<(MetalStorage, Shape)> {
         Ok((e.powf(layout, 2.)?, layout.shape().clone()))
     }
 
@@ -55,14 +38,15 @@ impl CustomOp1 for Square {
 }
 
 fn main() -> Result<()> {
-    // The CPU; with `--features cuda` an NVIDIA card, on macOS with `--features metal` Apple's GPU.
-    let device = device()?;
+    // Always the CPU: on a GPU candle would look for a `cuda_fwd` or `metal_fwd` beside our `cpu_fwd`.
+    let device = Device::Cpu;
     let mut plt = Figure::new();
 
     let x = linspace(-PI, PI, 1000, DType::F32, &device)?;
     let y = x.sin()?;
 
-    // The post sets no seed; this one gives its numbers, after eight that it had drawn before.
+    // Random weights (임의의 가중치). The post sets no seed; this one gives its numbers, after eight that
+    // it had drawn before.
     let mut torch = manual_seed(4034316668, &device);
     torch.randn(8)?;
     let a = torch.randn(())?;
@@ -88,11 +72,12 @@ fn main() -> Result<()> {
     println!("square, {report}");
 
     let learning_rate = 1e-6;
+    let epochs = 1000;
     let mut sgd = SGD::new(vec![weight, bias], learning_rate)?;
     let mut y_pred = y_rand;
-    for epoch in 0..1000 {
-        // Forward: the prediction, and the sum of its squared errors. (`candle_nn::loss::mse` is the
-        // mean: its gradient is a thousand times smaller.)
+    for epoch in 0..epochs {
+        // Forward: the prediction, and the sum of its squared errors (손실, the loss).
+        // `candle_nn::loss::mse` is their mean: its gradient is a thousand times smaller.
         y_pred = linear.forward(&columns)?.squeeze(1)?;
         let loss = sum(&(&y_pred - &y)?.apply_op1(Square)?)?;
         if epoch % 100 == 0 {
@@ -100,8 +85,12 @@ fn main() -> Result<()> {
             println!("epoch : {}, loss : {loss}", epoch + 1);
         }
 
-        // Backward, and one step downhill.
+        // Backward, and one step downhill (가중치 업데이트, the update).
         sgd.backward_step(&loss)?;
+    }
+
+    if !sum(&y_pred)?.to_scalar::<f32>()?.is_finite() {
+        println!("diverged: try a smaller learning rate");
     }
 
     plt.subplot(3, 1, 2);
@@ -111,7 +100,8 @@ fn main() -> Result<()> {
     plt.subplot(3, 1, 1);
     plt.title("y true");
     plt.plot(&x, &y)?;
-    plt.savefig("out/custom_op.png")?;
-    println!("A matrix product adds in another order: the post's ten losses come out within 2e-6.");
+    let picture = "out/custom_op.png";
+    plt.savefig(picture)?;
+    println!("wrote {picture}, computed on {}", device::name(&device));
     Ok(())
 }

@@ -1,25 +1,28 @@
 //! The post with candle-nn: a `Linear` layer holds the weights, and `SGD` moves them.
-//! The file is autograd.rs but for that; PyTorch's `torch.nn.Linear` and `torch.optim.SGD`.
+//! The file is autograd.rs but for that; PyTorch's `torch.nn.Linear` and `torch.optim.SGD`. A matrix
+//! product adds in another order, so the post's ten losses come out within 2e-6.
 //!
 //!     cargo run --release --example optimizer
 
 use anyhow::Result;
 use candle_core::{DType, Tensor, Var};
 use candle_nn::{Linear, Module, Optimizer, SGD};
-use candle_sine::device::device;
+use candle_sine::device;
 use candle_sine::plot::Figure;
 use candle_sine::pytorch::{linspace, manual_seed, sum};
+use std::env::args;
 use std::f64::consts::PI;
 
 fn main() -> Result<()> {
-    // The CPU; with `--features cuda` an NVIDIA card, on macOS with `--features metal` Apple's GPU.
-    let device = device()?;
+    // The CPU; with `--features cuda` or `metal` the GPU, unless `-- --device cpu` is added.
+    let device = device::from_args(args())?;
     let mut plt = Figure::new();
 
     let x = linspace(-PI, PI, 1000, DType::F32, &device)?;
     let y = x.sin()?;
 
-    // The post sets no seed; this one gives its numbers, after eight that it had drawn before.
+    // Random weights (임의의 가중치). The post sets no seed; this one gives its numbers, after eight that
+    // it had drawn before.
     let mut torch = manual_seed(4034316668, &device);
     torch.randn(8)?;
     let a = torch.randn(())?;
@@ -40,11 +43,12 @@ fn main() -> Result<()> {
     plt.plot(&x, &y_rand)?;
 
     let learning_rate = 1e-6;
+    let epochs = 1000;
     let mut sgd = SGD::new(vec![weight, bias], learning_rate)?;
     let mut y_pred = y_rand;
-    for epoch in 0..1000 {
-        // Forward: the prediction, and the sum of its squared errors. (`candle_nn::loss::mse` is the
-        // mean: its gradient is a thousand times smaller.)
+    for epoch in 0..epochs {
+        // Forward: the prediction, and the sum of its squared errors (손실, the loss).
+        // `candle_nn::loss::mse` is their mean: its gradient is a thousand times smaller.
         y_pred = linear.forward(&columns)?.squeeze(1)?;
         let loss = sum(&(&y_pred - &y)?.powf(2.)?)?;
         if epoch % 100 == 0 {
@@ -52,8 +56,12 @@ fn main() -> Result<()> {
             println!("epoch : {}, loss : {loss}", epoch + 1);
         }
 
-        // Backward, and one step downhill.
+        // Backward, and one step downhill (가중치 업데이트, the update).
         sgd.backward_step(&loss)?;
+    }
+
+    if !sum(&y_pred)?.to_scalar::<f32>()?.is_finite() {
+        println!("diverged: try a smaller learning rate");
     }
 
     plt.subplot(3, 1, 2);
@@ -63,7 +71,8 @@ fn main() -> Result<()> {
     plt.subplot(3, 1, 1);
     plt.title("y true");
     plt.plot(&x, &y)?;
-    plt.savefig("out/optimizer.png")?;
-    println!("A matrix product adds in another order: the post's ten losses come out within 2e-6.");
+    let picture = "out/optimizer.png";
+    plt.savefig(picture)?;
+    println!("wrote {picture}, computed on {}", device::name(&device));
     Ok(())
 }

@@ -27,7 +27,8 @@ const test = (name, work) => tests.push({ name, work });
 
 /** Opens a page whose requests and errors are kept. */
 async function open(url, options = {}) {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+  // Whoever wants less motion sees the end of the training at once.
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, reducedMotion: "reduce", ...options });
   const page = await context.newPage();
   page.requests = [];
   page.errors = [];
@@ -51,12 +52,22 @@ async function finished(page) {
   await page.waitForFunction(
     () => {
       const words = JSON.parse(document.getElementById("words").textContent);
-      return ![words.running, words.ready, words.loading].includes(document.getElementById("status").textContent);
+      return ![words.running, words.loading].includes(document.getElementById("status").textContent);
     },
     undefined,
     LONG,
   );
 }
+
+/** Moves a slider, as a hand does. */
+const slide = (page, selector, value) =>
+  page.$eval(selector, (slider, to) => {
+    slider.value = to;
+    slider.dispatchEvent(new Event("input", { bubbles: true }));
+  }, String(value));
+
+/** The places of 1e-6 and so on on the slider of the learning rate. */
+const RATE = { "1e-6": 90, "6e-6": 140, "7.2e-6": 152, "1e-5": 180 };
 
 const cells = (page, selector) => page.$$eval(selector, (all) => all.map((cell) => cell.textContent));
 
@@ -87,18 +98,62 @@ for (const file of PAGES) {
     await page.context().close();
   });
 
-  test(`${file}: the slider goes to the native program's numbers`, async () => {
-    const page = await open(address(file));
-    await page.click("[data-preset=quick]");
-    await page.waitForSelector("#pictures:not([hidden])", LONG);
+  test(`${file}: training is seen from the first moment, on the first screen`, async () => {
+    for (const [viewport, wanted] of [
+      [{ width: 1440, height: 900 }, ["#run", "#rate", ".limit", "#curve", "#loss-curve", "#epoch", "#status"]],
+      [{ width: 390, height: 844 }, ["#run", "#rate", ".limit", "#curve", "#loss-curve"]],
+    ]) {
+      const page = await open(address(file), { viewport, reducedMotion: "no-preference" });
+      const seen = async () => [await page.getAttribute("#y-pred-path", "d"), parseInt(await page.textContent("#epoch-shown"), 10)];
+      await page.waitForSelector("#y-pred-path", { ...LONG, state: "attached" });
+      const moments = [await seen()];
+      for (let i = 0; i < 3; i++) {
+        await page.waitForTimeout(700);
+        moments.push(await seen());
+      }
+      for (let i = 1; i < moments.length; i++) {
+        assert.ok(moments[i][1] > moments[i - 1][1], String(moments.map(([, epoch]) => epoch)));
+        assert.notEqual(moments[i][0], moments[i - 1][0]);
+      }
+      // All of the first screen is on it.
+      for (const selector of wanted) {
+        const { y, height } = await page.locator(selector).boundingBox();
+        assert.ok(y >= 0 && y + height <= viewport.height, `${selector}: ${y} + ${height}`);
+      }
+      await finished(page);
+      assert.equal((await seen())[1], 1000);
+      await page.context().close();
+    }
+  });
+
+  test(`${file}: pause, one epoch, and on to the end`, async () => {
+    const page = await open(address(file), { reducedMotion: "no-preference" });
+    await page.waitForFunction(() => parseInt(document.getElementById("epoch-shown").textContent, 10) > 3, undefined, LONG);
+    await page.click("#run");
+    const [epoch] = (await page.textContent("#epoch-shown")).split(" ").map(Number);
+    assert.ok(epoch < 1000);
+    await page.click("#step");
+    assert.equal(await page.textContent("#epoch-shown"), `${epoch + 1} / 1000`);
+    await page.click("#run");
     await finished(page);
+    await page.waitForFunction(() => document.getElementById("epoch-shown").textContent === "1000 / 1000", undefined, LONG);
+    assert.deepEqual(await cells(page, "#losses tbody td:nth-child(2)"), POST);
+    // From the end a step begins anew.
+    await page.click("#step");
+    assert.equal(await page.textContent("#epoch-shown"), "1 / 1000");
+    await page.context().close();
+  });
+
+  test(`${file}: the sliders go to the native program's numbers`, async () => {
+    const page = await open(address(file));
     const before = await page.getAttribute("#y-pred-path", "d");
-    await page.$eval("#epoch", (slider) => {
-      slider.value = "500";
-      slider.dispatchEvent(new Event("input", { bubbles: true }));
-    });
+    await slide(page, "#rate", RATE["6e-6"]);
+    assert.equal(await page.textContent("#rate-shown"), "6e-6");
+    await page.click("#numbers > summary");
+    await slide(page, "#epoch", 500);
     const after = await page.getAttribute("#y-pred-path", "d");
     assert.notEqual(before, after);
+    await page.waitForSelector("#at td", LONG);
     const native = expected.quick;
     const values = await page.$$eval("#at td", (all) => all.map((cell) => Number(cell.dataset.value)));
     native.at.forEach((weight, i) => {
@@ -108,38 +163,51 @@ for (const file of PAGES) {
         assert.ok(Math.abs(shown - theirs) <= 0.05, `${shown} ${theirs}`);
       }
     });
-    // The curve on the screen, back in the units of y.
+    // The curve on the screen, of every third point, back in the units of y.
     const most = Number(await page.getAttribute("#curve", "data-most"));
     const heights = after.split(/[ML]/).slice(1).map((point) => Number(point.split(" ")[1]));
     native.curve.forEach((y, i) => {
-      const shown = ((197.5 - heights[111 * i]) / 167.5) * most;
+      const shown = ((145 - heights[37 * i]) / 131) * most;
       assert.ok(Math.abs(shown - y) < 1e-4 * most, `${shown} ${y}`);
     });
-    assert.equal(await page.textContent("#epoch-shown"), "500");
+    assert.equal(await page.textContent("#epoch-shown"), "500 / 1000");
     await page.context().close();
   });
 
-  test(`${file}: past the limit the loss grows, and at 1e-4 it is no number`, async () => {
+  test(`${file}: past the largest stable rate the loss grows, and at 1e-5 it is said in words`, async () => {
     const page = await open(address(file));
     const words = JSON.parse(await page.textContent("#words"));
-    await page.click("[data-preset=limit]");
-    await finished(page);
-    assert.ok((await page.textContent("#status")).includes(words.growing.split("{")[0]));
-    await page.fill("#rate", "1e-4");
-    await run(page);
+    const path = () => page.getAttribute("#loss-path", "d");
+    const before = await path();
+    await slide(page, "#rate", RATE["7.2e-6"]);
+    assert.notEqual(await path(), before);
+    assert.ok((await page.textContent("#status")).startsWith(words.growing.split("{")[0]));
+    assert.ok((await page.textContent("#curve")).includes(words.lost.replace("{name}", "y pred")));
+    await slide(page, "#rate", RATE["1e-5"]);
     assert.ok((await page.textContent("#status")).startsWith(words.diverged.split("{")[0]));
-    assert.equal((await cells(page, "#losses tbody td:nth-child(2)")).at(-1), "NaN");
-    await page.fill("#rate", "fast");
-    await page.click("#run");
-    assert.equal(await page.getAttribute("#rate", "aria-invalid"), "true");
-    assert.ok((await page.textContent("#status")).startsWith(words.invalid.split("{")[0]));
+    assert.equal((await cells(page, "#losses tbody td:nth-child(2)")).at(-1), words.nan);
+    assert.equal(await page.textContent("#loss-shown"), words.nan);
+    // The mark stands where the slider's thumb is at the limit.
+    const [mark, track] = [await page.locator(".limit").boundingBox(), await page.locator("#rate").boundingBox()];
+    const at = (mark.x + mark.width / 2 - track.x - 8) / (track.width - 16);
+    assert.ok(Math.abs(at * 180 - (90 + 60.9)) < 1, `${at * 180}`);
+    await slide(page, "#rate", RATE["1e-6"]);
+    assert.ok((await page.textContent("#status")).includes(words.same));
+    await page.locator("#settings").evaluate((form) => (form.parentElement.open = true));
+    await page.selectOption("#function", "1");
+    assert.ok(!(await page.textContent("#status")).includes(words.same));
+    await page.fill("#epochs", "many");
+    await page.press("#epochs", "Enter");
+    await page.click("#step");
+    assert.equal(await page.getAttribute("#epochs", "aria-invalid"), "true");
+    assert.ok((await page.textContent("#status")).includes(words.invalid.split("{most}")[1]));
     assert.deepEqual(page.errors, []);
     await page.context().close();
   });
 
   test(`${file}: pairs and names light up`, async () => {
     const page = await open(address(file));
-    const line = page.locator('[data-line="scripts/post.py:41"]');
+    const line = page.locator("#gradient-2 .python .line");
     const partner = page.locator("#gradient-2 .rust");
     const background = (element) => element.evaluate((e) => getComputedStyle(e).backgroundColor);
     const plain = await background(partner);
@@ -147,9 +215,6 @@ for (const file of PAGES) {
     assert.notEqual(await background(partner), plain);
     await page.mouse.move(0, 0);
     assert.equal(await background(partner), plain);
-    // By keyboard: the address of the pair has the focus.
-    await page.focus("#gradient-2 > .anchor");
-    assert.notEqual(await background(partner), plain);
     await page.click('[data-mark="grad_a"]');
     const marked = await page.$$eval("i.marked", (all) => all.map((e) => e.textContent));
     assert.ok(marked.length >= 8 && marked.every((name) => name === "grad_a"), String(marked));
@@ -169,6 +234,10 @@ for (const file of PAGES) {
       return seen.length;
     });
     await page.evaluate(() => document.activeElement.blur());
+    // The button that trains comes first: after the links to the text, to the other language, and to the post.
+    for (let i = 0; i < 4; i++) await page.keyboard.press("Tab");
+    assert.ok(["play", "run"].includes(await page.evaluate(() => document.activeElement.closest("#play, #run")?.id)));
+    await page.evaluate(() => document.activeElement.blur());
     const reached = new Set();
     for (let i = 0; i < wanted + 30 && reached.size < wanted; i++) {
       await page.keyboard.press("Tab");
@@ -179,10 +248,13 @@ for (const file of PAGES) {
     assert.deepEqual(missed.filter(([i]) => !reached.has(i)), []);
     await page.focus("#epoch");
     await page.keyboard.press("Home");
-    assert.equal(await page.textContent("#epoch-shown"), "1");
-    await page.focus("#playing");
+    assert.equal(await page.textContent("#epoch-shown"), "1 / 1000");
+    await page.focus("#rate");
+    await page.keyboard.press("ArrowRight");
+    assert.equal(await page.textContent("#rate-shown"), "1.1e-6");
+    await page.focus("#run");
     await page.keyboard.press("Enter");
-    await page.waitForFunction(() => Number(document.getElementById("epoch").value) > 20, undefined, LONG);
+    assert.equal(await page.textContent("#epoch-shown"), "1000 / 1000");
     await page.focus('article summary');
     await page.keyboard.press("Enter");
     assert.ok(await page.locator("article details").first().evaluate((e) => e.open));
@@ -217,25 +289,39 @@ for (const file of PAGES) {
     });
   }
 
-  for (const width of [360, 1440]) {
-    test(`${file}: no sideways scrolling at ${width} pixels`, async () => {
-      const page = await open(address(file), { viewport: { width, height: 800 } });
-      await run(page);
+  for (const width of [390, 1440]) {
+    test(`${file}: nothing is cut at ${width} pixels`, async () => {
+      const page = await open(address(file), { viewport: { width, height: 844 } });
       await page.$$eval("details", (all) => all.forEach((e) => (e.removeAttribute("name"), (e.open = true))));
-      const [wide, has] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
-      assert.ok(wide <= has, `${wide} > ${has}`);
-      const cut = await page.$$eval(".side .line, p, h2, h3, .diff .line", (all) =>
-        all.filter((e) => e.checkVisibility() && e.getBoundingClientRect().right > innerWidth + 1).map((e) => e.textContent));
-      assert.deepEqual(cut, []);
+      await page.waitForTimeout(200);
+      assert.deepEqual(await page.evaluate(cut), []);
       await page.context().close();
     });
   }
+
+  test(`${file}: on paper`, async () => {
+    // A4 within Chromium's margins.
+    const page = await open(address(file), { viewport: { width: 718, height: 1046 } });
+    const pdf = (await page.pdf({ format: "A4" })).toString("latin1");
+    const pages = pdf.match(/\/Type\s*\/Page\b/g).length;
+    console.log(`    ${pages} pages`);
+    assert.ok(pages < 40, `${pages} pages`);
+    await page.emulateMedia({ media: "print" });
+    await page.$$eval("details", (all) => all.forEach((e) => (e.removeAttribute("name"), (e.open = true))));
+    assert.deepEqual(await page.evaluate(cut), []);
+    for (const side of await page.locator(".side").all()) assert.ok((await side.boundingBox()).width > 250);
+    assert.ok(await page.locator("#curve").isVisible());
+    assert.equal(await page.locator("#run, nav").first().isVisible(), false);
+    await page.context().close();
+  });
 
   test(`${file}: all of it can be read without JavaScript`, async () => {
     const page = await open(address(file), { javaScriptEnabled: false });
     assert.ok(await page.locator("noscript p, .notice").first().isVisible());
     assert.equal(await page.locator("#run").isVisible(), false);
-    for (const id of ["setup-1", "chain-3", "table", "unsaid", "ladder-autograd", "try-mean"]) {
+    assert.equal(await page.locator(".still svg").count(), 2);
+    assert.ok(await page.locator(".still svg").first().isVisible());
+    for (const id of ["setup-1", "graph", "chain-3", "table", "bowl", "ladder-autograd", "try-mean"]) {
       assert.ok(await page.locator(`#${id}`).isVisible(), id);
     }
     await page.locator("#ladder-optimizer > summary").click();
@@ -377,6 +463,14 @@ test("candle in the browser against the native program", async () => {
   assert.deepEqual(theirs[0].losses.map(String), POST);
   await page.context().close();
 });
+
+/** What does not fit: text outside of the page, or in a box that is too narrow for it. */
+function cut() {
+  const all = [...document.querySelectorAll("body *")].filter((e) => e.checkVisibility() && !e.closest(".visually-hidden, .skip, svg > *"));
+  const wide = all.filter((e) => e.getBoundingClientRect().right > innerWidth + 1);
+  const narrow = all.filter((e) => !e.closest("svg") && getComputedStyle(e).display !== "inline" && e.scrollWidth > e.clientWidth + 1 && e.clientWidth > 0);
+  return [...new Set([...wide, ...narrow])].map((e) => `${e.tagName} ${e.className?.baseVal ?? e.className}: ${e.textContent.trim().slice(0, 40)}`);
+}
 
 /** Texts whose contrast is too low, in the page. */
 function contrast() {
