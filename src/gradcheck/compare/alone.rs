@@ -10,7 +10,7 @@ use super::displace::Move;
 use super::walk::{Walker, signs};
 use crate::gradcheck::judge::law::SHARP;
 use crate::gradcheck::judge::readings::{Reading, Readings};
-use crate::gradcheck::judge::segment::Evidence;
+use crate::gradcheck::judge::segment::{CLEAR, Evidence};
 use crate::gradcheck::judge::verdict::Verdict;
 use crate::gradcheck::support::rng::SplitMix64;
 
@@ -19,15 +19,15 @@ use crate::gradcheck::support::rng::SplitMix64;
 /// that two of them are a majority; the last is asked only if the two before do not say the same.
 const LENGTHS: [f64; 5] = [4e-4, 6.4e-3, 0.1, 0.3, 0.2];
 
+/// Where an error in any direction has to show, the second is taken so many times more.
+const AGAIN: usize = 2;
+
 /// And at most so much of the largest step.
 const CAPS: [f64; 5] = [1. / 256., 1. / 16., 1., 1., 1.];
 
 /// A segment of this share of f is long: none shorter may call a gradient wrong by itself, since over short
 /// distances f may be a staircase.
 pub(crate) const LONG: f64 = 0.05;
-
-/// A change of f stands out where it is this many times its scatter; shorter segments are raised to it.
-pub(crate) const CLEAR: f64 = 40.;
 
 /// The largest step, in root mean squares of the variable, or of all where that is not enough,
 pub(crate) const FARTHEST: f64 = 0.5;
@@ -141,12 +141,17 @@ impl Alone<'_> {
         let mut attempt = 0;
         'reach: for size in [one.size, typical, BEYOND * typical] {
             let farthest = FARTHEST * size;
-            for (k, share) in LENGTHS.into_iter().enumerate() {
+            let mut k = 0;
+            let mut again = if self.strict { AGAIN } else { 0 };
+            while k < LENGTHS.len() {
+                let share = LENGTHS[k];
                 let var = &self.walker.vars[one.var];
                 let aligned = k % 2 == 0;
+                let cap = CAPS[k];
+                k += 1;
                 let rate = one.rate(var, aligned);
                 let (target, clear) = (share * self.loss, CLEAR * self.scatter);
-                let step = (target / rate).min(farthest * CAPS[k]);
+                let step = (target / rate).min(farthest * cap);
                 let step = step.max(clear / rate).min(farthest);
                 let at_end = step >= farthest;
                 let long = at_end || target.max(clear) >= LONG * self.loss;
@@ -167,6 +172,11 @@ impl Alone<'_> {
                 opinion.stairs = readings.stairs;
                 if opinion.verdict != Verdict::Inconclusive {
                     return Ok(opinion);
+                }
+                // Short ones are enough, where they resolve something; longer ones may meet a jump of f.
+                if again > 0 && k == 2 && opinion.against.is_none() && reading.chance < 0.5 {
+                    again -= 1;
+                    k = 1;
                 }
                 if at_end && !contradicts && evidence.is_blunt() {
                     if flat && size >= typical {

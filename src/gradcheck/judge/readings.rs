@@ -6,7 +6,7 @@
 //!
 //! | verdict | when |
 //! |---|---|
-//! | wrong | a long segment contradicts, by twice as much as any of a quarter of its length, and another one contradicts too; where f may be a staircase, two long ones |
+//! | wrong | a long segment contradicts, by twice as much as any of a quarter of its length, and another one contradicts too; where f may be a staircase, two long ones. Not where two shorter ones that would have shown it agree |
 //! | pass | none contradicts, and one (two, where a step or a shorter one has) would have shown a gradient wrong by a quarter as a whole |
 //! | pass, where something else is cut | and so many agree that an error of a quarter in any direction stays hidden once in a thousand |
 //! | inconclusive | else |
@@ -47,6 +47,8 @@ pub(crate) struct Reading {
     pub(crate) long: bool,
     /// Whether f stands still on it, or moves by little more than a jump.
     pub(crate) stairs: bool,
+    /// Whether jumps of f may be what sets the two sides apart.
+    pub(crate) jumps: bool,
 }
 
 impl Reading {
@@ -62,6 +64,7 @@ impl Reading {
             step,
             long,
             stairs: evidence.is_stairs(),
+            jumps: evidence.jumps(),
         }
     }
 
@@ -114,11 +117,12 @@ impl Readings {
     pub(crate) fn verdict(&self) -> (Verdict, Option<f64>) {
         let (against, with): (Vec<&Reading>, Vec<&Reading>) =
             self.all.iter().partition(|r| r.contradicts());
-        let grown = (against.iter()).filter(|r| r.long && self.grows(r)).count();
+        let grown = against.iter().filter(|r| r.long && self.grows(r));
+        let grown = grown.filter(|r| !farther_out(r, &with)).count();
         if grown > usize::from(self.stairs) && against.len() > 1 {
             return (Verdict::Wrong, None);
         }
-        let jumps = against.iter().all(|r| r.stairs || 4. * r.jump > r.apart);
+        let jumps = against.iter().all(|r| r.jumps);
         let doubtful = !against.is_empty() || (self.stairs && self.accused);
         let off = against.iter().map(|r| r.apart / r.size);
         let least = off.fold(RESOLVED, f64::min);
@@ -143,6 +147,14 @@ impl Readings {
     }
 }
 
+/// Whether two shorter segments agree that would have shown what a long one contradicts: then f jumps, or its
+/// gradient is wrong, farther out and not here.
+fn farther_out(long: &Reading, with: &[&Reading]) -> bool {
+    let sharp =
+        |r: &&&Reading| 4. * r.step <= long.step && 2. * r.resolution() * long.claim < long.apart;
+    with.iter().filter(sharp).count() > 1
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Reading, Readings};
@@ -161,6 +173,7 @@ mod tests {
             step,
             long: step >= 0.05,
             stairs: false,
+            jumps: false,
         }
     }
 
@@ -204,6 +217,7 @@ mod tests {
         // where the segment itself shows a jump, two long ones may
         let jump = Reading {
             stairs: true,
+            jumps: true,
             ..short
         };
         assert_eq!(verdict(&[jump, long], false, false), Inconclusive);
@@ -211,9 +225,21 @@ mod tests {
     }
 
     #[test]
+    fn what_two_shorter_ones_refute_is_farther_out() {
+        let (short, middle) = (reading(1e-3, 0.), reading(6e-3, 0.));
+        let (long, longer) = (reading(0.1, 0.5), reading(0.3, 0.5));
+        assert_eq!(verdict(&[short, long, longer], true, false), Wrong);
+        assert_eq!(
+            verdict(&[short, middle, long, longer], false, true),
+            Inconclusive
+        );
+    }
+
+    #[test]
     fn a_staircase_is_wrong_by_two_long_ones() {
         let jump = Reading {
             stairs: true,
+            jumps: true,
             ..reading(1e-3, 0.5)
         };
         let (long, longer) = (reading(0.1, 0.5), reading(0.3, 0.5));

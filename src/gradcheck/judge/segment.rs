@@ -31,6 +31,12 @@
 
 use super::readings::RESOLVED;
 
+/// A change of f stands out where it is this many times its scatter.
+pub(crate) const CLEAR: f64 = 40.;
+
+/// Values of f that scatter by so many units of rounding are a staircase's: sums of f32 leave one or two.
+const ROUGH: f64 = 16.;
+
 /// A tensor's part in a walk: autograd's ∇f·d at each node, d the displacement from the node before
 /// and to the node after; 0 beyond the ends.
 #[derive(Clone, Debug, Default)]
@@ -87,6 +93,8 @@ pub(crate) struct Evidence {
     pub(crate) quadrature: f64,
     /// σ, how far one value of f scatters.
     pub(crate) scatter: f64,
+    /// u|f|
+    pub(crate) rounding: f64,
     /// The largest change of R from one node to the next, from what it is in most: a jump of f.
     pub(crate) jump: f64,
     /// Each tensor's part of the integral.
@@ -143,6 +151,7 @@ impl Evidence {
             error: (quadrature + 2. * scatter.powi(2) + (2. * unit * largest).powi(2)).sqrt(),
             quadrature: quadrature.sqrt(),
             scatter: scatter.max(unit * largest),
+            rounding: unit * largest,
             jump,
             shares: parts,
             across: shares.iter().map(|s| s.across).collect(),
@@ -177,9 +186,12 @@ impl Evidence {
         self.range == 0. || 4. * self.jump > self.range
     }
 
-    /// Whether the walk itself shows that a jump of f may be what sets the two sides apart.
+    /// Whether the walk itself shows that jumps of f may be what sets the two sides apart: one jump is much of
+    /// it, or f scatters by far more than rounding, and the two sides do not stand out of that.
     pub(crate) fn jumps(&self) -> bool {
-        self.is_stairs() || 4. * self.jump > self.apart.abs()
+        let apart = self.apart.abs();
+        let rough = self.scatter > ROUGH * self.rounding && apart < CLEAR * self.scatter;
+        self.is_stairs() || 4. * self.jump > apart || rough
     }
 
     /// The chance that an error of a quarter ([`RESOLVED`]) of tensor t's gradient stays hidden, in a random

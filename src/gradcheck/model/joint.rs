@@ -13,9 +13,9 @@ use candle_core::Result;
 
 use super::run::{Against, Run, segment};
 use super::silent::Moved;
-use crate::gradcheck::compare::alone::{Alone, CLEAR, FARTHEST, LONG, One, STAIRS};
+use crate::gradcheck::compare::alone::{Alone, FARTHEST, LONG, One, STAIRS};
 use crate::gradcheck::judge::readings::{CHANCE, RESOLVED};
-use crate::gradcheck::judge::segment::Evidence;
+use crate::gradcheck::judge::segment::{CLEAR, Evidence};
 use crate::gradcheck::judge::verdict::Verdict;
 
 /// The share of the loss by which each parameter moves it in a joint walk, give or take a third; where f's own scatter drowns
@@ -123,13 +123,15 @@ impl Run<'_> {
             false => JOINT,
         };
         let mut farther = 1.;
-        for walk in 0..WALKS {
+        let (mut walk, mut walks) = (0, WALKS);
+        while walk < walks {
+            walk += 1;
             let moving = so_far.open();
             let tensors: Vec<usize> = moving.iter().map(|&k| which[k]).collect();
             if tensors.is_empty() {
                 break;
             }
-            let aligned = share >= LONG && walk % 2 == 0;
+            let aligned = share >= LONG && walk % 2 == 1;
             // A long walk of a right model needs all of its length to stand out of f's scatter.
             let exact = share >= LONG && !strict;
             let Some(evidence) = self.joint(&tensors, (share, farther), (aligned, exact))? else {
@@ -153,8 +155,13 @@ impl Run<'_> {
                 }
                 continue;
             }
+            // A jump is not met again over a shorter distance; a staircase averages out over a longer one.
             if evidence.jumps() && share < LONG {
-                share = LONG;
+                share = match share == JOINT && !evidence.is_stairs() {
+                    true => JOINT / STRIDE,
+                    false => LONG,
+                };
+                walks += usize::from(walks == WALKS);
                 continue;
             }
             for k in (0..which.len()).filter(|&k| so_far.settled(k)) {

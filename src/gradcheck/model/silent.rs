@@ -89,7 +89,7 @@ impl Run<'_> {
         let [.., farthest] = UNTRACKED;
         let mut steps = vec![FARTHEST * size, longest];
         steps.extend(UNTRACKED.map(|step| step * longest));
-        let (loss, mut rounding) = (self.report.loss, false);
+        let mut rounding = false;
         for step in steps {
             if rounding && step < farthest * longest {
                 continue;
