@@ -577,17 +577,13 @@ fn the_command_writes_the_guide() {
         assert_eq!(written, page(&file));
     }
     std::fs::write(dir.path().join("file"), "").unwrap();
-    for (args, line) in [
-        (
-            ["guide", "--out", "file"],
-            "error: --out file: file is not a directory\n",
-        ),
-        (
-            ["guide", "--out", "file/x"],
-            "error: --out file/x: file is not a directory\n",
-        ),
-    ] {
-        let (code, stdout, stderr) = run(dir.path(), &args);
-        assert_eq!((code, stdout.as_str(), stderr.as_str()), (2, "", line));
+    for out in ["file", "file/x"] {
+        let (code, stdout, stderr) = run(dir.path(), &["guide", "--out", out]);
+        assert_eq!((code, stdout.as_str()), (2, ""));
+        let named = stderr.starts_with(&format!("error: --out {out}"));
+        assert!(
+            named && stderr.ends_with("file is not a directory\n"),
+            "{stderr}"
+        );
     }
 }
