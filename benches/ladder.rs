@@ -30,7 +30,9 @@ fn measure(method: Method, data: &Data) -> Way {
     let mut descent = method.begin(data, post::WEIGHTS, rate).unwrap();
     let setup = began.elapsed().as_secs_f64();
     let (began, mut losses, mut times, mut many) = (Instant::now(), vec![], vec![], 1);
-    while losses.len() < 5 || began.elapsed() < PATIENCE {
+    // At a thousand points as many epochs as the post, whatever else the machine does.
+    let least = (1_000_000 / data.x.elem_count()).clamp(5, 1000);
+    while losses.len() < least || began.elapsed() < PATIENCE {
         let start = Instant::now();
         losses.extend((0..many).map(|_| descent.epoch().unwrap()));
         let seconds = start.elapsed().as_secs_f64();

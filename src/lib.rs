@@ -4,9 +4,10 @@
 //! descent. Three doors lead in:
 //!
 //! * **To follow the post**, read `src/tutorial/post.rs`: one file, line by line beside the post
-//!   (`cargo run --release --example post`), and after it the same file once more for each rung of
-//!   PyTorch's ladder: `autograd`, `optimizer`, `custom_op`, `normal`. They use [`pytorch`], what PyTorch
-//!   has and candle lacks, and `plot` (feature `plot`), pictures in matplotlib's look.
+//!   (`cargo run --release --example post`), which compares its gradients by hand with those of the loss
+//!   in its loop, whatever you make of it. After it comes the same file once more for each step of
+//!   PyTorch's own tutorials: `autograd`, `optimizer`, `custom_op`, `normal`. They use [`pytorch`], what
+//!   PyTorch has and candle lacks, and `plot` (feature `plot`), pictures in matplotlib's look.
 //! * **To find out whether a gradient is right**, use [`gradcheck`]: `torch.autograd.gradcheck` for any
 //!   candle function. It knows nothing of the tutorial and needs candle-core alone: with
 //!   `default-features = false` it is a light dev-dependency for authors of candle ops. `audit` (feature

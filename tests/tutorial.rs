@@ -323,6 +323,18 @@ fn a_missing_factor_2_is_seen() {
     assert!(run.losses().is_sorted_by(|a, b| a > b));
 }
 
+/// As where one divides by n - 1 for n.
+#[test]
+fn a_thousandth_too_much_is_seen() {
+    let run = tutorial("post")
+        .edit(
+            "(2. * (y_pred.detach()",
+            "(2. * 1000. / 999. * (y_pred.detach()",
+        )
+        .run("thousandth");
+    assert_eq!(verdicts(&run.stdout), NONE_THE_SAME);
+}
+
 fn mean() -> Program {
     tutorial("post").edit(
         "let loss = sum(&(&y_pred - &y)?.powf(2.)?)?;",

@@ -5,7 +5,7 @@ use super::args::Settings;
 use super::print::short;
 use super::train::History;
 use anyhow::Result;
-use candle_sine::plot::{Figure, Format, animation as film};
+use candle_sine::plot::{Figure, Format, Values as _, animation as film};
 use candle_sine::sine::{Data, LeastSquares, Weights, post};
 use rayon::prelude::*;
 use std::time::Duration;
@@ -144,6 +144,7 @@ pub fn moments(fit: &LeastSquares, start: Weights, rate: f64, epochs: u32) -> Ve
 /// The bytes of the moving picture.
 pub fn animation(settings: &Settings, history: &History) -> Result<Vec<u8>> {
     let data = settings.data.thinned(MOST_MOVING)?;
+    let limits = limits(&data, settings.start)?;
     let last = history.epochs;
     let frame = |moment: &Moment| {
         let time = match moment.epoch {
@@ -151,7 +152,7 @@ pub fn animation(settings: &Settings, history: &History) -> Result<Vec<u8>> {
             1 => FIRST,
             _ => STEP,
         };
-        Ok((frame(&data, moment)?, time))
+        Ok((frame(&data, moment, limits)?, time))
     };
     film(
         &history
@@ -162,9 +163,20 @@ pub fn animation(settings: &Settings, history: &History) -> Result<Vec<u8>> {
     )
 }
 
+/// Of y: room for sin(x) and the curve at the start, and the same for every run from there. On its way the
+/// curve may be outside for some epochs.
+fn limits(data: &Data, start: Weights) -> Result<(f64, f64)> {
+    let y = [data.y.values()?, data.y_pred(start)?.values()?].concat();
+    let low = y.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = y.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let room = 0.15 * (high - low);
+    Ok((low - room, high + room))
+}
+
 /// The curve of an epoch beside sin(x).
-fn frame(data: &Data, moment: &Moment) -> Result<Figure> {
+fn frame(data: &Data, moment: &Moment, (low, high): (f64, f64)) -> Result<Figure> {
     let mut plt = Figure::new();
+    plt.ylim(low, high);
     plt.title(&format!(
         "epoch {}, loss {}",
         moment.epoch,

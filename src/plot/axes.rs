@@ -64,6 +64,7 @@ pub(super) struct Axes {
     pub(super) xlabel: String,
     pub(super) integer_xticks: bool,
     pub(super) log_y: bool,
+    pub(super) ylim: Option<(f64, f64)>,
     pub(super) legend: bool,
     pub(super) lines: Vec<Line>,
 }
@@ -83,7 +84,10 @@ impl Axes {
 
     /// Whether a point has a place on these axes.
     pub(super) fn shows(&self, (x, y): (f64, f64)) -> bool {
-        x.is_finite() && self.scaled(y).is_finite()
+        let inside = self
+            .ylim
+            .is_none_or(|(low, high)| (low..=high).contains(&y));
+        x.is_finite() && self.scaled(y).is_finite() && inside
     }
 
     /// The points that have a place.

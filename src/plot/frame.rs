@@ -50,10 +50,11 @@ impl<'a> Frame<'a> {
         let (top, bottom) = share(SIZE.1, around, 0.6, row, place.rows);
         let (left, right) = share(SIZE.0, (0.125, 0.1), 0.25, column, place.columns);
         let visible = || all.iter().flat_map(|axes| axes.visible());
-        let (x, y) = (
-            limits(visible().map(|p| p.0)),
-            limits(visible().map(|p| axes.scaled(p.1))),
-        );
+        let x = limits(visible().map(|p| p.0));
+        let y = match axes.ylim {
+            Some((low, high)) => (axes.scaled(low), axes.scaled(high)),
+            None => limits(visible().map(|p| axes.scaled(p.1))),
+        };
         Self {
             axes,
             left,

@@ -112,6 +112,12 @@ impl Figure {
         self.current().log_y = true;
     }
 
+    /// `plt.ylim(low, high)`: the y axis shows this range, whatever is plotted; points beyond it are left
+    /// out.
+    pub fn ylim(&mut self, low: f64, high: f64) {
+        self.current().ylim = Some((low, high));
+    }
+
     /// `plt.legend()`: names the lines that have a [label](Line::label).
     pub fn legend(&mut self) {
         self.current().legend = true;
