@@ -20,7 +20,7 @@ import mutants
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TESTS = [
     "gradcheck_authors", "gradcheck_inputs", "gradcheck_second_order", "gradcheck_numeric", "gradcheck_large",
-    "gradcheck_truth", "gradcheck_gpt", "audit_record", "audit_range", "gradcheck_models", "gradcheck_faults",
+    "gradcheck_truth", "gradcheck_gpt", "audit", "gradcheck_models", "gradcheck_faults",
 ]  # fmt: skip
 FORMULAS = ["judge/law.rs", "judge/tolerance.rs", "second.rs", "compare/alone.rs", "compare/fast.rs", "model/joint.rs"]
 NAMED = re.compile(r"^(\s*)(pub\(crate\) )?const ([A-Z_]+): f64 = ([^;]+);", re.M)

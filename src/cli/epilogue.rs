@@ -5,7 +5,7 @@ macro_rules! learning {
     ($keys:literal) => {
         concat!(
             "Exit status: 0 yes; 1 a negative answer (the loss diverged, gradients disagree or none \
-             could be certified, the audit differs from its record); 2 it could not be done; 130 \
+             could be certified); 2 it could not be done; 130 \
              ended by Ctrl-C: train, compare and check --every write what was learned by then.\n\n\
              Keys of the JSON: ",
             $keys
@@ -28,19 +28,5 @@ pub const COMPARE: &str = learning!(
      learning_rate, setup_seconds, epoch_seconds, final_loss, weights (a, b, c, d), log (epoch, \
      loss))."
 );
-
-pub const AUDIT: &str = "\
-Examples:
-  candle-sine audit                                everything, in some seconds
-  candle-sine audit gelu --all                     one function, with every check of it
-  candle-sine audit gelu-overflow --repro          a program that shows that entry of the record
-  candle-sine audit gelu-overflow --issue          the text of a report, with the program in it
-
-Exit status: 0 every verdict is as recorded; 1 the audit differs from its record; 2 it could not be \
-done; 130 ended by Ctrl-C, with nothing written.
-
-Keys of the JSON: schema, candle_core, candle_nn, device, summary (counts), gone (entries of the record \
-that nothing bears out), cases (path, op, case, at, input, dtype, probe, verdict, max_rel_err, autograd, \
-numeric, note, known, severity, id, upstream, instead).";
 
 pub const GUIDE: &str = "Exit status: 0 the guide is written; 2 it could not be done.";

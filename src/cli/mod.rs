@@ -2,7 +2,6 @@
 
 mod allocator;
 mod args;
-mod audit;
 mod check;
 mod compare;
 mod divergence;
@@ -52,9 +51,6 @@ enum Command {
     /// Trains with every way to the gradient and sets their losses and times side by side
     #[command(after_help = epilogue::COMPARE)]
     Compare(compare::Args),
-    /// Holds candle's own gradients against numerical derivatives, function by function
-    #[command(after_help = epilogue::AUDIT)]
-    Audit(audit::Args),
     /// Writes the guide: the post and the Rust side by side, and candle training in the page
     #[command(after_help = epilogue::GUIDE)]
     Guide(guide::Args),
@@ -114,10 +110,7 @@ fn help(text: &str) -> ExitCode {
 fn start(cli: &Cli) -> Result<()> {
     match cli.command {
         Some(Command::Guide(_)) => {}
-        // The audit's own workers fill the cores; candle would spread each small product over them
-        // again, and count them anew for it: ten times slower.
-        Some(Command::Audit(_)) => threads::start(true)?,
-        _ => threads::start(false)?,
+        _ => threads::start()?,
     }
     interrupt::listen();
     Ok(())
@@ -129,7 +122,6 @@ fn dispatch(cli: &Cli) -> Result<Answer> {
         Some(Command::Train(args)) => train::run(args),
         Some(Command::Check(args)) => check::run(args),
         Some(Command::Compare(args)) => compare::run(args),
-        Some(Command::Audit(args)) => audit::run(args),
         Some(Command::Guide(args)) => guide::run(args),
     }
 }

@@ -10,16 +10,16 @@ const VARIABLES: [&str; 2] = ["RAYON_NUM_THREADS", "CANDLE_NUM_THREADS"];
 /// Threads for each core, at most: more would only wait for each other.
 const MOST: usize = 4;
 
-/// Starts rayon's threads, `alone` one, unless the user asks for another number.
-pub fn start(alone: bool) -> Result<()> {
+/// Starts rayon's threads, unless the user asks for another number.
+pub fn start() -> Result<()> {
     let cores = thread::available_parallelism().map_or(1, |n| n.get());
     let of_rayon = asked(VARIABLES[0]);
-    let wanted = of_rayon.unwrap_or(if alone { 1 } else { cores });
+    let wanted = of_rayon.unwrap_or(cores);
     let sensible = wanted.min(MOST * cores);
     // rayon's own, as many of candle's, and some to spare.
     let threads = sensible.min(startable(2 * sensible + 2) / 2).max(1);
     let fewer = threads < cores.min(wanted);
-    if alone || fewer || of_rayon.is_some_and(|asked| asked != threads) {
+    if fewer || of_rayon.is_some_and(|asked| asked != threads) {
         set(VARIABLES[0], threads);
     }
     if fewer || asked(VARIABLES[1]).is_some_and(|asked| asked > threads) {

@@ -88,8 +88,6 @@ pub use model::{Cut, Mark, ModelReport, ParameterReport, Segment, Suspect, mark,
 pub use options::{Mode, Options};
 pub use report::{Dissent, Entry, InputReport, ManualReport, Outcome, Probe, ProbeReport, Report};
 pub use second_order::gradgradcheck;
-#[cfg(feature = "cli")]
-pub(crate) use support::panics::catch;
 
 /// Checks the gradient that candle's backward pass gives for `f` at `inputs`.
 ///

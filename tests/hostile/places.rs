@@ -89,15 +89,14 @@ fn prepare(dir: &Path, weights: &[u8]) {
 
 /// A command, and flags of it that name places.
 fn arguments(chance: &mut Chance) -> Vec<OsString> {
-    let (command, flags, more): (_, &[&str], &[&str]) = match chance.below(8) {
+    let (command, flags, more): (_, &[&str], &[&str]) = match chance.below(7) {
         0 => (
             "compare",
             &["--out", "--json"],
             &["--epochs", "2", "--format", "svg"],
         ),
-        1 => ("audit", &["--json", "--markdown"], &["relu"]),
-        2 => ("guide", &["--out"], &[]),
-        3 => ("check", &["--json"], &[]),
+        1 => ("guide", &["--out"], &[]),
+        2 => ("check", &["--json"], &[]),
         _ => (
             "train",
             &["--out", "--json", "--save", "--resume"],

@@ -1,7 +1,6 @@
 //! The functions of candle that give no gradient and no error, and what to use instead.
 //!
-//! They are those that the audit's record calls `severed` on a plain call; a test holds the two to
-//! each other.
+//! They are those that the audit calls `severed` on a plain call; it holds the two to each other.
 
 /// Functions that are known to cut the graph.
 #[derive(Clone, Copy, Debug, PartialEq)]
