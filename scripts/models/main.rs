@@ -69,6 +69,8 @@ pub fn config<C: serde::de::DeserializeOwned>(own: serde_json::Value) -> Result<
     for (key, value) in own.as_object().into_iter().flatten() {
         config[key] = value.clone();
     }
+    // null: not given at all.
+    config.as_object_mut().into_iter().for_each(|c| c.retain(|_, value| !value.is_null()));
     serde_json::from_value(config).map_err(|e| Error::Msg(e.to_string()))
 }
 

@@ -70,7 +70,10 @@ fn measure(case: &Case, asked: &Asked) -> Result<()> {
     let single = |vb: VarBuilder| loss(case, vb)?.to_dtype(DType::F32);
     let builder = || VarBuilder::from_varmap(&varmap, DType::F32, &Device::Cpu);
     let value = single(builder())?;
-    let grads = value.backward()?;
+    let grads = match value.backward() {
+        Ok(grads) => grads,
+        Err(e) => bail!("backward: {e}"),
+    };
     let grads: BTreeMap<&str, Option<Vec<f64>>> = vars
         .iter()
         .map(|(name, var)| Ok((name.as_str(), grads.get(var).map(numbers).transpose()?)))

@@ -1,6 +1,6 @@
 //! Models of images, and of images and text.
 use crate::{config, ids, input, join};
-use candle_core::{Device, Module, ModuleT, Tensor};
+use candle_core::{Device, Module, Tensor};
 use candle_transformers::models::*;
 use serde_json::json;
 
@@ -14,8 +14,8 @@ crate::cases! {
             "hidden_act": "gelu", "layer_norm_eps": 1e-5, "is_decoder": true });
         let c = config(json!({ "text_config": text, "vision_config": vision, "image_text_hidden_size": 8 }))?;
         let mut model = blip::BlipForConditionalGeneration::new(&c, vb.clone())?;
-        let image = input(&vb, (2, 3, 16, 16))?.apply(model.vision_model())?;
-        model.text_decoder().forward(&ids(2, 4)?, &image)
+        let image = input(&vb, (1, 3, 16, 16))?.apply(model.vision_model())?;
+        model.text_decoder().forward(&ids(1, 4)?, &image)
     };
     "chinese clip", "chinese_clip/mod.rs", |vb| {
         use chinese_clip::{text_model::*, vision_model::*, *};
@@ -38,7 +38,7 @@ crate::cases! {
         Ok(ClipModel::new(vb.clone(), &c)?.forward(&input(&vb, (2, 3, 16, 16))?, &ids(3, 5)?)?.0)
     };
     "colpali", "colpali.rs", |vb| {
-        let c = config(json!({ "vision_config": siglip_vision(), "text_config": gemma_text() }))?;
+        let c = config(json!({ "vision_config": siglip_vision(), "text_config": gemma_text(), "projection_dim": 16 }))?;
         colpali::Model::new(&c, vb.clone())?.forward_images(&input(&vb, (1, 3, 16, 16))?, &ids(1, 5)?)
     };
     "convnext", "convnext.rs", |vb| {
@@ -46,7 +46,7 @@ crate::cases! {
     };
     "depth anything v2", "depth_anything_v2.rs", |vb| {
         use depth_anything_v2::*;
-        let c = DepthAnythingV2Config::new([8, 8, 8, 8], 8, 8, false, false, vec![0, 1, 2, 3], 28, 14);
+        let c = DepthAnythingV2Config::new([8, 8, 8, 8], 8, 8, false, false, vec![0, 1, 2, 3], 28, 2);
         let pretrained = dinov2::DinoVisionTransformer::new(vb.pp("pretrained"), 4, 8, 2)?;
         DepthAnythingV2::new(std::sync::Arc::new(pretrained), c, vb.clone())?.forward(&input(&vb, (1, 3, 28, 28))?)
     };
@@ -61,21 +61,10 @@ crate::cases! {
     "efficientvit", "efficientvit.rs", |vb| {
         efficientvit::efficientvit(&efficientvit::Config::m0(), 5, vb.clone())?.forward(&input(&vb, (1, 3, 224, 224))?)
     };
-    "eva2", "eva2.rs", |vb| eva2::EVA2VisionTransformer::new(vb.clone(), 2, 8, 2)?.forward(&input(&vb, (1, 3, 448, 448))?);
-    "fastvit", "fastvit.rs", |vb| {
-        let c = fastvit::Config { exp_ratio: 2, in_channels: 16, blocks: [1, 1, 1, 1], attn: true, lkc_use_act: true };
-        fastvit::fastvit(&c, 5, vb.clone())?.forward(&input(&vb, (1, 3, 64, 64))?)
-    };
     "gemma4, vision", "gemma4/vision.rs", |vb| {
-        let c = config(json!({ "position_embedding_size": 8, "pooling_kernel_size": 2, "default_output_length": 4,
+        let c = config(json!({ "position_embedding_size": 8, "pooling_kernel_size": 2, "default_output_length": 4, "rope_parameters": null,
             "head_dim": 8, "num_attention_heads": 2 }))?;
         gemma4::vision::VisionTower::new(&c, vb.clone())?.forward(&[input(&vb, (1, 3, 32, 32))?])
-    };
-    "hiera", "hiera.rs", |vb| hiera::hiera(&hiera::Config::tiny(), 5, vb.clone())?.forward(&input(&vb, (1, 3, 224, 224))?);
-    "mobileclip", "mobileclip.rs", |vb| {
-        let vision_config = fastvit::Config { exp_ratio: 2, in_channels: 16, blocks: [1, 1, 1, 1], attn: true, lkc_use_act: true };
-        let c = mobileclip::MobileClipConfig { text_config: openclip_text(), vision_config, image_size: 64 };
-        Ok(mobileclip::MobileClipModel::new(vb.clone(), &c)?.forward(&input(&vb, (1, 3, 64, 64))?, &ids(2, 8)?)?.0)
     };
     "mobilenet v4", "mobilenetv4.rs", |vb| {
         mobilenetv4::mobilenetv4(&mobilenetv4::Config::small(), 5, vb.clone())?.forward(&input(&vb, (1, 3, 64, 64))?)
@@ -87,14 +76,27 @@ crate::cases! {
         let phi = json!({ "vocab_size": 12, "n_positions": 32, "n_embd": 16, "n_layer": 1, "n_head": 2, "rotary_dim": 4,
             "activation_function": "gelu_new", "layer_norm_epsilon": 1e-5, "tie_word_embeddings": false,
             "pad_vocab_size_multiple": 4 });
-        let vision = json!({ "image_embedding_dim": 8, "model_dim": 16, "hidden_dim": 24, "hidden_features": 24,
-            "embed_len": 4, "embed_dim": 8, "num_blocks": 1, "num_heads": 2, "act": "gelu_pytorch_tanh" });
+        let vision = json!({ "image_embedding_dim": 1152, "model_dim": 16, "hidden_dim": 24, "hidden_features": 24,
+            "embed_len": 4, "embed_dim": 1152, "num_blocks": 1, "num_heads": 2, "act": "gelu_pytorch_tanh" });
         let mut model = moondream::Model::new(&config(json!({ "phi_config": phi, "vision_config": vision }))?, vb.clone())?;
         let image = input(&vb, (1, 3, 28, 28))?.apply(model.vision_encoder())?;
         model.text_model.forward_with_img(&ids(1, 1)?, &ids(1, 4)?, &image)
     };
+    "mobilenet v4, hybrid", "mobilenetv4.rs", |vb| {
+        mobilenetv4::mobilenetv4(&mobilenetv4::Config::hybrid_medium(), 5, vb.clone())?.forward(&input(&vb, (1, 3, 64, 64))?)
+    };
     "openclip, text", "openclip/text_model.rs", |vb| {
         openclip::text_model::OpenClipTextTransformer::new(vb, &openclip_text())?.forward(&ids(2, 8)?)
+    };
+    "paddleocr vl", "paddleocr_vl/mod.rs", |vb| {
+        let vision = json!({ "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1, "num_attention_heads": 2,
+            "image_size": 16, "patch_size": 4, "hidden_act": "gelu_pytorch_tanh", "spatial_merge_size": 2 });
+        let c = config(json!({ "vision_config": vision, "image_token_id": 9, "video_token_id": 10, "vision_start_token_id": 7,
+            "vision_end_token_id": 8, "head_dim": 8, "num_attention_heads": 2, "num_key_value_heads": 1, "use_bias": false,
+            "num_hidden_layers": 1, "rope_scaling": { "mrope_section": [2, 1, 1] }, "layer_norm_eps": null }))?;
+        let grid = Tensor::new(&[[1u32, 4, 4]], &Device::Cpu)?;
+        let tokens = Tensor::new(&[[3u32, 7, 9, 9, 9, 9, 8, 2]], &Device::Cpu)?;
+        paddleocr_vl::PaddleOCRVLModel::new(&c, vb.clone())?.forward(&tokens, Some(&input(&vb, (1, 3, 16, 16))?), Some(&grid), 0)
     };
     "paligemma", "paligemma.rs", |vb| {
         let c = config(json!({ "vision_config": siglip_vision(), "text_config": gemma_text(), "projection_dim": 16 }))?;
@@ -120,16 +122,13 @@ crate::cases! {
         segment_anything::image_encoder::ImageEncoderViT::new(32, 8, 3, 16, 2, 2, 8, true, true, true, 2, &[1], vb.clone())?
             .forward(&input(&vb, (1, 3, 32, 32))?)
     };
-    "sam, tiny vit", "segment_anything/tiny_vit.rs", |vb| {
-        segment_anything::tiny_vit::tiny_vit_5m(vb.clone())?.forward(&input(&vb, (1, 3, 1024, 1024))?)
-    };
     "sam, prompts and masks", "segment_anything/mask_decoder.rs", |vb| {
         use segment_anything::{mask_decoder::*, prompt_encoder::*};
-        let prompts = PromptEncoder::new(8, (4, 4), (32, 32), 4, vb.pp("prompt_encoder"))?;
+        let prompts = PromptEncoder::new(32, (4, 4), (32, 32), 4, vb.pp("prompt_encoder"))?;
         let points = (input(&vb, (1, 2, 2))?, Tensor::new(&[[1f32, 0.]], &Device::Cpu)?.to_dtype(vb.dtype())?);
         let (sparse, dense) = prompts.forward(Some((&points.0, &points.1)), None, None)?;
-        let decoder = MaskDecoder::new(8, 3, 3, 8, vb.pp("mask_decoder"))?;
-        let (masks, iou) = decoder.forward(&input(&vb, (1, 8, 4, 4))?, &prompts.get_dense_pe()?, &sparse, &dense, true)?;
+        let decoder = MaskDecoder::new(32, 3, 3, 8, vb.pp("mask_decoder"))?;
+        let (masks, iou) = decoder.forward(&input(&vb, (1, 32, 4, 4))?, &prompts.get_dense_pe()?, &sparse, &dense, true)?;
         join(&[masks, iou])
     };
     "segformer", "segformer.rs", |vb| {
@@ -147,7 +146,6 @@ crate::cases! {
     "trocr, encoder", "trocr.rs", |vb| {
         trocr::TrOCREncoder::new(&config(json!({ "qkv_bias": true, "hidden_act": "gelu" }))?, vb.clone())?.forward(&input(&vb, (1, 3, 16, 16))?)
     };
-    "vgg13", "vgg.rs", |vb| vgg::Vgg::new(vb.clone(), vgg::Models::Vgg13)?.forward_t(&input(&vb, (1, 3, 224, 224))?, false);
     "vit", "vit.rs", |vb| {
         vit::Model::new(&config(json!({ "qkv_bias": true, "hidden_act": "gelu" }))?, 5, vb.clone())?.forward(&input(&vb, (2, 3, 16, 16))?)
     };
@@ -166,7 +164,7 @@ fn siglip_vision() -> serde_json::Value {
 
 fn segformer() -> serde_json::Value {
     json!({ "num_encoder_blocks": 2, "depths": [1, 1], "sr_ratios": [2, 1], "hidden_sizes": [8, 16], "patch_sizes": [7, 3],
-        "strides": [4, 2], "num_attention_heads": [1, 2], "mlp_ratios": [2, 2], "hidden_act": "gelu", "decoder_hidden_size": 8 })
+        "strides": [4, 2], "num_attention_heads": [1, 2], "mlp_ratios": [2, 2], "hidden_act": "gelu", "decoder_hidden_size": 16 })
 }
 
 fn openclip_text() -> openclip::text_model::Config {
