@@ -133,14 +133,14 @@ class Refused(Exception):
     """Why it could not be done, in one line."""
 
 
-def registry():
-    """The folder of candle-nn in cargo's registry."""
+def registry(crate="candle-nn"):
+    """The crate's folder in cargo's registry."""
     home = pathlib.Path(os.environ.get("CARGO_HOME") or pathlib.Path.home() / ".cargo")
-    found = sorted(home.glob(f"registry/src/*/candle-nn-{VERSION}"))
+    found = sorted(home.glob(f"registry/src/*/{crate}-{VERSION}"))
     if not found:
-        others = sorted(p.name for p in home.glob("registry/src/*/candle-nn-*"))
+        others = sorted(p.name for p in home.glob("registry/src/*/{crate}-*"))
         have = f" (there: {', '.join(others)})" if others else ""
-        raise Refused(f"no candle-nn {VERSION} in {home}/registry/src{have}: run `cargo fetch` in a project that uses it")
+        raise Refused(f"no {crate} {VERSION} in {home}/registry/src{have}: run `cargo fetch` in a project that uses it")
     return found[-1]
 
 

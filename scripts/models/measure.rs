@@ -12,15 +12,17 @@ type Vars = BTreeMap<String, Var>;
 struct Asked {
     names: Vec<String>,
     truth: bool,
+    forward: bool,
     seeds: Vec<u64>,
     list: bool,
 }
 
 fn asked(args: impl Iterator<Item = String>) -> Result<Asked> {
-    let mut asked = Asked { names: vec![], truth: false, seeds: vec![0], list: false };
+    let mut asked = Asked { names: vec![], truth: false, forward: false, seeds: vec![0], list: false };
     for arg in args {
         match arg.as_str() {
             "--truth" => asked.truth = true,
+            "--forward" => asked.forward = true,
             "--list" => asked.list = true,
             "--no-check" => asked.seeds.clear(),
             flag if flag.starts_with("--seeds=") => match flag[8..].parse() {
@@ -28,7 +30,7 @@ fn asked(args: impl Iterator<Item = String>) -> Result<Asked> {
                 Err(_) => bail!("--seeds is a number, not {:?}", &flag[8..]),
             },
             flag if flag.starts_with("--") => {
-                bail!("{flag}: only --list, --truth, --no-check and --seeds=N are allowed")
+                bail!("{flag}: only --list, --forward, --truth, --no-check and --seeds=N are allowed")
             }
             name => asked.names.push(name.to_string()),
         }
@@ -66,6 +68,10 @@ pub fn run(args: impl Iterator<Item = String>) -> Result<()> {
 
 fn measure(case: &Case, asked: &Asked) -> Result<()> {
     let varmap = VarMap::new();
+    if asked.forward {
+        println!("model\t{}\t{}", case.name, case.file);
+        return loss(case, VarBuilder::from_varmap(&varmap, DType::F32, &Device::Cpu)).map(|_| ());
+    }
     let vars = filled(case, &varmap, DType::F32)?;
     let single = |vb: VarBuilder| loss(case, vb)?.to_dtype(DType::F32);
     let builder = || VarBuilder::from_varmap(&varmap, DType::F32, &Device::Cpu);
@@ -88,8 +94,13 @@ fn measure(case: &Case, asked: &Asked) -> Result<()> {
         let says: Vec<_> = reports.iter().map(|r| r.parameter(name).map_or("-", |p| p.verdict.name())).collect();
         let norm = grad.as_ref().map(|g| g.iter().map(|g| g * g).sum::<f64>().sqrt());
         let norm = norm.map_or("none".to_string(), |norm| format!("{norm:e}"));
-        let along = truth.as_ref().map_or(Ok(vec![]), |t| t.along(name, grad.as_deref()))?;
-        let along: String = along.iter().map(|[a, n, e]| format!("\t{a:e} {n:e} {e:.1e}")).collect();
+        let mut along = String::new();
+        for stream in 1..5 {
+            let u = Random::of(name, stream).signs(vars[*name].elem_count());
+            let autograd = grad.as_ref().map_or(f64::NAN, |g| g.iter().zip(&u).map(|(g, u)| g * u).sum());
+            let [numeric, error] = truth.as_ref().map_or(Ok([f64::NAN; 2]), |t| t.derivative(name, &u))?;
+            along += &format!("\t{autograd:e} {numeric:e} {error:.1e}");
+        }
         println!("tensor\t{}\t{name}\t{}\t{norm}\t{}{along}", case.name, vars[*name].elem_count(), says.join(","));
     }
     Ok(())
@@ -154,25 +165,9 @@ impl<'a> Truth<'a> {
         loss(self.case, vb)?.to_scalar()
     }
 
-    /// [autograd, numeric, its error] along the gradient's own signs and along three of random signs.
-    fn along(&self, name: &str, grad: Option<&[f64]>) -> Result<Vec<[f64; 3]>> {
-        let var = &self.vars[name];
-        let own = |g: &[f64]| g.iter().map(|g| g.signum()).collect();
-        let n = var.elem_count();
-        let signs = (0..4).map(|k| match grad {
-            Some(grad) if k == 0 => own(grad),
-            _ => Random::of(name, 1 + k).signs(n),
-        });
-        signs.map(|u: Vec<f64>| {
-            let autograd = grad.map_or(f64::NAN, |g| g.iter().zip(&u).map(|(g, u)| g * u).sum());
-            let [numeric, error] = self.derivative(var, &u)?;
-            Ok([autograd, numeric, error])
-        })
-        .collect()
-    }
-
     /// Central differences over a ladder of halved steps, each two extrapolated; the pair that agrees best.
-    fn derivative(&self, var: &Var, u: &[f64]) -> Result<[f64; 2]> {
+    fn derivative(&self, name: &str, u: &[f64]) -> Result<[f64; 2]> {
+        let var = &self.vars[name];
         let start = numbers(var)?;
         let rms = (start.iter().map(|x| x * x).sum::<f64>() / start.len() as f64).sqrt().max(1e-3);
         let (first, steps, rounding) = match self.dtype {
