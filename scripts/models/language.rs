@@ -247,7 +247,7 @@ crate::cases! {
         stella_en_v5::EmbeddingModel::new(&c, vb.pp("base"), vb.pp("embed"))?.forward(&ids(2, 5)?, &mask)
     };
     "t5", "t5.rs", |vb| {
-        t5::T5ForConditionalGeneration::load(vb, &config(t5("relu"))?)?.forward(&ids(2, 5)?, &ids(2, 4)?)
+        t5::T5ForConditionalGeneration::load(vb, &config(t5("gated-gelu"))?)?.forward(&ids(2, 5)?, &ids(2, 4)?)
     };
     "t5, encoder", "t5.rs", |vb| t5::T5EncoderModel::load(vb, &config(t5("gated-gelu"))?)?.forward(&ids(2, 5)?);
     "trocr, decoder", "trocr.rs", |vb| {
