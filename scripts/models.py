@@ -12,6 +12,8 @@ and cargo.
 """
 import argparse
 import collections
+import hashlib
+import os
 import pathlib
 import re
 import shutil
@@ -47,6 +49,9 @@ LEAVES = [
 TELL = """
 /// Prints which function of candle was called with a tensor of the graph, and at which line of which model.
 pub(crate) fn leaves_the_graph(function: &str) {
+    if std::env::var_os("LEAVES").is_none() {
+        return;
+    }
     let trace = std::backtrace::Backtrace::force_capture().to_string();
     let lines: Vec<&str> = trace.lines().map(str::trim).collect();
     let Some(model) = lines.iter().position(|l| l.contains("/src/models/") && !l.contains("with_tracing.rs")) else { return };
@@ -60,7 +65,6 @@ pub(crate) fn leaves_the_graph(function: &str) {
 def traced(folder):
     """A candle-core that prints where the graph is left."""
     source = trainable.registry("candle-core")
-    shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(source, folder, ignore=shutil.ignore_patterns("tests", "benches", "examples"))
     manifest = folder / "Cargo.toml"
     manifest.write_text(trainable.without_targets(manifest.read_text()))
@@ -95,7 +99,8 @@ def run(patches, flags, names):
         cargo += ["--config", f"patch.crates-io.{crate}.path='{folder}'"]
     if patches:
         cargo += ["--config", "profile.release.debug='line-tables-only'"]
-    done = subprocess.run(cargo + ["--"] + flags + names, stdout=subprocess.PIPE, text=True)
+    env = {**os.environ, "LEAVES": "1"} if "--forward" in flags else None
+    done = subprocess.run(cargo + ["--"] + flags + names, stdout=subprocess.PIPE, text=True, env=env)
     if done.returncode:
         raise trainable.Refused("scripts/models could not be built or run, see above")
     return [line.split("\t") for line in done.stdout.splitlines()]
@@ -116,7 +121,7 @@ class Found:
                 self.tensors[model][name] = Tensor(0.0 if norm == "none" else float(norm), says, along)
             elif kind == "error":
                 self.files[model], self.errors[model] = rest
-            else:
+            elif kind == "model":
                 self.files[model], self.losses[model] = rest[0], float(rest[1])
 
 
@@ -175,11 +180,14 @@ def places(functions):
 
 def rows(names):
     """A line of the table for each model, and what they sum to."""
-    cured, core = TARGET / "candle-nn", TARGET / "candle-core"
     TARGET.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(cured, ignore_errors=True)
-    trainable.copy(trainable.registry(), cured)
-    traced(core)
+    # Named by what is changed in them: what is there already need not be built again.
+    version = hashlib.sha256(repr((LEAVES, TELL, trainable.CURES, trainable.MORE)).encode())
+    cured, core = (TARGET / f"{crate}-{version.hexdigest()[:8]}" for crate in ("candle-nn", "candle-core"))
+    if not cured.exists():
+        trainable.copy(trainable.registry(), cured)
+    if not core.exists():
+        traced(core)
     published = Found(run({}, [], names))
     where = leaves(run({"candle-core": core}, ["--forward"], names))
     both = {"candle-core": core, "candle-nn": cured}

@@ -138,7 +138,7 @@ def registry(crate="candle-nn"):
     home = pathlib.Path(os.environ.get("CARGO_HOME") or pathlib.Path.home() / ".cargo")
     found = sorted(home.glob(f"registry/src/*/{crate}-{VERSION}"))
     if not found:
-        others = sorted(p.name for p in home.glob("registry/src/*/{crate}-*"))
+        others = sorted(p.name for p in home.glob(f"registry/src/*/{crate}-*"))
         have = f" (there: {', '.join(others)})" if others else ""
         raise Refused(f"no {crate} {VERSION} in {home}/registry/src{have}: run `cargo fetch` in a project that uses it")
     return found[-1]
