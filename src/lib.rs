@@ -10,8 +10,9 @@
 //!   PyTorch has and candle lacks, and `plot` (feature `plot`), pictures in matplotlib's look.
 //! * **To find out whether a gradient is right**, use [`gradcheck`]: `torch.autograd.gradcheck` for any
 //!   candle function. It knows nothing of the tutorial and needs candle-core alone: with
-//!   `default-features = false` it is a light dev-dependency for authors of candle ops. `audit` (feature
-//!   `cli`) holds candle's own functions to it, and keeps a record of what is wrong.
+//!   `default-features = false` it is a light dev-dependency for authors of candle ops. `tests/audit`
+//!   holds candle's own functions to it; what is wrong there is on a
+//!   [page](https://docs.rs/crate/candle-sine/latest/source/assets/audit.md).
 //! * **To train fast**, use [`sine`], the engine of the commands: any device, any number of points.
 //!   Nobody needs it to follow the post.
 //!
@@ -27,8 +28,6 @@
 #![warn(missing_docs, unsafe_code)]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-#[cfg(feature = "cli")]
-pub mod audit;
 pub mod device;
 pub mod gradcheck;
 #[cfg(feature = "plot")]

@@ -147,12 +147,12 @@ impl Readings {
     }
 }
 
-/// Whether two shorter segments agree that would have shown what a long one contradicts: then f jumps, or its
-/// gradient is wrong, farther out and not here.
+/// Whether two shorter segments agree that would have shown what a long one contradicts, or one where the long
+/// one shows a jump of f: then f jumps, or its gradient is wrong, farther out and not here.
 fn farther_out(long: &Reading, with: &[&Reading]) -> bool {
     let sharp =
         |r: &&&Reading| 4. * r.step <= long.step && 2. * r.resolution() * long.claim < long.apart;
-    with.iter().filter(sharp).count() > 1
+    with.iter().filter(sharp).count() > usize::from(!long.jumps)
 }
 
 #[cfg(test)]

@@ -157,7 +157,7 @@ impl Run<'_> {
             }
             // A jump is not met again over a shorter distance; a staircase averages out over a longer one.
             if evidence.jumps() && share < LONG {
-                share = match share == JOINT && !evidence.is_stairs() {
+                share = match share == JOINT && evidence.range > 0. {
                     true => JOINT / STRIDE,
                     false => LONG,
                 };
@@ -167,12 +167,13 @@ impl Run<'_> {
             for k in (0..which.len()).filter(|&k| so_far.settled(k)) {
                 self.pass(which[k], so_far.sharpest[k]);
             }
-            let (first, second) = tensors.split_at(tensors.len() / 2);
-            for half in [first, second] {
-                if !half.is_empty() {
-                    self.settle_all(half, true)?;
-                }
+            let strict = strict || !evidence.jumps();
+            if let [t] = tensors[..] {
+                return self.alone(t, strict);
             }
+            let (first, second) = tensors.split_at(tensors.len() / 2);
+            self.settle_all(first, strict)?;
+            self.settle_all(second, strict)?;
             return Ok(());
         }
         for (k, &t) in which.iter().enumerate() {

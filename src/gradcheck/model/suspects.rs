@@ -1,8 +1,8 @@
 //! The functions of candle that give no gradient and no error, and what to use instead.
 //!
 //! A check names those of them that could have cut the graph at hand, by the parameters that get no gradient:
-//! a norm's weight, with or without a bias, and what attention has. They are those that the audit's record calls `severed` on a plain call; a test holds the two to
-//! each other.
+//! a norm's weight, with or without a bias, and what attention has. They are those that the audit calls `severed`
+//! on a plain call; it holds the two to each other.
 
 /// Functions that are known to cut the graph.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -16,7 +16,7 @@ pub struct Suspect {
 }
 
 /// candle 0.11.1's, the most used first.
-pub(crate) const SUSPECTS: [Suspect; 5] = [
+const SUSPECTS: [Suspect; 5] = [
     Suspect {
         functions: &[
             "candle_nn::ops::layer_norm",
