@@ -82,7 +82,8 @@ pub struct LeastSquares {
     pub baseline_loss: f64,
     /// The eigenvalues of XᵀX: 0 where rounding leaves no more, as with fewer than four points.
     pub eigenvalues: [f64; 4],
-    eigenvectors: Matrix,
+    /// Their eigenvectors, one a row.
+    pub eigenvectors: [Weights; 4],
 }
 
 impl LeastSquares {
