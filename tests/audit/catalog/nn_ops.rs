@@ -58,76 +58,23 @@ type Variant = (
     &'static str,
 );
 
+#[rustfmt::skip]
 const VARIANTS: [Variant; 15] = [
-    (
-        "gelu",
-        Activation::Gelu,
-        ["gelu-erf-constants: f64", "gelu-erf-tail: f16", ""],
-        &[],
-        "",
-    ),
-    (
-        "new gelu",
-        Activation::NewGelu,
-        ["gelu-constants: f64", "", "gelu-overflow: f16"],
-        &[],
-        "",
-    ),
+    ("gelu", Activation::Gelu, ["gelu-erf-constants: f64", "gelu-erf-tail: f16", ""], &[], ""),
+    ("new gelu", Activation::NewGelu, ["gelu-constants: f64", "", "gelu-overflow: f16"], &[], ""),
     ("relu", Activation::Relu, ["", "", ""], &[0.], "relu-at-0"),
     ("relu2", Activation::Relu2, ["", "", ""], &[], ""),
-    (
-        "relu6",
-        Activation::Relu6,
-        ["", "", ""],
-        &[0., 6.],
-        "relu6-at-bound",
-    ),
+    ("relu6", Activation::Relu6, ["", "", ""], &[0., 6.], "relu6-at-bound"),
     ("silu", Activation::Silu, ["", "", ""], &[], ""),
     ("sigmoid", Activation::Sigmoid, ["", "", ""], &[], ""),
-    (
-        "hard sigmoid",
-        Activation::HardSigmoid,
-        ["", "", ""],
-        &[-3., 3.],
-        "hard-sigmoid-at-bound",
-    ),
+    ("hard sigmoid", Activation::HardSigmoid, ["", "", ""], &[-3., 3.], "hard-sigmoid-at-bound"),
     ("swiglu", Activation::Swiglu, ["", "", ""], &[], ""),
     ("swish", Activation::Swish, ["", "", ""], &[], ""),
-    (
-        "mish",
-        Activation::Mish,
-        ["", "", "mish-overflow: f32, bf16, f16"],
-        &[],
-        "",
-    ),
-    (
-        "hard swish",
-        Activation::HardSwish,
-        ["", "", ""],
-        &[-3., 3.],
-        "hard-sigmoid-at-bound",
-    ),
-    (
-        "elu 0.5",
-        Activation::Elu(0.5),
-        ["", "", ""],
-        &[0.],
-        "elu-at-0",
-    ),
-    (
-        "leaky relu 0.125",
-        Activation::LeakyRelu(0.125),
-        ["", "", ""],
-        &[0.],
-        "leaky-relu-at-0",
-    ),
-    (
-        "gelu pytorch tanh",
-        Activation::GeluPytorchTanh,
-        ["gelu-constants: f64", "", "gelu-overflow: f16"],
-        &[],
-        "",
-    ),
+    ("mish", Activation::Mish, ["", "", "mish-overflow: f32, bf16, f16"], &[], ""),
+    ("hard swish", Activation::HardSwish, ["", "", ""], &[-3., 3.], "hard-sigmoid-at-bound"),
+    ("elu 0.5", Activation::Elu(0.5), ["", "", ""], &[0.], "elu-at-0"),
+    ("leaky relu 0.125", Activation::LeakyRelu(0.125), ["", "", ""], &[0.], "leaky-relu-at-0"),
+    ("gelu pytorch tanh", Activation::GeluPytorchTanh, ["gelu-constants: f64", "", "gelu-overflow: f16"], &[], ""),
 ];
 
 fn variants(cases: &mut Vec<Case>) {
