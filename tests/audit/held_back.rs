@@ -212,12 +212,8 @@ pub fn sweep() -> std::result::Result<(), String> {
                     .both(call, formula)
                     .map_err(|e| format!("{name}: {e}"))?;
                 let largest = expected.iter().fold(1e-3, |m: f64, x| m.max(x.abs()));
-                let worst = found
-                    .iter()
-                    .zip(&expected)
-                    .map(|(f, e)| (f - e).abs())
-                    .fold(0., f64::max);
-                if found.len() != expected.len() || !(worst <= tolerance * largest) {
+                let far = |(f, e): (&f64, &f64)| f.is_nan() || (f - e).abs() > tolerance * largest;
+                if found.len() != expected.len() || found.iter().zip(&expected).any(far) {
                     wrong.push(format!(
                         "{name} in {dtype:?} at {inputs:?}: {found:?}, should be {expected:?}"
                     ));

@@ -58,7 +58,8 @@ fn main() {
             ));
         }
     }
-    let audit: [(&str, fn() -> Result<(), String>); 6] = [
+    type Check = fn() -> Result<(), String>;
+    let audit: [(&str, Check); 6] = [
         ("every_function_is_in_the_catalogue_or_exempt", enumerated),
         ("names_are_unique_and_known", named),
         (

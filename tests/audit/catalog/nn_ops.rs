@@ -5,6 +5,8 @@ use candle_nn::{Activation, PReLU, loss, ops};
 
 use crate::case::{Case, NARROW, Values, at, far, ids, pos, v, w, wide};
 
+type Unary = fn(&Tensor) -> Result<Tensor>;
+
 pub fn cases() -> Vec<Case> {
     let mut cases = vec![];
     activations(&mut cases);
@@ -27,7 +29,7 @@ pub fn cases() -> Vec<Case> {
 }
 
 fn activations(cases: &mut Vec<Case>) {
-    let of: [(&str, fn(&Tensor) -> Result<Tensor>); 5] = [
+    let of: [(&str, Unary); 5] = [
         ("candle_nn::ops::sigmoid", ops::sigmoid),
         ("candle_nn::ops::hard_sigmoid", ops::hard_sigmoid),
         ("candle_nn::ops::mish", ops::mish),
@@ -131,7 +133,7 @@ fn softmaxes(cases: &mut Vec<Case>) {
             name, ["xs" v(&[2, 3, 2])], |a| ops::log_softmax(&a[0], dim);
         }
     }
-    let last: [(&str, fn(&Tensor) -> Result<Tensor>); 3] = [
+    let last: [(&str, Unary); 3] = [
         ("candle_nn::ops::softmax", |x| ops::softmax(x, D::Minus1)),
         ("candle_nn::ops::softmax_last_dim", ops::softmax_last_dim),
         ("candle_nn::ops::log_softmax", |x| {

@@ -145,7 +145,7 @@ pub const ALL: &[Defect] = &[
         what: "the slope of the negative side",
         when: "at 0",
         x: f32(&[0.], &[1]), of: Gradient,
-        candle: |x| ops::selu(x, 1.67326324, 1.05070098),
+        candle: |x| ops::selu(x, 1.6732632, 1.050701),
         is: Numbers(&[1.758099]), should_be: &[1.7580993],
         torch: "F.selu(x)",
         pytorch: "the same",

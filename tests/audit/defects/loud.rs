@@ -186,7 +186,7 @@ pub const ALL: &[Defect] = &[
         what: "the call itself returns an error",
         when: "any type but f32",
         x: f64(&[-1., 1.], &[2]), of: Value,
-        candle: |x| ops::selu(x, 1.67326324, 1.05070098),
+        candle: |x| ops::selu(x, 1.6732632, 1.050701),
         is: Error("dtype mismatch in mul, lhs: F64, rhs: F32"), should_be: &[-1.11133073781256, 1.05070098735548],
         torch: "F.selu(x)",
         instead: "xs.elu(alpha)? * gamma",
