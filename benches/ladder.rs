@@ -59,7 +59,7 @@ fn main() {
         .unwrap_or(1000.);
     let dtype = if has("f64") { DType::F64 } else { DType::F32 };
     let device = if has("gpu") {
-        candle_sine::device::device().unwrap()
+        candle_sine::device::DeviceName::Auto.open().unwrap()
     } else {
         Device::Cpu
     };

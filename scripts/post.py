@@ -32,9 +32,9 @@ learning_rate = 1e-6
 for epoch in range(1000):
     # Forward: the prediction, and the sum of its squared errors.
     y_pred = a * x**3 + b * x**2 + c * x + d
-    loss = (y_pred - y).pow(2).sum()
+    loss = (y_pred - y).pow(2).sum().item()
     if epoch % 100 == 0:
-        print(f"epoch : {epoch + 1}, loss : {loss.item()}")
+        print(f"epoch : {epoch + 1}, loss : {loss}")
 
     # Backward, by the chain rule.
     grad_y_pred = 2.0 * (y_pred - y)

@@ -90,6 +90,8 @@ impl DeviceName {
 /// let device = device::from_args(std::env::args())?;
 /// # let args = ["program", "--device", "cpu"].map(str::to_owned);
 /// # assert!(device::from_args(args)?.is_cpu());
+/// # let args = ["program", "--cpu"].map(str::to_owned);
+/// # assert!(device::from_args(args).is_err());
 /// # Ok::<(), candle_core::Error>(())
 /// ```
 ///

@@ -4,13 +4,15 @@
 //! descent. Three doors lead in:
 //!
 //! * **To follow the post**, read `src/tutorial/post.rs`: one file, line by line beside the post
-//!   (`cargo run --release --example post`), and after it the same file once more for each rung of
-//!   PyTorch's ladder: `autograd`, `optimizer`, `custom_op`, `normal`. They use [`pytorch`], what PyTorch
-//!   has and candle lacks, and `plot` (feature `plot`), pictures in matplotlib's look.
+//!   (`cargo run --release --example post`), which compares its gradients by hand with those of the loss
+//!   in its loop, whatever you make of it. After it comes the same file once more for each step of
+//!   PyTorch's own tutorials: `autograd`, `optimizer`, `custom_op`, `normal`. They use [`pytorch`], what
+//!   PyTorch has and candle lacks, and `plot` (feature `plot`), pictures in matplotlib's look.
 //! * **To find out whether a gradient is right**, use [`gradcheck`]: `torch.autograd.gradcheck` for any
 //!   candle function. It knows nothing of the tutorial and needs candle-core alone: with
-//!   `default-features = false` it is a light dev-dependency for authors of candle ops. `audit` (feature
-//!   `cli`) holds candle's own functions to it, and keeps a record of what is wrong.
+//!   `default-features = false` it is a light dev-dependency for authors of candle ops. `tests/audit`
+//!   holds candle's own functions to it; what is wrong there is on a
+//!   [page](https://docs.rs/crate/candle-sine/latest/source/assets/audit.md).
 //! * **To train fast**, use [`sine`], the engine of the commands: any device, any number of points.
 //!   Nobody needs it to follow the post.
 //!
@@ -26,8 +28,6 @@
 #![warn(missing_docs, unsafe_code)]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-#[cfg(feature = "cli")]
-pub mod audit;
 pub mod device;
 pub mod gradcheck;
 #[cfg(feature = "plot")]

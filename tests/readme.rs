@@ -1,15 +1,11 @@
 //! The READMEs and the pages beside them cannot drift: their commands run and print what they show,
-//! their excerpts stand in the files they name, their links lead somewhere, their table is what the
-//! audit's record gives, their pictures are what the program draws.
-//!
-//! `scripts/readme.sh` writes the table again.
+//! their excerpts stand in the files they name, their links lead somewhere, their pictures are what the
+//! program draws. Their table of candle's defects is the audit's.
 
 mod common;
 
-use candle_sine::audit::known::{Known, Severity, record};
 use common::movie::frames;
 use common::{parts, sine};
-use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use tempfile::tempdir;
 
@@ -234,125 +230,6 @@ fn numbers(text: &str) -> Vec<Vec<String>> {
         row
     };
     lines.windows(2).filter(is_body).map(row).collect()
-}
-
-const BEGIN: &str = "<!-- before you train -->\n";
-const END: &str = "<!-- /before you train -->";
-
-/// The table of what trains wrong without an error is what the record gives; with the variable WRITE set
-/// it is written instead.
-#[test]
-fn the_table_is_what_the_record_gives() {
-    let mut used = BTreeSet::new();
-    for (readme, language) in READMES.into_iter().zip(["en", "ko"]) {
-        let table = table(language, &mut used);
-        let text = read(readme);
-        let (before, rest) = text.split_once(BEGIN).unwrap();
-        let (shown, after) = rest.split_once(END).unwrap();
-        if std::env::var_os("WRITE").is_some() {
-            let text = [before, BEGIN, &table, END, after].concat();
-            std::fs::write(root().join(readme), text).unwrap();
-        } else {
-            assert_eq!(shown, table, "{readme}: run scripts/readme.sh");
-        }
-    }
-    let words = words();
-    let unused: Vec<_> = words.keys().filter(|w| !used.contains(*w)).collect();
-    assert!(unused.is_empty(), "not in the record: {unused:?}");
-}
-
-/// The silent defects, those first that leave something untrained; of the same words one row.
-fn table(language: &str, used: &mut BTreeSet<String>) -> String {
-    let words = words();
-    let mut rows: Vec<(Vec<String>, [String; 3])> = vec![];
-    for severity in [Severity::SilentStop, Severity::SilentWrong] {
-        for known in record().unwrap().iter().filter(|k| k.severity == severity) {
-            let instead = &known.instead.as_ref().unwrap().text;
-            let cells = [&known.what, &known.when, instead].map(|said| {
-                used.insert(said.to_owned());
-                let in_table = words
-                    .get(said)
-                    .unwrap_or_else(|| panic!("no words for {said:?}"));
-                in_table[language].clone()
-            });
-            match rows.iter_mut().find(|row| row.1 == cells) {
-                Some((names, _)) => {
-                    let more = functions(known).into_iter();
-                    names.extend(more.filter(|n| !names.contains(n)).collect::<Vec<_>>());
-                }
-                None => rows.push((functions(known), cells)),
-            }
-        }
-    }
-    let head = match language {
-        "ko" => ["함수", "무슨 일이 일어나나", "언제", "대신 쓸 것"],
-        _ => ["Function", "What happens", "When", "Instead"],
-    };
-    let mut table = format!("| {} |\n|---|---|---|---|\n", head.join(" | "));
-    for (mut functions, cells) in rows {
-        let mut named = BTreeSet::new();
-        functions.retain(|name| named.insert(name.clone()));
-        table += &format!("| {} | {} |\n", functions.join(", "), cells.join(" | "));
-    }
-    table
-}
-
-/// `LayerNorm`, `ops::layer_norm`, `max_pool2d`: types and functions, with their module where that is
-/// `ops`.
-fn functions(known: &Known) -> Vec<String> {
-    let mut names = vec![];
-    for path in known.functions() {
-        let parts: Vec<_> = path.split("::").collect();
-        let is_type = |part: &&&str| part.starts_with(char::is_uppercase) && **part != "Tensor";
-        let of_trait = path.starts_with('<');
-        let name = match (parts.iter().find(is_type), parts.as_slice()) {
-            (Some(_), [.., name]) if of_trait => format!("`{name}`"),
-            (Some(name), _) => format!("`{name}`"),
-            (None, [.., "ops", name]) => format!("`ops::{name}`"),
-            (None, _) => format!("`{}`", parts[parts.len() - 1]),
-        };
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    names
-}
-
-/// What the record says, and how the tables say it, by language.
-fn words() -> HashMap<String, HashMap<&'static str, String>> {
-    let text = read("scripts/before_you_train.txt");
-    let blocks = text.split("\n\n").skip(1);
-    let block = |block: &str| {
-        let (said, rest) = block.split_once('\n').unwrap();
-        let mut words = HashMap::from([("en", said.to_owned())]);
-        for line in rest.lines() {
-            let (language, text) = line.split_once(": ").unwrap();
-            let language = if language == "ko" { "ko" } else { "en" };
-            words.insert(language, text.to_owned());
-        }
-        assert!(words.contains_key("ko"), "{said}");
-        (said.to_owned(), words)
-    };
-    blocks.map(block).collect()
-}
-
-/// The guide's last chapter leads to the audit and repeats nothing of its record, which would drift.
-#[test]
-fn the_guides_road_repeats_nothing_of_the_record() {
-    for language in ["en", "ko"] {
-        let guide = read(&format!("scripts/guide/{language}.md"));
-        let (_, road) = guide.split_once("[road.idea]\n").unwrap();
-        let (road, _) = road.split_once("\n[").unwrap();
-        assert!(road.contains("candle-sine audit"), "{language}: {road}");
-        let names = record().unwrap().iter().flat_map(functions);
-        let named: Vec<_> = names.filter(|name| road.contains(name)).collect();
-        let numbers = road.split(|c: char| !c.is_ascii_digit());
-        let numbers: Vec<_> = numbers.filter(|n| n.len() > 1).collect();
-        assert!(
-            named.is_empty() && numbers.is_empty(),
-            "{named:?} {numbers:?}"
-        );
-    }
 }
 
 /// What the READMEs say of the whole audit stands on its card.

@@ -8,6 +8,9 @@ mod common;
 use candle_sine::sine::post;
 use common::program::Program;
 
+/// In the order in which they are read.
+const RUNGS: [&str; 5] = ["post", "autograd", "optimizer", "custom_op", "normal"];
+
 fn tutorial(name: &str) -> Program {
     Program::read(&format!("src/tutorial/{name}.rs"))
 }
@@ -67,7 +70,7 @@ fn post_prints_the_posts_ten_lines_and_draws_its_figure() {
 
 #[test]
 fn every_rung_prints_the_posts_table() {
-    for name in ["autograd", "optimizer", "custom_op", "normal"] {
+    for name in &RUNGS[1..] {
         let run = tutorial(name).run(name);
         let losses = run.losses();
         assert!(close(&losses, &posts_losses(), 2e-6), "{name}: {losses:?}");
@@ -76,7 +79,7 @@ fn every_rung_prints_the_posts_table() {
         let wrote = format!("wrote out/{name}.png, computed on cpu\n");
         assert!(run.stdout.ends_with(&wrote), "{}", run.stdout);
         assert!(!run.stdout.contains(DIVERGED), "{name}");
-        if name == "custom_op" {
+        if *name == "custom_op" {
             assert!(
                 run.stdout.contains("square, gradcheck: OK"),
                 "{}",
@@ -88,7 +91,7 @@ fn every_rung_prints_the_posts_table() {
 
 #[test]
 fn every_rung_says_that_it_diverged() {
-    for name in ["autograd", "optimizer", "custom_op", "normal"] {
+    for name in &RUNGS[1..] {
         let run = tutorial(name).edit("= 1e-6;", "= 2e-5;");
         let run = run.run(&format!("{name}_2e-5"));
         assert!(run.stdout.contains(DIVERGED), "{name}: {}", run.stdout);
@@ -112,8 +115,7 @@ fn post_is_one_short_file_of_plain_rust() {
 /// Neighbours have most of their lines in common.
 #[test]
 fn neighbouring_rungs_differ_in_their_idea_only() {
-    let order = ["post", "autograd", "optimizer", "custom_op", "normal"];
-    for pair in order.windows(2) {
+    for pair in RUNGS.windows(2) {
         let [one, next] = [pair[0], pair[1]].map(tutorial);
         let shared = next
             .code()
@@ -319,6 +321,18 @@ fn a_missing_factor_2_is_seen() {
     assert_eq!(verdicts(&run.stdout), NONE_THE_SAME);
     // It trains all the same, at half the rate.
     assert!(run.losses().is_sorted_by(|a, b| a > b));
+}
+
+/// As where one divides by n - 1 for n.
+#[test]
+fn a_thousandth_too_much_is_seen() {
+    let run = tutorial("post")
+        .edit(
+            "(2. * (y_pred.detach()",
+            "(2. * 1000. / 999. * (y_pred.detach()",
+        )
+        .run("thousandth");
+    assert_eq!(verdicts(&run.stdout), NONE_THE_SAME);
 }
 
 fn mean() -> Program {

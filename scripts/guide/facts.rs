@@ -23,7 +23,7 @@ pub fn facts() -> Result<Facts> {
     let mut facts = Facts::new();
     outputs(&mut facts)?;
     let task = post(1e-6)?;
-    let (data, run) = (task.data()?, epochs(&task, 1000)?);
+    let (data, run) = (task.data()?, epochs(&task, 1001)?);
     start(&mut facts, &data, &run)?;
     one_point(&mut facts, &data, &run)?;
     totals(&mut facts, &data, &run)?;
@@ -177,21 +177,17 @@ fn totals(facts: &mut Facts, data: &Data, run: &[Epoch]) -> Result<()> {
 /// What the post does not say.
 fn unsaid(facts: &mut Facts, data: &Data, run: &[Epoch]) -> Result<()> {
     let aim = LeastSquares::new(data)?;
-    let quick = epochs(&post(6e-6)?, 1000)?;
-    fixed(
-        facts,
-        1,
-        &[
-            ("loss.last", run[999].loss),
-            ("loss.flat", aim.baseline_loss),
-        ],
-    );
+    let quick = epochs(&post(6e-6)?, 1001)?;
+    fixed(facts, 1, &[("loss.flat", aim.baseline_loss)]);
     fixed(
         facts,
         3,
         &[
             ("loss.best", aim.optimum_loss),
-            ("loss.quick", quick[999].loss),
+            ("loss.1000", run[999].loss),
+            // After the last update.
+            ("loss.last", run[1000].loss),
+            ("loss.quick", quick[1000].loss),
         ],
     );
     for (name, function) in ["sin", "cos", "step"].into_iter().zip(Function::ALL) {
@@ -236,49 +232,70 @@ fn eigenvectors(data: &Data) -> Result<[(f64, Vector); 2]> {
     Ok([pairs[0], pairs[3]])
 }
 
-/// The loss as a bowl, seen from above, in its flattest direction (to the right) and its steepest (up): rings
-/// of the same loss around the best cubic, and the path of the weights at a learning rate.
+/// The loss as a bowl, seen from above, and the path of the weights at three learning rates.
 fn bowls(facts: &mut Facts, data: &Data) -> Result<()> {
-    let best = LeastSquares::new(data)?.optimum;
-    let [(low, flat), (high, steep)] = eigenvectors(data)?;
     for rate in [1e-6, 6e-6, 7.2e-6] {
         let run = epochs(&post(rate)?, 1000)?;
-        let away = |epoch: &Epoch, direction| {
-            let from_best = std::array::from_fn(|i| epoch.weights[i] - best[i]);
-            dot(from_best, direction)
-        };
-        // The start is on the left, above the bottom of the valley.
-        let signs = (-away(&run[0], flat).signum(), away(&run[0], steep).signum());
-        let point = |epoch: &Epoch| {
-            let right = 8300. + 8700. * signs.0 * away(epoch, flat);
-            let down = 950. - 4700. * signs.1 * away(epoch, steep);
-            format!("{right:.0},{down:.0}")
-        };
-        let seen = run
-            .iter()
-            .enumerate()
-            .filter(|(i, _)| *i < 40 || i % 20 == 0);
-        let inside = seen.take_while(|(_, epoch)| away(epoch, steep).abs() < 0.3);
-        let path: Vec<_> = inside.map(|(_, epoch)| point(epoch)).collect();
-        let ring = |loss: f64| {
-            let (right, up) = (8700. * (loss / low).sqrt(), 4700. * (loss / high).sqrt());
-            format!("<ellipse cx=\"8300\" cy=\"950\" rx=\"{right:.0}\" ry=\"{up:.0}\"/>")
-        };
-        let rings: String = [5., 20., 80., 320., 1280., 5120.].map(ring).concat();
-        let [start, end] = [&path[0], &path[path.len() - 1]].map(|at| dot_at(at));
+        let bowl = Bowl::new(data, &run[0])?;
+        // All of the first steps, and some of those along the bottom; what has left the picture ends it.
+        let seen = run.iter().enumerate();
+        let seen = seen.filter(|(i, _)| *i < 40 || i % 20 == 0);
+        let places = seen.map(|(_, epoch)| bowl.place(epoch));
+        let path: Vec<_> = places
+            .take_while(|(_, y)| (y - 950.).abs() < 1410.)
+            .collect();
+        let points: Vec<_> = path.iter().map(|(x, y)| format!("{x:.0},{y:.0}")).collect();
+        let ends = [path[0], path[path.len() - 1]];
+        let dots = ends.map(|(x, y)| format!("<circle cx=\"{x:.0}\" cy=\"{y:.0}\" r=\"60\"/>"));
         let svg = format!(
-            "<svg viewBox=\"0 0 9600 1900\" aria-hidden=\"true\">{rings}<polyline points=\"{}\"/>{start}{end}\
+            "<svg viewBox=\"0 0 9600 1900\" aria-hidden=\"true\">{}<polyline points=\"{}\"/>{}\
              <path d=\"M8230 880l140 140m0 -140l-140 140\"/></svg>",
-            path.join(" ")
+            bowl.rings(),
+            points.join(" "),
+            dots.concat(),
         );
         facts.insert(format!("svg.bowl-{rate:e}"), svg);
     }
     Ok(())
 }
 
-fn dot_at(point: &str) -> String {
-    let (x, y) = point.split_once(',').unwrap_or_default();
-    format!("<circle cx=\"{x}\" cy=\"{y}\" r=\"60\"/>")
+/// The flattest direction of the loss to the right, its steepest up, the best cubic at (8300, 950).
+struct Bowl {
+    best: Vector,
+    flat: (f64, Vector),
+    steep: (f64, Vector),
+}
+
+impl Bowl {
+    const WIDE: f64 = 8700.;
+    const HIGH: f64 = 4700.;
+
+    /// Turned so that `start` is on the upper left.
+    fn new(data: &Data, start: &Epoch) -> Result<Self> {
+        let [flat, steep] = eigenvectors(data)?;
+        let best = LeastSquares::new(data)?.optimum;
+        let mut bowl = Self { best, flat, steep };
+        let (x, y) = bowl.place(start);
+        bowl.flat.1 = flat.1.map(|v| v * (8300. - x).signum());
+        bowl.steep.1 = steep.1.map(|v| v * (950. - y).signum());
+        Ok(bowl)
+    }
+
+    fn place(&self, epoch: &Epoch) -> (f64, f64) {
+        let away = std::array::from_fn(|i| epoch.weights[i] - self.best[i]);
+        let (flat, steep) = (dot(away, self.flat.1), dot(away, self.steep.1));
+        (8300. + Self::WIDE * flat, 950. - Self::HIGH * steep)
+    }
+
+    /// Where the loss is larger than the least by so much.
+    fn rings(&self) -> String {
+        let ring = |more: f64| {
+            let right = Self::WIDE * (more / self.flat.0).sqrt();
+            let up = Self::HIGH * (more / self.steep.0).sqrt();
+            format!("<ellipse cx=\"8300\" cy=\"950\" rx=\"{right:.0}\" ry=\"{up:.0}\"/>")
+        };
+        [5., 20., 80., 320., 1280., 5120.].map(ring).concat()
+    }
 }
 
 fn prediction(data: &Data, weights: [f64; 4]) -> Result<Tensor> {

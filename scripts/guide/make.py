@@ -172,12 +172,14 @@ def painted_diff(old, new, context=None, grey=True):
     rows = diff(old.splitlines(), new.splitlines())
     changed = [k for k, row in enumerate(rows) if row[0] != " "]
     near = lambda k: context is None or any(abs(k - c) <= context for c in changed)
-    shown = []
+    shown, gap = [], False
     for k, (mark, i, j) in enumerate(rows):
         if not near(k):
-            if shown and shown[-1]["mark"] != "…":
-                shown.append({"mark": "…", "number": "", "html": ""})
+            gap = True
             continue
+        if gap and shown:
+            shown.append({"mark": "…", "number": "", "html": ""})
+        gap = False
         # What did not change is grey.
         code = old.splitlines()[i] if mark == " " and grey else before[i] if j is None else after[j]
         shown.append({"mark": mark, "number": (i if j is None else j) + 1, "html": code})

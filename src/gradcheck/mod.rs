@@ -79,8 +79,6 @@ use candle_core::{Result, Tensor};
 pub use builder::Gradcheck;
 pub use control::negative_control;
 pub use judge::verdict::Verdict;
-#[cfg(all(test, feature = "cli"))]
-pub(crate) use model::SUSPECTS;
 #[cfg(feature = "nn")]
 #[cfg_attr(docsrs, doc(cfg(feature = "nn")))]
 pub use model::model;
@@ -88,8 +86,6 @@ pub use model::{Cut, Mark, ModelReport, ParameterReport, Segment, Suspect, mark,
 pub use options::{Mode, Options};
 pub use report::{Dissent, Entry, InputReport, ManualReport, Outcome, Probe, ProbeReport, Report};
 pub use second_order::gradgradcheck;
-#[cfg(feature = "cli")]
-pub(crate) use support::panics::catch;
 
 /// Checks the gradient that candle's backward pass gives for `f` at `inputs`.
 ///

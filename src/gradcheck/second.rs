@@ -8,10 +8,11 @@
 use candle_core::{DType, Result, Tensor, Var};
 
 use super::check::Check;
-use super::compare::alone::{Alone, One, Opinion, RESOLVED, SHORT, STAIRS};
+use super::compare::alone::{Alone, One, Opinion, STAIRS};
 use super::compare::bits::Bits;
 use super::compare::walk::Walker;
 use super::judge::law::{GROSS, ROUNDING};
+use super::judge::readings::RESOLVED;
 use super::judge::tolerance::Tolerance;
 use super::judge::verdict::Verdict;
 use super::report::{Entry, InputReport};
@@ -237,8 +238,8 @@ impl<'a, E: Exec> Input<'a, E> {
             origin: &self.origin,
             loss,
             scatter: unit * loss,
-            first: SHORT,
             accused: true,
+            strict: false,
             typical,
             kappa: self.check.options.kappa,
         };

@@ -138,6 +138,6 @@ fn add<T: Real>(sums: &mut [[T; LANES]; 5], lane: usize, x: T, y: T, [a, b, c, d
     let e = a * x3 + b * x2 + c * x + (d - y);
     let terms = [e * e, e * x3, e * x2, e * x, e];
     for k in 0..5 {
-        sums[k][lane] = sums[k][lane] + terms[k];
+        sums[k][lane] += terms[k];
     }
 }

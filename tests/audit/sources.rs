@@ -1,4 +1,5 @@
-//! The public functions of candle-core and candle-nn, found by parsing their sources.
+//! candle's sources, as Cargo resolved them: the lines that the defects name, and the public functions of
+//! candle-core and candle-nn, found by parsing.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -11,54 +12,93 @@ use syn::{Attribute, ImplItem, Item, ItemImpl, Signature, TraitItem, Type, Visib
 /// Features that bring another device: their code is not what this build runs.
 const OTHER_BUILDS: [&str; 5] = ["cuda", "metal", "cutile", "mkl", "accelerate"];
 
-/// The folder of a dependency's sources, as Cargo itself resolved it.
-pub fn folder(krate: &str) -> PathBuf {
-    let packages = metadata()["packages"].as_array().expect("packages");
+/// The manifest of a dependency, as Cargo itself resolved it, and whether it is the registry's.
+fn package(krate: &str) -> Result<(PathBuf, bool), String> {
+    static METADATA: OnceLock<Result<serde_json::Value, String>> = OnceLock::new();
+    let metadata = METADATA
+        .get_or_init(metadata)
+        .as_ref()
+        .map_err(String::clone)?;
+    let packages = metadata["packages"]
+        .as_array()
+        .ok_or("cargo metadata names no packages")?;
     let package = packages.iter().find(|p| p["name"] == krate);
-    let manifest = package.and_then(|p| p["manifest_path"].as_str());
-    let manifest = Path::new(manifest.unwrap_or_else(|| panic!("{krate} is a dependency")));
-    manifest.parent().expect("a folder").to_path_buf()
+    let manifest = package
+        .and_then(|p| p["manifest_path"].as_str())
+        .and_then(|m| Path::new(m).parent());
+    let folder = manifest.ok_or_else(|| format!("{krate} is no dependency"))?;
+    Ok((
+        folder.to_path_buf(),
+        package.is_some_and(|p| p["source"].is_string()),
+    ))
 }
 
-/// Without a network, and without the dependencies of other platforms, which need not be there.
-fn metadata() -> &'static serde_json::Value {
-    static METADATA: OnceLock<serde_json::Value> = OnceLock::new();
-    METADATA.get_or_init(|| {
-        let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
-        let out = Command::new(cargo)
-            .args(["metadata", "--format-version=1", "--offline", "--locked"])
-            .args(["--filter-platform", &host()])
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .output()
-            .expect("cargo metadata runs");
-        assert!(
-            out.status.success(),
-            "{}",
-            String::from_utf8_lossy(&out.stderr)
-        );
-        serde_json::from_slice(&out.stdout).expect("it is JSON")
-    })
-}
-
-fn host() -> String {
+fn host() -> Result<String, String> {
     let out = Command::new("rustc")
         .arg("-vV")
         .output()
-        .expect("rustc runs");
+        .map_err(|e| format!("rustc -vV: {e}"))?;
     let text = String::from_utf8_lossy(&out.stdout).into_owned();
     let host = text.lines().find_map(|line| line.strip_prefix("host: "));
-    host.expect("rustc -vV names the host").to_string()
+    host.map(String::from)
+        .ok_or_else(|| "rustc -vV names no host".into())
+}
+
+/// Without a network, and without the dependencies of other platforms, which need not be there.
+fn metadata() -> Result<serde_json::Value, String> {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+    let out = Command::new(cargo)
+        .args([
+            "metadata",
+            "--format-version=1",
+            "--offline",
+            "--filter-platform",
+            &host()?,
+        ])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output();
+    let out = out.map_err(|e| format!("cargo metadata: {e}"))?;
+    if !out.status.success() {
+        return Err(String::from_utf8_lossy(&out.stderr).into_owned());
+    }
+    serde_json::from_slice(&out.stdout).map_err(|e| e.to_string())
+}
+
+/// Whether a line such as `candle-core/src/lib.rs:1` says what it is quoted for. In a candle that is not the
+/// registry's lines move: there it is only said.
+pub fn stands(line: &str, quote: &str) -> Result<(), String> {
+    let (file, number) = line.rsplit_once(':').ok_or("no line number")?;
+    let (krate, file) = file.split_once('/').ok_or("no crate")?;
+    let (folder, released) = package(krate)?;
+    let text = std::fs::read_to_string(folder.join(file)).unwrap_or_default();
+    let said = number
+        .parse()
+        .ok()
+        .and_then(|n: usize| text.lines().nth(n.checked_sub(1)?));
+    match said {
+        Some(said) if said.contains(quote) => Ok(()),
+        _ if !released => {
+            let found = if text.contains(quote) {
+                "stands on another line"
+            } else {
+                "is not found"
+            };
+            eprintln!("note: {line} of this candle: {quote:?} {found}");
+            Ok(())
+        }
+        said => Err(format!("{line} does not say {quote:?} but {said:?}")),
+    }
 }
 
 /// Full paths such as `candle_core::Tensor::max` or `candle_nn::ops::softmax`, sorted.
-pub fn functions() -> BTreeSet<String> {
+pub fn functions() -> Result<BTreeSet<String>, String> {
     let mut found = BTreeSet::new();
     for (krate, name) in [("candle-core", "candle_core"), ("candle-nn", "candle_nn")] {
-        let src = folder(krate).join("src");
+        let src = package(krate)?.0.join("src");
         let mut reader = Reader { found: &mut found };
         reader.file(&src.join("lib.rs"), &src, name);
     }
-    found
+    Ok(found)
 }
 
 struct Reader<'a> {

@@ -310,6 +310,8 @@ for (const file of PAGES) {
     await page.$$eval("details", (all) => all.forEach((e) => (e.removeAttribute("name"), (e.open = true))));
     assert.deepEqual(await page.evaluate(cut), []);
     for (const side of await page.locator(".side").all()) assert.ok((await side.boundingBox()).width > 250);
+    const [python, rust] = [await page.locator("#gradient-2 .python").boundingBox(), await page.locator("#gradient-2 .rust").boundingBox()];
+    assert.ok(python.y === rust.y && python.x + python.width <= rust.x);
     assert.ok(await page.locator("#curve").isVisible());
     assert.equal(await page.locator("#run, nav").first().isVisible(), false);
     await page.context().close();
@@ -464,11 +466,11 @@ test("candle in the browser against the native program", async () => {
   await page.context().close();
 });
 
-/** What does not fit: text outside of the page, or in a box that is too narrow for it. */
+/** What does not fit: text outside of the page, or in a box that is too narrow for it and does not show that it scrolls. */
 function cut() {
   const all = [...document.querySelectorAll("body *")].filter((e) => e.checkVisibility() && !e.closest(".visually-hidden, .skip, svg > *"));
   const wide = all.filter((e) => e.getBoundingClientRect().right > innerWidth + 1);
-  const narrow = all.filter((e) => !e.closest("svg") && getComputedStyle(e).display !== "inline" && e.scrollWidth > e.clientWidth + 1 && e.clientWidth > 0);
+  const narrow = all.filter((e) => !e.closest("svg, .output.table") && getComputedStyle(e).display !== "inline" && e.scrollWidth > e.clientWidth + 1 && e.clientWidth > 0);
   return [...new Set([...wide, ...narrow])].map((e) => `${e.tagName} ${e.className?.baseVal ?? e.className}: ${e.textContent.trim().slice(0, 40)}`);
 }
 

@@ -1,14 +1,7 @@
-//! One variable by itself along segments of several lengths, until they agree on its gradient.
+//! One variable by itself along segments of a few fixed lengths, until they say what its gradient is.
 //!
-//! In go a walker and the gradient of a plain backward pass; out comes an [`Opinion`]. A segment that
-//! contradicts is followed by a longer one, since over short distances a staircase (values that were
-//! cast to a narrower dtype inside f) or a kink contradicts every right gradient. Only where a long
-//! one contradicts too is the gradient wrong; where it agrees more sharply than the short ones
-//! disagreed, it is right.
-//!
-//! Nodes as far apart as the steps of a staircase meet each alike, and see none. So no two segments are of one
-//! length, what one shows of the jumps counts for the others, and where f may be a staircase two long ones
-//! have to contradict, by more than shorter ones do.
+//! In go a walker and the gradient of a plain backward pass; out comes an [`Opinion`], which is the verdict
+//! of [`Readings`] after the last segment.
 
 use candle_core::{Result, Tensor, Var};
 
@@ -16,40 +9,31 @@ use super::bits::Bits;
 use super::displace::Move;
 use super::walk::{Walker, signs};
 use crate::gradcheck::judge::law::SHARP;
-use crate::gradcheck::judge::segment::Evidence;
+use crate::gradcheck::judge::readings::{Reading, Readings};
+use crate::gradcheck::judge::segment::{CLEAR, Evidence};
 use crate::gradcheck::judge::verdict::Verdict;
 use crate::gradcheck::support::rng::SplitMix64;
 
-/// A pass resolves a gradient that is wrong by a quarter as a whole: a halved or doubled one is then
-/// twice as far off as what could hide.
-pub(crate) const RESOLVED: f64 = 0.25;
+/// The share of f by which each segment changes it. The first is short, so that few kinks lie on it; a wrong
+/// gradient is apart 16 times as much on the second and the third, a staircase is not. Three are long, so
+/// that two of them are a majority; the last is asked only if the two before do not say the same.
+const LENGTHS: [f64; 5] = [4e-4, 6.4e-3, 0.1, 0.3, 0.2];
 
-/// The first segment changes f by this share of it, unless more is known: the shorter, the fewer kinks on
-/// the way,
-pub(crate) const SHORT: f64 = 4e-4;
+/// Where an error in any direction has to show, the second is taken so many times more.
+const AGAIN: usize = 2;
 
-/// one that contradicts is followed by one so many times as long (where kinks blur it, as short),
-pub(crate) const STRIDE: f64 = 16.;
+/// And at most so much of the largest step.
+const CAPS: [f64; 5] = [1. / 256., 1. / 16., 1., 1., 1.];
 
-/// and the gradient is not wrong before a segment of at least this share says so: the longer, the clearer
-/// beside f's scatter, and a staircase averages out.
+/// A segment of this share of f is long: none shorter may call a gradient wrong by itself, since over short
+/// distances f may be a staircase.
 pub(crate) const LONG: f64 = 0.05;
-
-/// A change of f stands out where it is this many times its scatter.
-pub(crate) const CLEAR: f64 = 40.;
-
-/// Where f's scatter is all that blurs one, the next is so many times as long.
-pub(crate) const FARTHER: f64 = 4.;
 
 /// The largest step, in root mean squares of the variable, or of all where that is not enough,
 pub(crate) const FARTHEST: f64 = 0.5;
 
 /// and so many times as far where even that does not stand out of f's own scatter.
 const BEYOND: f64 = 8.;
-
-/// Of what a step or a segment has contradicted, so many segments have to agree: the error of one entry is
-/// missed by one segment in five or so, whose signs happen to cancel it.
-const AGREE: usize = 3;
 
 /// Said where short segments contradict and a long one agrees.
 pub(crate) const STAIRS: &str = "over short distances f is a staircase or has a kink, so that \
@@ -69,30 +53,29 @@ pub(crate) struct One<'a> {
 }
 
 impl One<'_> {
-    /// A move that changes f by about `target`, by steps of at most `farthest`: the signs of its
-    /// gradient in so many elements that it shows against chance (16 standard deviations of a random
-    /// choice where it is aligned, at most three quarters of the elements), else in so few (4) that a
-    /// branch which the gradient misses shows too.
-    pub(crate) fn toward(
-        &self,
-        var: &Var,
-        (target, farthest): (f64, f64),
-        aligned: bool,
-        rng: &mut SplitMix64,
-    ) -> Move {
-        let n = var.elem_count();
-        let moved = self.only.map_or(n, Bits::count) as f64;
-        let deviations = if aligned { 16. } else { 4. };
-        let bias = (deviations / moved.sqrt()).min(0.5);
+    /// A move of this step: the signs of its gradient in so many elements that it shows against chance (16
+    /// standard deviations of a random choice where it is aligned, at most three quarters of the elements),
+    /// else in so few (4) that a branch which the gradient misses shows too.
+    pub(crate) fn toward(&self, var: &Var, step: f64, aligned: bool, rng: &mut SplitMix64) -> Move {
         let flip = rng.unit() < 0.5;
-        let minus = signs(n, self.negative, bias, rng, flip);
-        let step = target / (bias * self.sum);
+        let bias = self.bias(var, aligned);
         Move {
             var: self.var,
-            step: step.min(farthest),
-            minus,
+            step,
+            minus: signs(var.elem_count(), self.negative, bias, rng, flip),
             only: self.only.cloned(),
         }
+    }
+
+    /// By how much f changes along such a move, per unit of its step.
+    pub(crate) fn rate(&self, var: &Var, aligned: bool) -> f64 {
+        self.bias(var, aligned) * self.sum
+    }
+
+    fn bias(&self, var: &Var, aligned: bool) -> f64 {
+        let moved = self.only.map_or(var.elem_count(), Bits::count) as f64;
+        let deviations = if aligned { 16. } else { 4. };
+        (deviations / moved.sqrt()).min(0.5)
     }
 }
 
@@ -101,131 +84,6 @@ impl One<'_> {
 fn shorter(attempt: usize) -> f64 {
     const GOLDEN: f64 = 0.618_033_988_749_894_9;
     1. - (GOLDEN * attempt as f64).fract() / 3.
-}
-
-/// The segments that contradict.
-struct Contradictions {
-    /// The smallest relative error by which one does.
-    off: f64,
-    /// The step of each, and by how much the two sides are apart.
-    all: Vec<(f64, f64)>,
-    /// The long ones among them that are apart by more than a staircase makes them.
-    long: usize,
-    /// The largest jump of f on any segment.
-    jump: f64,
-    /// As [`Opinion::stairs`].
-    stairs: bool,
-}
-
-impl Contradictions {
-    fn none() -> Self {
-        Self {
-            off: f64::INFINITY,
-            all: Vec::new(),
-            long: 0,
-            jump: 0.,
-            stairs: false,
-        }
-    }
-
-    fn count(&self) -> usize {
-        self.all.len()
-    }
-
-    /// What one segment shows of f's jumps counts for the others too: nodes that meet each step of a
-    /// staircase alike see none of them.
-    fn stairs(&mut self, evidence: &mut Evidence) {
-        self.stairs |= evidence.range == 0. || evidence.jump > evidence.range / 4.;
-        self.jump = self.jump.max(evidence.jump);
-        evidence.jump = self.jump;
-    }
-
-    fn add(&mut self, step: f64, evidence: &Evidence, long: bool) {
-        let apart = evidence.apart.abs();
-        self.long += usize::from(long && self.grows(step, apart));
-        self.off = self.off.min(apart / evidence.size);
-        self.all.push((step, apart));
-    }
-
-    /// Whether a segment is further off than those of a quarter of its length and less. A wrong gradient
-    /// is, by as much as the segment is longer; at a staircase the two sides are apart by some of its steps,
-    /// however long the segment.
-    fn grows(&self, step: f64, apart: f64) -> bool {
-        let shorter = self.all.iter().filter(|(s, _)| 4. * s <= step);
-        2. * shorter.fold(0., |m: f64, (_, apart)| m.max(*apart)) <= apart
-    }
-
-    /// Two; and where f may be a staircase, two long ones.
-    fn enough(&self) -> bool {
-        match self.stairs {
-            true => self.long > 1,
-            false => self.count() > 1,
-        }
-    }
-}
-
-/// The segments that agree.
-struct Agreements {
-    /// The least sharp resolution,
-    blurred: f64,
-    /// the sharpest,
-    sharpest: f64,
-    /// and how many there are.
-    count: usize,
-}
-
-impl Agreements {
-    fn none() -> Self {
-        Self {
-            blurred: 0.,
-            sharpest: f64::INFINITY,
-            count: 0,
-        }
-    }
-
-    fn add(&mut self, resolution: f64) {
-        self.blurred = self.blurred.max(resolution);
-        self.sharpest = self.sharpest.min(resolution);
-        self.count += 1;
-    }
-
-    /// Whether a segment that contradicts is apart by no more than one that agrees could not see.
-    fn excuse(&self, evidence: &Evidence) -> bool {
-        self.count > 0 && evidence.apart.abs() <= 2. * self.sharpest * evidence.size
-    }
-}
-
-/// How long the next segment is.
-struct Reach {
-    /// f is to change by so much,
-    target: f64,
-    /// by steps of at most this.
-    farthest: f64,
-    /// The same for a variable of the size of all.
-    typical: f64,
-}
-
-impl Reach {
-    fn is_typical(&self) -> bool {
-        self.farthest >= self.typical
-    }
-
-    /// After a segment that says too little: longer where it is f's own scatter that blurs it, else
-    /// shorter. False where it cannot be longer.
-    fn change(&mut self, at_end: bool, evidence: &Evidence, contradicted: bool) -> bool {
-        if at_end {
-            self.farthest = match self.farthest < self.typical {
-                true => self.typical,
-                false if self.farthest == self.typical => BEYOND * self.typical,
-                false => return false,
-            };
-        } else if evidence.is_blunt() || contradicted {
-            self.target = (FARTHER * self.target).max(CLEAR * evidence.scatter);
-        } else {
-            self.target /= STRIDE;
-        }
-        true
-    }
 }
 
 /// What segments say of one variable's gradient.
@@ -263,66 +121,72 @@ pub(crate) struct Alone<'a> {
     pub(crate) loss: f64,
     /// How far one value of f scatters, as far as it is known.
     pub(crate) scatter: f64,
-    /// The share of f by which the first segment changes it.
-    pub(crate) first: f64,
     /// Whether the gradient is contradicted by a step already.
     pub(crate) accused: bool,
+    /// Whether an error in any direction has to show, not only a factor: where something else is cut or
+    /// contradicted.
+    pub(crate) strict: bool,
     /// The root mean square of all variables.
     pub(crate) typical: f64,
     pub(crate) kappa: f64,
 }
 
 impl Alone<'_> {
+    /// The segments in the order of [`LENGTHS`], until their readings are conclusive; and where the longest
+    /// steps say nothing, since f hardly moves, those of a variable of the size of all, and beyond.
     pub(crate) fn settle(&self, one: &One, rtol: f64, rng: &mut SplitMix64) -> Result<Opinion> {
+        let typical = self.typical.max(one.size);
         let mut opinion = Opinion::none();
-        let mut reach = Reach {
-            target: (self.first * self.loss).max(CLEAR * self.scatter),
-            farthest: FARTHEST * one.size,
-            typical: FARTHEST * self.typical.max(one.size),
-        };
-        let (mut against, mut agree) = (Contradictions::none(), Agreements::none());
-        for attempt in 0..7 + AGREE {
-            let (var, limits) = (&self.walker.vars[one.var], (reach.target, reach.farthest));
-            let mut m = one.toward(var, limits, attempt % 2 == 0, rng);
-            let at_end = m.step >= reach.farthest;
-            m.step *= shorter(attempt);
-            let Ok(Some(mut evidence)) = self.walker.walk(self.origin, std::slice::from_ref(&m))?
-            else {
-                reach.target /= STRIDE;
-                continue;
-            };
-            against.stairs(&mut evidence);
-            (opinion.scatter, opinion.stairs) = (evidence.scatter, against.stairs);
-            if evidence.contradicts(self.kappa, rtol) {
-                if agree.excuse(&evidence) {
-                    reach.target *= FARTHER;
+        let mut readings = Readings::new(self.accused, self.strict);
+        let mut attempt = 0;
+        'reach: for size in [one.size, typical, BEYOND * typical] {
+            let farthest = FARTHEST * size;
+            let mut k = 0;
+            let mut again = if self.strict { AGAIN } else { 0 };
+            while k < LENGTHS.len() {
+                let share = LENGTHS[k];
+                let var = &self.walker.vars[one.var];
+                let aligned = k % 2 == 0;
+                let cap = CAPS[k];
+                k += 1;
+                let rate = one.rate(var, aligned);
+                let (target, clear) = (share * self.loss, CLEAR * self.scatter);
+                let step = (target / rate).min(farthest * cap);
+                let step = step.max(clear / rate).min(farthest);
+                let at_end = step >= farthest;
+                let long = at_end || target.max(clear) >= LONG * self.loss;
+                let way = one.toward(var, step * shorter(attempt), aligned, rng);
+                attempt += 1;
+                let moves = std::slice::from_ref(&way);
+                let Ok(Some(evidence)) = self.walker.walk(self.origin, moves)? else {
                     continue;
+                };
+                opinion.scatter = evidence.scatter;
+                let flat = self.is_flat(&evidence) && !self.accused;
+                let reading = Reading::new(&evidence, way.step, long, self.kappa, rtol);
+                let contradicts = readings.add(reading);
+                if contradicts {
+                    opinion.against = Some((evidence.clone(), way));
                 }
-                let long = at_end || reach.target >= LONG * self.loss;
-                reach.target *= STRIDE;
-                against.add(m.step, &evidence, long);
-                opinion.against = Some((evidence, m));
-                if long && against.enough() {
-                    opinion.verdict = Verdict::Wrong;
-                    break;
+                (opinion.verdict, opinion.resolution) = readings.verdict();
+                opinion.stairs = readings.stairs;
+                if opinion.verdict != Verdict::Inconclusive {
+                    return Ok(opinion);
                 }
-                continue;
+                // Short ones are enough, where they resolve something; longer ones may meet a jump of f.
+                if again > 0 && k == 2 && opinion.against.is_none() && reading.chance < 0.5 {
+                    again -= 1;
+                    k = 1;
+                }
+                if at_end && !contradicts && evidence.is_blunt() {
+                    if flat && size >= typical {
+                        opinion.verdict = Verdict::Pass;
+                        return Ok(opinion);
+                    }
+                    continue 'reach;
+                }
             }
-            let open = against.count() == 0 && !self.accused;
-            let resolution = evidence.resolution(0, self.kappa);
-            if resolution <= RESOLVED.min(against.off) {
-                agree.add(resolution);
-                if open || agree.count == AGREE {
-                    opinion.verdict = Verdict::Pass;
-                    opinion.resolution = Some(agree.blurred);
-                    break;
-                }
-            } else if open && at_end && reach.is_typical() && self.is_flat(&evidence) {
-                opinion.verdict = Verdict::Pass;
-                break;
-            } else if !reach.change(at_end, &evidence, against.count() > 0) {
-                break;
-            }
+            break;
         }
         Ok(opinion)
     }
@@ -331,7 +195,7 @@ impl Alone<'_> {
     /// that of the others.
     fn is_flat(&self, evidence: &Evidence) -> bool {
         let visible = self.kappa * evidence.error;
-        let moves = evidence.range.max(evidence.size);
+        let moves = evidence.range.max(evidence.claim());
         moves <= visible && visible <= SHARP * self.loss
     }
 }

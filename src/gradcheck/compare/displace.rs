@@ -126,6 +126,8 @@ pub(crate) struct Part {
     pub(crate) after: f64,
     /// Σ |g·(xₖ - xₖ₋₁)|
     pub(crate) size: f64,
+    /// Σ(g·(xₖ - xₖ₋₁))²
+    pub(crate) squares: f64,
     /// Whether an element that moves has a gradient other than zero.
     pub(crate) alive: bool,
 }
@@ -138,6 +140,7 @@ impl std::ops::Add for Part {
             before: self.before + other.before,
             after: self.after + other.after,
             size: self.size + other.size,
+            squares: self.squares + other.squares,
             alive: self.alive || other.alive,
         }
     }
@@ -198,6 +201,7 @@ fn sum<T: WithDType>(
             part.before += back;
             part.after += g * (at(ahead) - here);
             part.size += back.abs();
+            part.squares += back * back;
             part.alive |= g != 0. && u != 0.;
         }
         part

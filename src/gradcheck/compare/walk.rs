@@ -100,28 +100,58 @@ impl Walker<'_> {
         Ok(Ok(Evidence::new(&values, &shares, unit)))
     }
 
-    /// The least and the largest vᵀf on the same way, forward only, at a few of its nodes; None where
-    /// f gives an error or is not finite there.
-    pub(crate) fn range(&self, origin: &[Tensor], moves: &[Move]) -> Result<Option<(f64, f64)>> {
+    /// What `job` finds at the end of a way, x + u; the variables return to `origin`.
+    pub(crate) fn at_end<T>(
+        &self,
+        origin: &[Tensor],
+        moves: &[Move],
+        job: impl FnOnce() -> Result<T>,
+    ) -> Result<T> {
         let _back = PutBack {
             vars: self.vars,
             origin,
             moves,
         };
-        let (mut least, mut most) = (f64::INFINITY, f64::NEG_INFINITY);
-        for k in [0, PIECES / 4, PIECES] {
+        for m in moves {
+            place(&self.vars[m.var], &origin[m.var], m, 1.)?;
+        }
+        job()
+    }
+
+    /// vᵀf at the nodes of a way, forward only; None where f gives an error or is not finite there.
+    pub(crate) fn values(
+        &self,
+        origin: &[Tensor],
+        moves: &[Move],
+        nodes: &[usize],
+    ) -> Result<Option<Vec<f64>>> {
+        let _back = PutBack {
+            vars: self.vars,
+            origin,
+            moves,
+        };
+        let mut values = Vec::with_capacity(nodes.len());
+        for &k in nodes {
             for m in moves {
                 place(&self.vars[m.var], &origin[m.var], m, node(k))?;
             }
-            let Ok(value) = self.value() else {
-                return Ok(None);
-            };
-            if !value.is_finite() {
-                return Ok(None);
+            match self.value() {
+                Ok(value) if value.is_finite() => values.push(value),
+                _ => return Ok(None),
             }
-            (least, most) = (least.min(value), most.max(value));
         }
-        Ok(Some((least, most)))
+        Ok(Some(values))
+    }
+
+    /// The least and the largest vᵀf on the same way, forward only, at a few of its nodes; None where
+    /// f gives an error or is not finite there.
+    pub(crate) fn range(&self, origin: &[Tensor], moves: &[Move]) -> Result<Option<(f64, f64)>> {
+        let values = self.values(origin, moves, &[0, PIECES / 4, PIECES])?;
+        Ok(values.map(|values| {
+            let least = values.iter().fold(f64::INFINITY, |m, f| m.min(*f));
+            let most = values.iter().fold(f64::NEG_INFINITY, |m, f| m.max(*f));
+            (least, most)
+        }))
     }
 }
 
@@ -179,6 +209,7 @@ fn add(
     share.before.push(part.before);
     share.after.push(part.after);
     share.size += part.size;
+    share.across += part.squares.sqrt();
     share.alive |= part.alive;
     Ok(())
 }

@@ -35,6 +35,7 @@
 //! ([`Verdict::rank`](verdict::Verdict::rank)).
 
 pub(crate) mod law;
+pub(crate) mod readings;
 pub(crate) mod segment;
 pub(crate) mod tolerance;
 pub(crate) mod verdict;

@@ -29,6 +29,14 @@
 //! Where few jumps are on the way, both ends may lie just beyond one, and the two sides are apart by a whole
 //! jump: less than the largest change of R from node to node contradicts nothing.
 
+use super::readings::RESOLVED;
+
+/// A change of f stands out where it is this many times its scatter.
+pub(crate) const CLEAR: f64 = 40.;
+
+/// Values of f that scatter by so many units of rounding are a staircase's: sums of f32 leave one or two.
+const ROUGH: f64 = 16.;
+
 /// A tensor's part in a walk: autograd's ∇f·d at each node, d the displacement from the node before
 /// and to the node after; 0 beyond the ends.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +45,9 @@ pub(crate) struct Share {
     pub(crate) after: Vec<f64>,
     /// Σ|∇f·d| over the elements, for the whole walk.
     pub(crate) size: f64,
+    /// √Σ(∇f·d)² over the elements, for the whole walk: what an error as large as the gradient makes where
+    /// it has nothing to do with the signs of the walk.
+    pub(crate) across: f64,
     /// Whether any element that moved had a gradient other than zero, at any node.
     pub(crate) alive: bool,
 }
@@ -82,10 +93,14 @@ pub(crate) struct Evidence {
     pub(crate) quadrature: f64,
     /// σ, how far one value of f scatters.
     pub(crate) scatter: f64,
+    /// u|f|
+    pub(crate) rounding: f64,
     /// The largest change of R from one node to the next, from what it is in most: a jump of f.
     pub(crate) jump: f64,
     /// Each tensor's part of the integral.
     pub(crate) shares: Vec<f64>,
+    /// And what an error as large as its gradient makes, in a random direction.
+    pub(crate) across: Vec<f64>,
     /// ∫ Σ|∇f·u|
     pub(crate) size: f64,
     /// The largest f on the walk less the smallest.
@@ -136,8 +151,10 @@ impl Evidence {
             error: (quadrature + 2. * scatter.powi(2) + (2. * unit * largest).powi(2)).sqrt(),
             quadrature: quadrature.sqrt(),
             scatter: scatter.max(unit * largest),
+            rounding: unit * largest,
             jump,
             shares: parts,
+            across: shares.iter().map(|s| s.across).collect(),
             size: shares.iter().map(|s| s.size).sum(),
             range: most - least,
             alive: shares.iter().any(|s| s.alive),
@@ -147,13 +164,46 @@ impl Evidence {
     }
 
     /// Whether the two sides differ by more than the walk's own error, by more than one jump of f, and by
-    /// more than `rtol` of the integral.
+    /// more than `rtol` of what it claims.
     pub(crate) fn contradicts(&self, kappa: f64, rtol: f64) -> bool {
-        self.apart.abs() > self.visible(kappa) + rtol * self.size
+        self.apart.abs() > self.visible(kappa) + rtol * self.claim()
     }
 
-    fn visible(&self, kappa: f64) -> f64 {
+    /// What separates the two sides by chance at most.
+    pub(crate) fn visible(&self, kappa: f64) -> f64 {
         (kappa * self.error).max(self.jump)
+    }
+
+    /// What the gradients say that f moves by, each tensor's being independent of the others'.
+    pub(crate) fn claim(&self) -> f64 {
+        let parts = self.shares.iter().zip(&self.across);
+        let squares = parts.map(|(share, across)| squared(share.abs().max(*across)));
+        squares.sum::<f64>().sqrt()
+    }
+
+    /// Whether f stands still on the walk, or most of what it moves by is one jump.
+    pub(crate) fn is_stairs(&self) -> bool {
+        self.range == 0. || 4. * self.jump > self.range
+    }
+
+    /// Whether the walk itself shows that jumps of f may be what sets the two sides apart: one jump is much of
+    /// it, or f scatters by far more than rounding, and the two sides do not stand out of that.
+    pub(crate) fn jumps(&self) -> bool {
+        let apart = self.apart.abs();
+        let rough = self.scatter > ROUGH * self.rounding && apart < CLEAR * self.scatter;
+        self.is_stairs() || 4. * self.jump > apart || rough
+    }
+
+    /// The chance that an error of a quarter ([`RESOLVED`]) of tensor t's gradient stays hidden, in a random
+    /// direction and whatever the others' errors are. It sets the two sides apart by ±a δ more, δ its size and
+    /// a between 2/3 and 4/3, both random and independent of the others': a density of at most 1/δ, so that
+    /// the sum falls within the 2v that cannot be seen with a chance of at most 2v/δ.
+    pub(crate) fn chance(&self, t: usize, kappa: f64) -> f64 {
+        let hidden = 2. * (self.apart.abs() + self.visible(kappa));
+        match RESOLVED * self.across[t] {
+            error if error > 0. => (hidden / error).min(1.),
+            _ => 1.,
+        }
     }
 
     /// The share of tensor t's gradient that would have shown, had it been wrong by it as a whole.
@@ -197,6 +247,7 @@ mod tests {
             before: d.clone(),
             after: d.clone(),
             size: d.iter().map(|d| d.abs()).sum(),
+            across: d.iter().map(|d| d.abs()).sum(),
             alive: true,
         };
         let values: Vec<f64> = nodes.iter().map(|s| f(*s)).collect();

@@ -19,10 +19,9 @@ where
 {
     options.validate()?;
     let named = copies(varmap)?;
-    let Some((_, first, _)) = named.first() else {
+    let Some((dtype, device)) = usual(&named) else {
         bail!("gradcheck::model: the VarMap is empty: build the model from it once, then check")
     };
-    let (dtype, device) = (first.dtype(), first.device().clone());
     let asked = Arc::new(Mutex::new(BTreeSet::new()));
     let tensors = named
         .iter()
@@ -45,13 +44,31 @@ where
         )
     }
     let (named, unread): (Vec<_>, Vec<_>) = named.into_iter().partition(|n| asked.contains(&n.0));
+    let (named, integers): (Vec<_>, Vec<_>) = named
+        .into_iter()
+        .partition(|(_, var, _)| var.dtype().is_float());
     let parameters = Parameters::new(named, options)?;
     let mut report = check::check(&parameters, &loss, options)?;
     report
         .unread
         .extend(unread.into_iter().map(|(name, ..)| name));
     report.unread.sort();
+    let integers = integers.into_iter().map(|(name, ..)| name);
+    report.buffers.extend(integers);
     Ok(report)
+}
+
+/// The dtype that most of the model's numbers have, and their device: the VarBuilder's. An integer has none,
+/// and a bf16 model may keep its norms in f32.
+fn usual(named: &[(String, Var, Tensor)]) -> Option<(DType, Device)> {
+    let of = |dtype: DType| {
+        let same = named.iter().filter(move |(_, var, _)| var.dtype() == dtype);
+        same.map(|(_, var, _)| var.elem_count()).sum::<usize>()
+    };
+    let floats = named.iter().filter(|(_, var, _)| var.dtype().is_float());
+    let most = floats.max_by_key(|(_, var, _)| of(var.dtype()));
+    let (_, var, _) = most.or(named.first())?;
+    Some((var.dtype(), var.device().clone()))
 }
 
 /// The VarMap's variables as copies, so that the caller's are not moved; and their values.
@@ -59,7 +76,6 @@ fn copies(varmap: &VarMap) -> Result<Vec<(String, Var, Tensor)>> {
     let Ok(data) = varmap.data().lock() else {
         bail!("gradcheck::model: the VarMap's lock is poisoned")
     };
-    // The most frequent dtype is the model's.
     let mut named = Vec::with_capacity(data.len());
     for (name, var) in data.iter() {
         let origin = var.as_detached_tensor();
@@ -77,7 +93,8 @@ struct Backend {
 }
 
 impl Backend {
-    fn find(&self, name: &str, dtype: DType, dev: &Device) -> Result<Tensor> {
+    /// As a VarMap does: in the dtype that it has.
+    fn find(&self, name: &str, dev: &Device) -> Result<Tensor> {
         let Some(tensor) = self.tensors.get(name) else {
             let path = name.to_string();
             return Err(Error::CannotFindTensor { path });
@@ -85,21 +102,21 @@ impl Backend {
         if let Ok(mut asked) = self.asked.lock() {
             asked.insert(name.to_string());
         }
-        tensor.to_device(dev)?.to_dtype(dtype)
+        tensor.to_device(dev)
     }
 }
 
 impl SimpleBackend for Backend {
-    fn get(&self, s: Shape, name: &str, _: Init, dtype: DType, dev: &Device) -> Result<Tensor> {
-        let tensor = self.find(name, dtype, dev)?;
+    fn get(&self, s: Shape, name: &str, _: Init, _: DType, dev: &Device) -> Result<Tensor> {
+        let tensor = self.find(name, dev)?;
         if tensor.shape() != &s {
             bail!("{name} has shape {:?}, not {s:?}", tensor.shape())
         }
         Ok(tensor)
     }
 
-    fn get_unchecked(&self, name: &str, dtype: DType, dev: &Device) -> Result<Tensor> {
-        self.find(name, dtype, dev)
+    fn get_unchecked(&self, name: &str, _: DType, dev: &Device) -> Result<Tensor> {
+        self.find(name, dev)
     }
 
     fn contains_tensor(&self, name: &str) -> bool {

@@ -17,7 +17,7 @@ use super::parameters::Parameters;
 use super::plain::Plain;
 use super::report::{ModelReport, ParameterReport};
 use super::run::Run;
-use super::suspects::SUSPECTS;
+use super::suspects;
 use crate::gradcheck::compare::walk::{Pass, Walker};
 use crate::gradcheck::judge::verdict::Verdict;
 use crate::gradcheck::options::Options;
@@ -70,11 +70,15 @@ fn counting(
         Err(failure) => return Ok(run.failed(&failure)),
     };
     run.report.loss = pass.value;
-    if run.wanders(&pass)? {
-        return Ok(run.nondeterministic());
-    }
+    run.scatter = pass.unit * pass.value.abs();
     run.settle(pass)?;
+    if run.report.verdict() == Verdict::Nondeterministic {
+        run.differs(f)?;
+        return Ok(run.report);
+    }
     run.places(f)?;
+    let unread = &run.report.unread;
+    (run.report.parameters).retain(|p| !unread.contains(&p.name));
     Ok(run.report)
 }
 
@@ -93,14 +97,15 @@ impl Run<'_> {
             return Ok(());
         }
         drop(pass); // as large as the parameters
+        if self.wanders()? {
+            self.nondeterministic();
+            return Ok(());
+        }
         self.silent()?;
         let speaking: Vec<usize> = self.open().filter(|&t| !self.plain[t].all_silent).collect();
         let moving = self.still(&speaking)?;
-        let (rest, share) = self.together(&moving)?;
-        for t in rest {
-            self.alone(t, share)?;
-        }
         let severed = (self.report.parameters.iter()).any(|p| p.verdict == Verdict::Severed);
+        self.settle_all(&moving, severed)?;
         for p in &mut self.report.parameters {
             p.consequence = severed && p.verdict == Verdict::Wrong;
         }
@@ -121,7 +126,10 @@ impl Run<'_> {
         }
         let severed = self.report.verdict() == Verdict::Severed;
         if self.report.cuts.is_empty() && severed {
-            self.report.suspects = SUSPECTS.to_vec();
+            let all: Vec<&str> = self.report.parameters.iter().map(|p| &p.name[..]).collect();
+            let cut = self.report.with(Verdict::Severed);
+            let cut: Vec<(&str, &[usize])> = cut.map(|p| (&p.name[..], &p.shape[..])).collect();
+            self.report.suspects = suspects::of(&all, &cut);
         }
         Ok(())
     }

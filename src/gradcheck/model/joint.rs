@@ -1,158 +1,208 @@
 //! Parameters that get a gradient: does it account for the loss?
 //!
-//! Those that move nothing are set aside, the others move together, and what that leaves open moves
-//! alone.
+//! All move together first; what that contradicts is halved, down to single parameters.
+//!
+//! Several parameters are acquitted together only by walks in which their errors cannot cancel: each moves
+//! by a random sign and a random length of its own, independent of the others', so that an error of a
+//! quarter of one's gradient stays hidden in one walk with a chance of at most
+//! [`Evidence::chance`], whatever the others' errors are; and so many walks agree that the product of
+//! these is a thousandth. Where f's own scatter makes that too dear, and nothing is cut or contradicted, two
+//! walks that resolve a quarter of the gradient as a whole will do.
 
 use candle_core::Result;
 
 use super::run::{Against, Run, segment};
-use crate::gradcheck::compare::alone::{
-    Alone, CLEAR, FARTHER, FARTHEST, LONG, One, RESOLVED, SHORT, STAIRS, STRIDE,
-};
-use crate::gradcheck::judge::law::ROUNDING;
-use crate::gradcheck::judge::segment::Evidence;
+use super::silent::Moved;
+use crate::gradcheck::compare::alone::{Alone, FARTHEST, LONG, One, STAIRS};
+use crate::gradcheck::judge::readings::{CHANCE, RESOLVED};
+use crate::gradcheck::judge::segment::{CLEAR, Evidence};
 use crate::gradcheck::judge::verdict::Verdict;
 
-/// The share of the loss by which each parameter moves it in the first joint walk; where f's own scatter
-/// drowns that, in the next by LONG. The shorter, the fewer kinks on the way.
-const JOINT: f64 = 1e-4;
+/// The share of the loss by which each parameter moves it in a joint walk, give or take a third; where f's own scatter drowns
+/// that, [`LONG`]. The shorter, the fewer kinks on the way.
+const JOINT: f64 = 2e-4;
 
-/// What two long walks leave open goes farther in the next, since f's scatter is what blurs it; and so
-/// do all, where kinks and curvature are less than this share of what blurs them.
+/// Joint walks of the same parameters: more cost as much as one each.
+const WALKS: usize = 3;
+
+/// What two long walks leave open goes so many times as far in the next, since f's scatter is what blurs it;
+/// and so do all, where kinks and curvature are less than a tenth of what blurs them.
+const FARTHER: f64 = 4.;
 const SMOOTH: f64 = 0.1;
 
-/// What joint walks have shown so far.
+/// Where kinks blur a walk, the next is so many times as short.
+const STRIDE: f64 = 16.;
+
+/// A walk says little of a parameter whose errors stay hidden with more than this chance.
+const BLURRED: f64 = 0.3;
+
+/// What the joint walks of some parameters have shown so far.
 struct Together {
-    /// The least relative error of each parameter's gradient that a walk would have shown.
+    /// The chance that an error of each has stayed hidden, and the least factor that would have shown.
+    hidden: Vec<f64>,
     sharpest: Vec<f64>,
-    /// How many walks agree.
+    /// How many walks agree, and how many of these are long or follow a long one.
     agreeing: usize,
-    /// The share of the loss by which each parameter moves it in the next walk.
-    share: f64,
-    /// The share that stands out of f's own scatter.
-    clear: f64,
-    /// Whether next to nothing but that scatter blurred a long walk.
-    smooth: bool,
+    long: usize,
+    /// Whether only an error in any direction counts.
+    strict: bool,
 }
 
 impl Together {
-    fn new(parameters: usize, clear: f64) -> Self {
+    fn new(parameters: usize, strict: bool) -> Self {
         Self {
+            hidden: vec![1.; parameters],
             sharpest: vec![f64::INFINITY; parameters],
             agreeing: 0,
-            share: if clear > JOINT { LONG } else { JOINT },
-            clear,
-            smooth: false,
+            long: 0,
+            strict,
         }
     }
 
+    /// Whether an error in any direction would have shown; or, where nothing is cut or contradicted and long
+    /// walks are too blurred for that, a factor of a quarter.
     fn settled(&self, k: usize) -> bool {
-        self.agreeing >= 2 && self.sharpest[k] <= RESOLVED
+        let (most, whole) = match self.strict {
+            true => (CHANCE, false),
+            false => (10. * CHANCE, self.long >= 2 && self.sharpest[k] <= RESOLVED),
+        };
+        self.hidden[k] <= most || whole
+    }
+
+    fn passes(&self, k: usize) -> bool {
+        let whole = !self.strict && self.agreeing >= 2 && self.sharpest[k] <= RESOLVED;
+        self.settled(k) || whole
     }
 
     /// Those that walk next.
     fn open(&self) -> Vec<usize> {
-        (0..self.sharpest.len())
+        (0..self.hidden.len())
             .filter(|&k| !self.settled(k))
             .collect()
     }
 
-    fn farther(&self) -> f64 {
-        match self.share >= LONG && (self.agreeing >= 2 || self.smooth) {
-            true => FARTHER,
-            false => 1.,
-        }
-    }
-
-    fn agrees(&mut self, moved: &[usize], resolution: impl Fn(usize) -> f64) {
+    fn agrees(&mut self, moved: &[usize], evidence: &Evidence, kappa: f64) {
         self.agreeing += 1;
         for (at, &k) in moved.iter().enumerate() {
-            self.sharpest[k] = self.sharpest[k].min(resolution(at));
+            self.hidden[k] *= evidence.chance(at, kappa);
+            self.sharpest[k] = self.sharpest[k].min(evidence.resolution(at, kappa));
         }
-    }
-
-    /// Shorter where kinks blurred the walk, longer where f's scatter did.
-    fn next(&mut self, evidence: &Evidence, agreed: bool) {
-        self.smooth = self.share >= LONG && evidence.quadrature < SMOOTH * evidence.error;
-        self.share = match agreed && self.share > self.clear && !evidence.is_blunt() {
-            true => self.share / STRIDE,
-            false if self.share < JOINT => self.share * STRIDE.sqrt(),
-            false => LONG,
-        };
     }
 }
 
 impl Run<'_> {
     /// Those that move nothing: autograd claims no more than rounding for a step as long as the
-    /// parameter is large, and the loss does not move with all of them either. Gives back the others.
+    /// parameter is large, and the loss does not move with it either. Gives back the others.
     pub(crate) fn still(&mut self, which: &[usize]) -> Result<Vec<usize>> {
         let step =
             |run: &Self, t: usize| FARTHEST * run.parameters.sizes[t].max(run.parameters.typical);
-        let claimed = |t: &usize| self.plain[*t].sum * step(self, *t);
-        let (quiet, rest): (Vec<usize>, Vec<usize>) =
+        let claimed = |t: &usize| self.plain[*t].norm * step(self, *t);
+        let (quiet, mut rest): (Vec<usize>, Vec<usize>) =
             (which.iter()).partition(|t| claimed(t) <= self.kappa() * self.scatter);
-        if quiet.is_empty() {
-            return Ok(rest);
-        }
-        let mut moves = Vec::with_capacity(quiet.len());
-        for &t in &quiet {
-            moves.push(self.blind(t, step(self, t), None));
-        }
-        let loss = self.report.loss;
-        let moved = self.range(&moves)?.map_or(f64::INFINITY, |(least, most)| {
-            (most - loss).max(loss - least)
-        });
-        if moved > ROUNDING * self.scatter {
-            return Ok(which.to_vec());
-        }
         for t in quiet {
-            self.report.parameters[t].verdict = Verdict::Pass;
+            let way = self.blind(t, step(self, t), None);
+            match self.moves(&[way])? {
+                Moved::No | Moved::Rounding => self.flat(t),
+                _ => rest.push(t),
+            }
         }
+        rest.sort_unstable();
         Ok(rest)
     }
 
-    /// All of these at once; gives back those that this does not settle, and the share of the loss by
-    /// which the next walk had best move it.
-    ///
-    /// Two walks must agree with autograd: one with the gradient's signs, which shows every factor, and
-    /// one across it, which shows a branch that the gradient misses. What these leave open walks once
-    /// more, without the others and, where the walks were long already, farther.
-    pub(crate) fn together(&mut self, which: &[usize]) -> Result<(Vec<usize>, f64)> {
+    /// Settles all of these: together, by halves where they are contradicted, and what that leaves open
+    /// alone. `strict` where something is cut, or a walk of more has contradicted.
+    pub(crate) fn settle_all(&mut self, which: &[usize], strict: bool) -> Result<()> {
+        if let ([t], true) = (which, strict) {
+            return self.alone(*t, true);
+        }
         let loss = self.report.loss.abs();
-        let mut so_far = Together::new(which.len(), CLEAR * self.scatter / loss);
-        for aligned in [true, false, true] {
+        let mut so_far = Together::new(which.len(), strict);
+        let mut share = match CLEAR * self.scatter > JOINT * loss {
+            true => LONG,
+            false => JOINT,
+        };
+        let mut farther = 1.;
+        let (mut walk, mut walks) = (0, WALKS);
+        while walk < walks {
+            walk += 1;
             let moving = so_far.open();
-            if moving.is_empty() {
+            let tensors: Vec<usize> = moving.iter().map(|&k| which[k]).collect();
+            if tensors.is_empty() {
                 break;
             }
-            let tensors: Vec<usize> = moving.iter().map(|&k| which[k]).collect();
-            let walked = self.joint(&tensors, (so_far.share, so_far.farther()), aligned)?;
-            let agreed = walked.as_ref().is_some_and(|(_, agrees)| *agrees);
-            let Some((evidence, _)) = walked.filter(|_| agreed || so_far.share < LONG) else {
-                so_far.share = JOINT;
+            let aligned = share >= LONG && walk % 2 == 1;
+            // A long walk of a right model needs all of its length to stand out of f's scatter.
+            let exact = share >= LONG && !strict;
+            let Some(evidence) = self.joint(&tensors, (share, farther), (aligned, exact))? else {
                 break;
             };
-            if agreed {
-                so_far.agrees(&moving, |at| evidence.resolution(at, self.kappa()));
+            let rtol = tensors.iter().map(|&t| self.rtol(t)).fold(0., f64::max);
+            if !evidence.contradicts(self.kappa(), rtol) {
+                so_far.agrees(&moving, &evidence, self.kappa());
+                if share >= LONG {
+                    so_far.long = so_far.agreeing;
+                }
+                let open = |(at, k): (usize, &usize)| (!so_far.settled(*k)).then_some(at);
+                let open: Vec<usize> = moving.iter().enumerate().filter_map(open).collect();
+                let blurred = |at: &&usize| evidence.chance(**at, self.kappa()) > BLURRED;
+                if 2 * open.iter().filter(blurred).count() > open.len() {
+                    let smooth = evidence.quadrature < SMOOTH * evidence.error;
+                    if share >= LONG && (so_far.agreeing >= 2 || smooth) {
+                        farther = FARTHER;
+                    }
+                    share = self.next(share, &evidence);
+                }
+                continue;
             }
-            so_far.next(&evidence, agreed);
+            // A jump is not met again over a shorter distance; a staircase averages out over a longer one.
+            if evidence.jumps() && share < LONG {
+                share = match share == JOINT && evidence.range > 0. {
+                    true => JOINT / STRIDE,
+                    false => LONG,
+                };
+                walks += usize::from(walks == WALKS);
+                continue;
+            }
+            for k in (0..which.len()).filter(|&k| so_far.settled(k)) {
+                self.pass(which[k], so_far.sharpest[k]);
+            }
+            let strict = strict || !evidence.jumps();
+            if let [t] = tensors[..] {
+                return self.alone(t, strict);
+            }
+            let (first, second) = tensors.split_at(tensors.len() / 2);
+            self.settle_all(first, strict)?;
+            self.settle_all(second, strict)?;
+            return Ok(());
         }
-        let (passed, rest): (Vec<usize>, _) = (0..which.len()).partition(|&k| so_far.settled(k));
-        for k in passed {
-            self.pass(which[k], so_far.sharpest[k]);
+        for (k, &t) in which.iter().enumerate() {
+            match so_far.passes(k) {
+                true => self.pass(t, so_far.sharpest[k]),
+                false => self.alone(t, strict)?,
+            }
         }
-        Ok((rest.into_iter().map(|k| which[k]).collect(), so_far.share))
+        Ok(())
     }
 
-    /// One walk along which each parameter moves the loss by a share of it, and whether the two sides
-    /// agree; None where it leads out of f's domain.
+    /// The next walk is longer where f's own scatter blurred this one, shorter where kinks did.
+    fn next(&self, share: f64, evidence: &Evidence) -> f64 {
+        let clear = CLEAR * self.scatter / self.report.loss.abs();
+        match (evidence.is_blunt(), share / STRIDE) {
+            (true, _) => LONG,
+            (false, shorter) if shorter > clear => shorter,
+            _ => share,
+        }
+    }
+
+    /// One walk along which each parameter moves the loss by a share of it, by a random sign and, unless
+    /// `exact`, length; None where it leads out of f's domain.
     fn joint(
         &mut self,
         which: &[usize],
         (share, farther): (f64, f64),
-        aligned: bool,
-    ) -> Result<Option<(Evidence, bool)>> {
-        let rtol = which.iter().map(|&t| self.rtol(t)).fold(0., f64::max);
+        (aligned, exact): (bool, bool),
+    ) -> Result<Option<Evidence>> {
         let target = farther * (share * self.report.loss.abs()).max(CLEAR * self.scatter);
         let mut moves = Vec::with_capacity(which.len());
         for &t in which {
@@ -160,17 +210,19 @@ impl Run<'_> {
                 true => self.parameters.sizes[t],
                 false => self.parameters.sizes[t].max(self.parameters.typical),
             };
-            let limits = (target, farther * FARTHEST * size);
             let mut rng = self.rng.clone();
             let one = self.one(t);
-            moves.push(one.toward(&self.parameters.vars[t], limits, aligned, &mut rng));
+            let var = &self.parameters.vars[t];
+            let step = (target / one.rate(var, aligned)).min(farther * FARTHEST * size);
+            let step = match exact {
+                true => step,
+                false => step * 2. / 3. * (1. + rng.unit()),
+            };
+            let way = one.toward(var, step, aligned, &mut rng);
+            moves.push(way);
             self.rng = rng;
         }
-        let Ok(Some(evidence)) = self.walk(&moves)? else {
-            return Ok(None);
-        };
-        let agrees = !evidence.contradicts(self.kappa(), rtol);
-        Ok(Some((evidence, agrees)))
+        Ok(self.walk(&moves)?.ok().flatten())
     }
 
     fn pass(&mut self, t: usize, resolution: f64) {
@@ -180,11 +232,10 @@ impl Run<'_> {
     }
 
     /// One parameter by itself, at steps that suit it.
-    pub(crate) fn alone(&mut self, t: usize, share: f64) -> Result<()> {
+    pub(crate) fn alone(&mut self, t: usize, strict: bool) -> Result<()> {
         let mut rng = self.rng.clone();
-        let first = share.max(SHORT);
         let opinion = self
-            .walks(first)
+            .walks(strict)
             .settle(&self.one(t), self.rtol(t), &mut rng)?;
         self.rng = rng;
         let p = &mut self.report.parameters[t];
@@ -203,15 +254,15 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Walks of one variable, the first of which changes f by a share of it.
-    pub(crate) fn walks(&self, first: f64) -> Alone<'_> {
+    /// Walks of one variable.
+    pub(crate) fn walks(&self, strict: bool) -> Alone<'_> {
         Alone {
             walker: &self.walker,
             origin: &self.parameters.origin,
             loss: self.report.loss.abs(),
             scatter: self.scatter,
-            first,
             accused: false,
+            strict,
             typical: self.parameters.typical,
             kappa: self.kappa(),
         }
@@ -225,67 +276,5 @@ impl Run<'_> {
             size: self.parameters.sizes[t],
             only: self.plain[t].speaking.as_ref(),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{JOINT, LONG, STRIDE, Together};
-    use crate::gradcheck::judge::segment::Evidence;
-
-    /// A walk of which this much is blurred by kinks, and this much in all.
-    fn blurred(quadrature: f64, error: f64) -> Evidence {
-        Evidence {
-            difference: 1.,
-            apart: 0.,
-            error,
-            quadrature,
-            scatter: 0.,
-            jump: 0.,
-            shares: vec![1.],
-            size: 1.,
-            range: 1.,
-            alive: true,
-        }
-    }
-
-    fn after(share: f64, clear: f64, evidence: &Evidence, agreed: bool) -> Together {
-        let mut together = Together::new(1, clear);
-        together.share = share;
-        together.next(evidence, agreed);
-        together
-    }
-
-    #[test]
-    fn kinks_make_the_next_walk_shorter_and_scatter_makes_it_longer() {
-        let (kinks, scatter) = (blurred(1., 1.), blurred(0.01, 1.));
-        assert_eq!(after(LONG, 1e-6, &kinks, true).share, LONG / STRIDE);
-        // not where f's scatter would drown it, nor where it contradicts
-        assert_eq!(after(LONG, LONG, &kinks, true).share, LONG);
-        assert_eq!(after(LONG, 1e-6, &kinks, false).share, LONG);
-        assert_eq!(after(JOINT, 1e-6, &scatter, true).share, LONG);
-        let shorter = JOINT / STRIDE;
-        let longer = after(shorter, 1e-6, &scatter, true).share;
-        assert_eq!(longer, shorter * STRIDE.sqrt());
-    }
-
-    #[test]
-    fn a_long_walk_is_smooth_where_kinks_blur_little_of_it() {
-        let (kinks, scatter) = (blurred(0.2, 1.), blurred(0.01, 1.));
-        assert!(after(LONG, 1e-6, &scatter, true).smooth);
-        assert!(!after(LONG, 1e-6, &kinks, true).smooth);
-        assert!(!after(JOINT, 1e-6, &scatter, true).smooth);
-    }
-
-    #[test]
-    fn two_walks_settle_what_both_resolve() {
-        let mut together = Together::new(2, 1e-6);
-        assert_eq!(together.share, JOINT);
-        assert_eq!(Together::new(1, 2. * JOINT).share, LONG);
-        together.agrees(&[0, 1], |at| [0.1, 0.3][at]);
-        assert_eq!(together.open(), [0, 1]); // one walk settles nothing
-        together.agrees(&[1, 0], |at| [0.4, 0.2][at]);
-        assert_eq!(together.open(), [1]);
-        assert_eq!(together.sharpest, [0.1, 0.3]);
     }
 }

@@ -24,8 +24,6 @@ use candle_core::{Result, Tensor, Var, bail};
 pub use builder::model;
 pub use marks::{Cut, Mark, mark};
 pub use report::{ModelReport, ParameterReport, Segment};
-#[cfg(all(test, feature = "cli"))]
-pub(crate) use suspects::SUSPECTS;
 pub use suspects::Suspect;
 
 use super::options::Options;

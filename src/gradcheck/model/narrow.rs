@@ -9,7 +9,7 @@ use std::ops::Range;
 use candle_core::Result;
 
 use super::run::{Against, Run, segment};
-use crate::gradcheck::compare::alone::{FARTHEST, One, SHORT};
+use crate::gradcheck::compare::alone::{FARTHEST, One};
 use crate::gradcheck::compare::bits::Bits;
 use crate::gradcheck::compare::walk::chunks;
 use crate::gradcheck::judge::verdict::Verdict;
@@ -36,7 +36,7 @@ impl Run<'_> {
             only: Some(&only),
         };
         let mut rng = self.rng.clone();
-        let opinion = self.walks(SHORT).settle(&one, self.rtol(t), &mut rng)?;
+        let opinion = self.walks(false).settle(&one, self.rtol(t), &mut rng)?;
         if let (Verdict::Wrong, Some((evidence, _))) = (opinion.verdict, opinion.against) {
             let index = unravel(entry, self.parameters.vars[t].dims());
             self.report.parameters[t].worst = Some(segment(&evidence));

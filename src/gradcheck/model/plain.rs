@@ -9,6 +9,8 @@ use crate::gradcheck::compare::walk::chunks;
 pub(crate) struct Plain {
     /// Σ|g|
     pub(crate) sum: f64,
+    /// √Σg²
+    pub(crate) norm: f64,
     /// Where it is negative.
     pub(crate) negative: Bits,
     /// The elements whose gradient is zero, where there are any.
@@ -22,13 +24,14 @@ pub(crate) struct Plain {
 
 impl Plain {
     pub(crate) fn new(gradient: Option<&Tensor>, n: usize) -> Result<Self> {
-        let (mut sum, mut negative) = (0., Bits::new(n));
+        let (mut sum, mut squares, mut negative) = (0., 0f64, Bits::new(n));
         let (mut silent, mut speaking) = (Bits::new(n), Bits::new(n));
         match gradient {
             None => (0..n).for_each(|i| silent.set(i)),
             Some(gradient) => chunks(gradient, |from, g| {
                 for (i, g) in (from..).zip(g) {
                     sum += g.abs();
+                    squares += g * g;
                     match g == 0. {
                         true => silent.set(i),
                         false => speaking.set(i),
@@ -44,6 +47,7 @@ impl Plain {
         let some = count > 0;
         Ok(Self {
             sum,
+            norm: squares.sqrt(),
             negative,
             silent: some.then_some(silent),
             speaking: some.then_some(speaking),

@@ -128,7 +128,8 @@ impl ParameterReport {
     fn says(&self) -> String {
         match self.verdict {
             Verdict::Pass if self.resolution.is_none() => {
-                "the loss does not move with it here, and its gradient is zero".to_string()
+                "the loss is flat in it here, to rounding, so there is nothing to compare"
+                    .to_string()
             }
             Verdict::Pass => "agrees".to_string(),
             Verdict::Severed if self.missing => {
@@ -247,7 +248,7 @@ impl ModelReport {
         if !self.suspects.is_empty() {
             writeln!(
                 f,
-                "\ncandle 0.11.1's functions that are known to cut the graph:"
+                "\ncandle 0.11.1's functions that could have cut this graph:"
             )?;
             for suspect in &self.suspects {
                 let names = suspect.functions.join(", ");
@@ -472,7 +473,7 @@ pass: 3 of 10
     agrees
     a gradient wrong by 25% as a whole would have shown (least sharp: b.weight)
   unmoved
-    the loss does not move with it here, and its gradient is zero
+    the loss is flat in it here, to rounding, so there is nothing to compare
 note: the end
 "
         );
@@ -485,7 +486,7 @@ note: the end
             r"gradcheck of a model: NOT OK (severed); 10 parameters, 400 numbers, loss 2.500000; 7 passes forward and backward, 3 forward
 pass          a.weight [20, 2]: agrees; sees 4e-4
 pass          b.weight [20, 2]: agrees; sees 25%
-pass          unmoved [20, 2]: the loss does not move with it here, and its gradient is zero
+pass          unmoved [20, 2]: the loss is flat in it here, to rounding, so there is nothing to compare
 wrong         d [20, 2]: the gradient is not the derivative
     d: moving it changes the loss by 9e0; autograd's gradient makes that 1e0 ± 1.2e-1
 wrong         c [20, 2]: the gradient is not the derivative
@@ -535,7 +536,7 @@ pass: 1 of 1
 the graph ends between "in" and "out"
 marks, in the order passed: in -> out (not tracked)
 
-candle 0.11.1's functions that are known to cut the graph:
+candle 0.11.1's functions that could have cut this graph:
   f, g
     use h
 gradcheck::mark("a name", &x) in the model shows between which two places

@@ -1,19 +1,24 @@
 //! What a check of a model holds while it goes on, and the walks that it takes.
 
-use candle_core::Result;
+use candle_core::{Result, Tensor};
 
+use super::names::fold;
 use super::parameters::Parameters;
 use super::plain::Plain;
 use super::report::{ModelReport, ParameterReport, Segment};
 use crate::gradcheck::autograd::graph::Failure;
 use crate::gradcheck::compare::bits::Bits;
 use crate::gradcheck::compare::displace::Move;
-use crate::gradcheck::compare::walk::{Pass, Walked, Walker, signs};
+use crate::gradcheck::compare::walk::{Walked, Walker, signs};
 use crate::gradcheck::judge::law::{ROUNDING, SINGLE};
 use crate::gradcheck::judge::segment::Evidence;
 use crate::gradcheck::judge::verdict::Verdict;
 use crate::gradcheck::options::Options;
 use crate::gradcheck::support::rng::SplitMix64;
+use crate::gradcheck::support::values::to_f64;
+
+/// f is called so many times more before anything is compared, and run backward once more.
+const CALLS: usize = 2;
 
 /// A segment that contradicts parameter t, and how it moves.
 pub(crate) struct Against {
@@ -88,21 +93,70 @@ impl<'a> Run<'a> {
         self.report
     }
 
-    pub(crate) fn wanders(&mut self, pass: &Pass) -> Result<bool> {
-        let again = self.walker.value()?;
-        let apart = (again - pass.value).abs();
-        self.scatter = pass.unit * pass.value.abs();
-        Ok(apart > ROUNDING * self.scatter)
+    /// Whether the loss or its gradient is another when f is called again, or run backward again: asked first,
+    /// and more than once, since noise in one value may be rare.
+    pub(crate) fn wanders(&mut self) -> Result<bool> {
+        let loss = self.report.loss;
+        let far = |value: f64| (value - loss).abs() > ROUNDING * self.scatter;
+        for _ in 0..CALLS {
+            if far(self.walker.value()?) {
+                return Ok(true);
+            }
+        }
+        let Ok(again) = self.walker.pass()? else {
+            return Ok(false);
+        };
+        let mut wanders = far(again.value);
+        for (plain, gradient) in self.plain.iter().zip(&again.gradients) {
+            let n = gradient.as_ref().map_or(0, Tensor::elem_count);
+            let norm = Plain::new(gradient.as_ref(), n)?.norm;
+            let (most, unit) = (norm.max(plain.norm), self.scatter / loss.abs());
+            // Sums taken in another order differ by rounding, and what is rounding alone by all of itself.
+            let rounding = (1e4 * unit * most).max(self.kappa() * self.scatter);
+            wanders |= (norm - plain.norm).abs() > rounding;
+        }
+        Ok(wanders)
     }
 
-    pub(crate) fn nondeterministic(mut self) -> ModelReport {
+    pub(crate) fn nondeterministic(&mut self) {
         for p in &mut self.report.parameters {
             p.verdict = Verdict::Nondeterministic;
         }
-        let note = "f gave two losses for the same parameters. Dropout: call the model with train \
-                    false, or build it with a rate of 0; noise: draw it once, outside of f";
+        let note = "f gave two losses or two gradients for the same parameters. Dropout: call the model with \
+                    train false, or build it with a rate of 0; noise: draw it once, outside of f; a tensor \
+                    that the model draws in its constructor, since the checkpoint has none: give it one, or \
+                    build the model once and check it with gradcheck::vars";
         self.report.notes.push(note.to_string());
-        self.report
+    }
+
+    /// Notes the first tensor of the graph that differs from call to call.
+    pub(crate) fn differs(&mut self, f: &dyn Fn() -> Result<Tensor>) -> Result<()> {
+        let (one, other) = (f()?, f()?);
+        let (one, other) = (one.sorted_nodes(), other.sorted_nodes());
+        if one.len() != other.len() {
+            return Ok(());
+        }
+        for (a, b) in one.iter().zip(&other).rev() {
+            if a.dims() == b.dims() && to_f64(a)? == to_f64(b)? {
+                continue;
+            }
+            let before = a.sorted_nodes();
+            let made = |k: &usize| {
+                before
+                    .iter()
+                    .any(|n| n.id() == self.parameters.vars[*k].id())
+            };
+            let of = (0..self.parameters.vars.len()).filter(made);
+            let names: Vec<&str> = of.map(|k| &self.parameters.names[k][..]).collect();
+            let note = format!(
+                "the first tensor of the graph that differs has shape {:?}, and is made of {}",
+                a.dims(),
+                fold(&names).join(", ")
+            );
+            self.report.notes.push(note);
+            break;
+        }
+        Ok(())
     }
 
     /// The parameters that are not severed.

@@ -3,13 +3,15 @@
 //! All of them move together first. Where the loss moves, each parameter's own are looked at: severed, if
 //! no gradient appears on the way; a dead relu that wakes is none.
 
-use candle_core::Result;
+use candle_core::{DType, Result, Tensor};
 
+use super::report::Segment;
 use super::run::{Run, segment};
 use crate::gradcheck::compare::alone::FARTHEST;
 use crate::gradcheck::compare::bits::Bits;
 use crate::gradcheck::compare::displace::Move;
-use crate::gradcheck::judge::segment::Evidence;
+use crate::gradcheck::compare::walk::PASSES;
+use crate::gradcheck::judge::segment::{Evidence, Share};
 use crate::gradcheck::judge::verdict::Verdict;
 
 /// A step that leaves a dead relu dead, in root mean squares of what has no gradient,
@@ -19,23 +21,205 @@ const NEAR: f64 = 0.01;
 /// moves the loss beyond its rounding counts, however long it is, since nothing is compared on the way.
 const UNTRACKED: [f64; 3] = [2., 8., 32.];
 
+/// A change of the loss by so many times its rounding is none of rounding, however it adds up on the way.
+const SURE: f64 = 1e3;
+
+/// What forward passes along a way show of the loss.
+pub(crate) enum Moved {
+    /// Not a bit of it moves.
+    No,
+    /// It moves by no more than its own rounding.
+    Rounding,
+    /// It moves by this much, and its rounding is that.
+    By(f64, f64),
+    /// The way leads out of f's domain.
+    Nowhere,
+}
+
 impl Run<'_> {
     /// Looks for elements that move the loss without a gradient.
     pub(crate) fn silent(&mut self) -> Result<()> {
         let all = 0..self.plain.len();
-        let silent: Vec<usize> = all.filter(|&t| self.plain[t].silent.is_some()).collect();
-        if silent.is_empty() {
+        let (missing, zeros): (Vec<usize>, Vec<usize>) =
+            (all.filter(|&t| self.plain[t].silent.is_some())).partition(|&t| self.plain[t].missing);
+        let mut unmoved = self.missing(&missing)?;
+        if !zeros.is_empty() {
+            let still = self.nothing_moves(&zeros)?;
+            for &t in &zeros {
+                // What has some gradient is looked at alone only where something moves.
+                let all = self.plain[t].all_silent;
+                if (all || !still) && self.silent_alone(t)? && all {
+                    unmoved.push(t);
+                }
+            }
+        }
+        self.elsewhere(&unmoved)
+    }
+
+    /// Those that get no gradient at all: none appears for any of them when all are moved, so that each is
+    /// severed if it moves the loss. Gives back those that do not move it at all.
+    fn missing(&mut self, which: &[usize]) -> Result<Vec<usize>> {
+        let mut unmoved = Vec::new();
+        let mut appears = vec![false; self.plain.len()];
+        for _ in 0..if which.is_empty() { 0 } else { 2 } {
+            let moves = self.silent_moves(which, FARTHEST)?;
+            let pass =
+                (self.walker).at_end(&self.parameters.origin, &moves, || self.walker.pass())?;
+            if let Ok(pass) = pass {
+                (which.iter()).for_each(|&t| appears[t] |= pass.gradients[t].is_some());
+            }
+        }
+        for &t in which {
+            match appears[t] {
+                true => {
+                    self.silent_alone(t)?;
+                }
+                false if self.moves_the_loss(t)? => {}
+                false => unmoved.push(t),
+            }
+        }
+        Ok(unmoved)
+    }
+
+    /// Whether one without a gradient moves the loss: severed, or flat to rounding. The first step that
+    /// moves it beyond that counts, however long it is, since nothing is compared on the way.
+    fn moves_the_loss(&mut self, t: usize) -> Result<bool> {
+        let size = self.parameters.sizes[t];
+        let longest = size.max(self.parameters.typical);
+        let [.., farthest] = UNTRACKED;
+        let mut steps = vec![FARTHEST * size, longest];
+        steps.extend(UNTRACKED.map(|step| step * longest));
+        let mut rounding = false;
+        for step in steps {
+            if rounding && step < farthest * longest {
+                continue;
+            }
+            let moves = [self.blind(t, step, None)];
+            match self.moves(&moves)? {
+                Moved::No | Moved::Nowhere => {}
+                Moved::Rounding => rounding = true,
+                Moved::By(difference, error) => {
+                    let segment = Segment {
+                        difference,
+                        integral: 0.,
+                        error,
+                    };
+                    self.sever(t, segment);
+                    return Ok(true);
+                }
+            }
+        }
+        if rounding {
+            self.flat(t);
+        }
+        Ok(rounding)
+    }
+
+    /// Whether the loss moves along a way, by forward passes alone: two, and where that may be rounding, one
+    /// a node.
+    pub(crate) fn moves(&self, moves: &[Move]) -> Result<Moved> {
+        let (loss, origin) = (self.report.loss, &self.parameters.origin);
+        let Some(ends) = self.walker.values(origin, moves, &[0, PASSES - 1])? else {
+            return Ok(Moved::Nowhere);
+        };
+        let moved = ends.iter().map(|end| end - loss);
+        let moved = moved.fold(0f64, |m, d| if d.abs() > m.abs() { d } else { m });
+        if moved == 0. {
+            return Ok(Moved::No);
+        }
+        if moved.abs() > SURE * self.scatter {
+            return Ok(Moved::By(moved, self.scatter));
+        }
+        let all: Vec<usize> = (0..PASSES).collect();
+        let Some(values) = self.walker.values(origin, moves, &all)? else {
+            return Ok(Moved::Nowhere);
+        };
+        let zeros = || vec![0.; PASSES];
+        let none = Share {
+            before: zeros(),
+            after: zeros(),
+            ..Share::default()
+        };
+        Ok(
+            match Evidence::new(&values, &[none], self.scatter / loss.abs()) {
+                Some(evidence) if evidence.moves(self.kappa()) => {
+                    Moved::By(moved, evidence.scatter)
+                }
+                _ => Moved::Rounding,
+            },
+        )
+    }
+
+    /// Those that do not move the loss at all: do they where the other parameters are moved too (LoRA's A,
+    /// while B is 0)? Then they are severed where no gradient appears there either; else the loss is flat in
+    /// them here. What moves nothing there and is in no graph is not read.
+    fn elsewhere(&mut self, unmoved: &[usize]) -> Result<()> {
+        if unmoved.is_empty() {
             return Ok(());
         }
-        let still = self.nothing_moves(&silent)?;
-        for &t in &silent {
-            let missing = self.plain[t].all_silent;
-            // What has some gradient is looked at alone only where something moves.
-            if missing || !still {
-                self.silent_alone(t)?;
+        let others: Vec<usize> = (0..self.plain.len())
+            .filter(|t| !unmoved.contains(t))
+            .collect();
+        let mut moves = Vec::with_capacity(others.len() + 1);
+        for t in others {
+            let size = self.parameters.sizes[t].max(self.parameters.typical);
+            moves.push(self.blind(t, FARTHEST * size, None));
+        }
+        let origin = &self.parameters.origin;
+        let there = self.walker.at_end(origin, &moves, || {
+            Ok(self.walker.pass()?.ok().map(|pass| {
+                let alive = |g: &Option<Tensor>| -> Result<bool> {
+                    Ok(match g {
+                        Some(g) => {
+                            g.abs()?
+                                .sum_all()?
+                                .to_dtype(DType::F64)?
+                                .to_scalar::<f64>()?
+                                > 0.
+                        }
+                        None => false,
+                    })
+                };
+                let alive: Result<Vec<bool>> = pass.gradients.iter().map(alive).collect();
+                (pass.value, alive)
+            }))
+        })?;
+        for &t in unmoved {
+            let size = self.parameters.sizes[t].max(self.parameters.typical);
+            moves.push(self.blind(t, FARTHEST * size, None));
+            let origin = &self.parameters.origin;
+            let value = self.walker.at_end(origin, &moves, || self.walker.value());
+            moves.pop();
+            let moved = match (&there, value) {
+                (Some((at, Ok(alive))), Ok(value)) => Some((value - at, alive[t])),
+                _ => None,
+            };
+            match moved {
+                Some((moved, false)) if moved.abs() > SURE * self.scatter => {
+                    let note = "here the loss is flat in it; where the other parameters are moved it is not";
+                    self.report.parameters[t].notes.push(note.to_string());
+                    let segment = Segment {
+                        difference: moved,
+                        integral: 0.,
+                        error: self.scatter,
+                    };
+                    self.sever(t, segment);
+                }
+                Some((0., false)) if self.plain[t].missing => {
+                    self.report
+                        .unread
+                        .push(self.report.parameters[t].name.clone());
+                }
+                _ => self.flat(t),
             }
         }
         Ok(())
+    }
+
+    /// The loss does not move with it beyond rounding, and autograd says so too.
+    pub(crate) fn flat(&mut self, t: usize) {
+        self.report.parameters[t].verdict = Verdict::Pass;
+        self.report.parameters[t].resolution = None;
     }
 
     /// Whether the loss stays where it is when all silent elements move, or autograd finds a gradient
@@ -65,17 +249,12 @@ impl Run<'_> {
     }
 
     /// The silent elements of one parameter: severed if the loss moves with them and no gradient
-    /// appears on the way.
-    fn silent_alone(&mut self, t: usize) -> Result<()> {
+    /// appears on the way. Whether they do not move it at all.
+    fn silent_alone(&mut self, t: usize) -> Result<bool> {
         let size = self.parameters.sizes[t];
         let only = self.plain[t].silent.clone();
         let mut bitwise = true;
-        let longest = size.max(self.parameters.typical);
-        let mut steps = vec![FARTHEST * size, longest];
-        if self.report.parameters[t].missing {
-            steps.extend(UNTRACKED.map(|step| step * longest));
-        }
-        for step in steps {
+        for step in [FARTHEST * size, size.max(self.parameters.typical)] {
             let moves = [self.blind(t, step, only.clone())];
             let loss = self.report.loss;
             match self.range(&moves)? {
@@ -87,41 +266,32 @@ impl Run<'_> {
                 continue;
             };
             if evidence.moves(self.kappa()) && !evidence.alive {
-                return self.sever(t, &evidence);
+                self.sever(t, segment(&evidence));
+                return Ok(false);
             }
             if evidence.alive && evidence.contradicts(self.kappa(), self.rtol(t)) {
                 self.report.parameters[t].notes.push(
                     "its gradient is zero here, and does not account for the loss nearby".into(),
                 );
-                return Ok(());
+                return Ok(false);
             }
         }
-        let plain = &self.plain[t];
-        let p = &mut self.report.parameters[t];
-        match (plain.all_silent, bitwise, p.missing) {
-            (true, true, true) => self.report.unread.push(p.name.clone()),
-            (true, true, false) => p.verdict = Verdict::Pass,
-            (true, false, _) => p.notes.push(
-                "no gradient, and the loss moves by no more than its own rounding: nothing is \
-                 certified"
-                    .into(),
-            ),
-            _ => {}
+        if self.plain[t].all_silent && !bitwise {
+            self.flat(t);
         }
-        Ok(())
+        Ok(bitwise)
     }
 
-    fn sever(&mut self, t: usize, evidence: &Evidence) -> Result<()> {
+    fn sever(&mut self, t: usize, segment: Segment) {
         let dims = self.parameters.vars[t].dims().to_vec();
         let silent = self.plain[t].silent.as_ref();
         let p = &mut self.report.parameters[t];
         p.verdict = Verdict::Severed;
         p.severed_elements = silent.map_or(0, Bits::count);
-        p.worst = Some(segment(evidence));
+        p.worst = Some(segment);
         if let (Some(silent), false, [rows, ..]) = (silent, self.plain[t].all_silent, &dims[..]) {
             p.severed_rows = whole_rows(silent, *rows, dims.iter().product());
         }
-        Ok(())
     }
 }
 

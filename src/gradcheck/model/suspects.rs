@@ -1,7 +1,8 @@
 //! The functions of candle that give no gradient and no error, and what to use instead.
 //!
-//! They are those that the audit's record calls `severed` on a plain call; a test holds the two to
-//! each other.
+//! A check names those of them that could have cut the graph at hand, by the parameters that get no gradient:
+//! a norm's weight, with or without a bias, and what attention has. They are those that the audit calls `severed`
+//! on a plain call; it holds the two to each other.
 
 /// Functions that are known to cut the graph.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -15,7 +16,7 @@ pub struct Suspect {
 }
 
 /// candle 0.11.1's, the most used first.
-pub(crate) const SUSPECTS: [Suspect; 5] = [
+const SUSPECTS: [Suspect; 5] = [
     Suspect {
         functions: &[
             "candle_nn::ops::layer_norm",
@@ -44,3 +45,72 @@ pub(crate) const SUSPECTS: [Suspect; 5] = [
         instead: "matmul, ops::softmax and matmul",
     },
 ];
+
+/// Names that attention's parameters have.
+const ATTENTION: [&str; 8] = [
+    "attn",
+    "attention",
+    "q_proj",
+    "query",
+    "qkv",
+    "to_q",
+    "q_lin",
+    "wq",
+];
+
+/// Names of learnt places, beside which nobody rotates queries and keys.
+const PLACES: [&str; 2] = ["pos", "wpe"];
+
+/// Those that could have cut a graph of `all` parameters in which the `severed` get no gradient; names and
+/// shapes.
+pub(crate) fn of(all: &[&str], severed: &[(&str, &[usize])]) -> Vec<Suspect> {
+    let vector = |name: &str| {
+        severed
+            .iter()
+            .any(|(n, dims)| *n == name && dims.len() == 1)
+    };
+    let norms = severed.iter().filter(|(_, dims)| dims.len() == 1);
+    let norms = norms.filter_map(|(n, _)| n.strip_suffix("weight").or(n.strip_suffix("gamma")));
+    let norms: Vec<&str> = norms.collect();
+    let biased = |at: &&str| vector(&format!("{at}bias")) || vector(&format!("{at}beta"));
+    let has = |name: &str, parts: &[&str]| {
+        let name = name.to_lowercase();
+        parts.iter().any(|part| name.contains(part))
+    };
+    let attends = severed.iter().any(|(name, _)| has(name, &ATTENTION));
+    let learnt = all.iter().any(|name| has(name, &PLACES));
+    let could = |suspect: &&Suspect| match suspect.functions[0] {
+        "candle_nn::ops::layer_norm" => norms.iter().any(|at| biased(&at)),
+        "candle_nn::ops::rms_norm" => norms.iter().any(|at| !biased(&at)),
+        "candle_nn::rotary_emb::rope" => attends && !learnt,
+        _ => attends,
+    };
+    SUSPECTS.iter().filter(could).copied().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::of;
+
+    #[test]
+    fn only_what_the_parameters_allow_is_named() {
+        let named = |all: &[&str], severed: &[(&str, &[usize])]| -> Vec<&str> {
+            of(all, severed).iter().map(|s| s.functions[0]).collect()
+        };
+        let layer = "candle_nn::ops::layer_norm";
+        let convolutions: [(&str, &[usize]); 3] = [
+            ("ln.weight", &[8]),
+            ("ln.bias", &[8]),
+            ("conv.weight", &[8, 3, 3, 3]),
+        ];
+        assert_eq!(named(&["ln.weight"], &convolutions), [layer]);
+        let rms = named(&["norm.weight"], &[("norm.weight", &[8])]);
+        assert_eq!(rms, ["candle_nn::ops::rms_norm"]);
+        let attention: [(&str, &[usize]); 1] = [("h.0.attn.q.weight", &[8, 8])];
+        let softmax = "candle_nn::ops::softmax_last_dim";
+        assert!(named(&["h.0.attn.q.weight"], &attention).contains(&softmax));
+        let rope = "candle_nn::rotary_emb::rope";
+        assert!(named(&["h.0.attn.q.weight"], &attention).contains(&rope));
+        assert!(!named(&["wpe.weight"], &attention).contains(&rope));
+    }
+}
