@@ -4,14 +4,14 @@
 mod programs;
 pub mod train;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use candle_core::{DType, Device, Tensor};
 use candle_sine::plot::{Figure, Format};
-use candle_sine::sine::{Data, LeastSquares, Method, check, drawn, post as the_post};
+use candle_sine::pytorch::manual_seed;
 use programs::Programs;
 pub use programs::{Edit, TUTORIAL, root};
 use std::collections::BTreeMap;
-use train::{Epoch, Function, Task};
+use train::{Aim, Check, Data, Epoch, Function, Rung, Task, cubic, solve};
 
 /// Texts by name.
 pub type Facts = BTreeMap<String, String>;
@@ -35,13 +35,16 @@ pub fn facts() -> Result<Facts> {
 
 /// The post's run, but for the learning rate.
 pub fn post(learning_rate: f64) -> Result<Task> {
+    let mut torch = manual_seed(4034316668, &Device::Cpu);
+    torch.randn(8)?;
+    let weights = torch.randn(4)?.to_dtype(DType::F64)?.to_vec1()?;
     Ok(Task {
         points: 1000,
         function: Function::Sin,
         dtype: DType::F32,
-        method: Method::Manual,
+        rung: Rung::Post,
         learning_rate,
-        weights: drawn(the_post::SEED, the_post::DRAW)?,
+        weights: weights.try_into().ok().context("four weights")?,
     })
 }
 
@@ -151,7 +154,7 @@ fn totals(facts: &mut Facts, data: &Data, run: &[Epoch]) -> Result<()> {
         let error = (prediction(&wide, weights)? - &wide.y)?;
         Ok::<_, anyhow::Error>(error.sqr()?.sum_all()?.to_scalar::<f64>()?)
     };
-    let check = check(data, run[0].weights)?;
+    let check = Check::new(data, run[0].weights)?;
     fixed(
         facts,
         3,
@@ -176,14 +179,14 @@ fn totals(facts: &mut Facts, data: &Data, run: &[Epoch]) -> Result<()> {
 
 /// What the post does not say.
 fn unsaid(facts: &mut Facts, data: &Data, run: &[Epoch]) -> Result<()> {
-    let aim = LeastSquares::new(data)?;
+    let aim = Aim::new(data)?;
     let quick = epochs(&post(6e-6)?, 1001)?;
-    fixed(facts, 1, &[("loss.flat", aim.baseline_loss)]);
+    fixed(facts, 1, &[("loss.flat", aim.flat)]);
     fixed(
         facts,
         3,
         &[
-            ("loss.best", aim.optimum_loss),
+            ("loss.best", aim.loss),
             ("loss.1000", run[999].loss),
             // After the last update.
             ("loss.last", run[1000].loss),
@@ -195,10 +198,10 @@ fn unsaid(facts: &mut Facts, data: &Data, run: &[Epoch]) -> Result<()> {
             function,
             ..post(1e-6)?
         };
-        let best = LeastSquares::new(&task.data()?)?.optimum_loss;
+        let best = Aim::new(&task.data()?)?.loss;
         fixed(facts, 1, &[(&format!("best.{name}"), best)]);
     }
-    facts.insert("limit".to_owned(), format!("{:.2e}", aim.stability_limit()));
+    facts.insert("limit".to_owned(), format!("{:.2e}", aim.limit));
     let [(low, _), (high, _)] = eigenvectors(data)?;
     fixed(
         facts,
@@ -225,11 +228,25 @@ fn dot(v: Vector, w: Vector) -> f64 {
 
 /// Of XᵀX the least eigenvalue and the largest, each with its eigenvector.
 fn eigenvectors(data: &Data) -> Result<[(f64, Vector); 2]> {
-    let fit = LeastSquares::new(data)?;
-    let pairs = fit.eigenvalues.into_iter().zip(fit.eigenvectors);
-    let mut pairs: Vec<_> = pairs.collect();
-    pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
-    Ok([pairs[0], pairs[3]])
+    let x = data.x.to_dtype(DType::F64)?;
+    let columns = [x.powf(3.)?, x.powf(2.)?, x.clone(), x.ones_like()?];
+    let columns = Tensor::stack(&columns, 1)?;
+    let xtx = columns.t()?.matmul(&columns)?.to_vec2::<f64>()?;
+    let times = |v: Vector| std::array::from_fn(|i| xtx[i].iter().zip(v).map(|(m, v)| m * v).sum());
+    let (least, low) = powers(|v| solve(&xtx, v));
+    let (most, high) = powers(times);
+    Ok([(1. / least, low), (most, high)])
+}
+
+/// Where a matrix leads a vector in the end, and by how much it stretches it there.
+fn powers(matrix: impl Fn(Vector) -> Vector) -> (f64, Vector) {
+    let (mut v, mut length) = ([1., 2., 3., 4.], 1.);
+    for _ in 0..500 {
+        v = matrix(v);
+        length = dot(v, v).sqrt();
+        v = v.map(|v| v / length);
+    }
+    (length, v)
 }
 
 /// The loss as a bowl, seen from above, and the path of the weights at three learning rates.
@@ -273,7 +290,7 @@ impl Bowl {
     /// Turned so that `start` is on the upper left.
     fn new(data: &Data, start: &Epoch) -> Result<Self> {
         let [flat, steep] = eigenvectors(data)?;
-        let best = LeastSquares::new(data)?.optimum;
+        let best = Aim::new(data)?.weights;
         let mut bowl = Self { best, flat, steep };
         let (x, y) = bowl.place(start);
         bowl.flat.1 = flat.1.map(|v| v * (8300. - x).signum());
@@ -299,7 +316,11 @@ impl Bowl {
 }
 
 fn prediction(data: &Data, weights: [f64; 4]) -> Result<Tensor> {
-    Ok(data.y_pred(weights)?)
+    let dtype = data.x.dtype();
+    let tensor = |w: f64| Tensor::new(w, &Device::Cpu)?.to_dtype(dtype);
+    let [a, b, c, d] = weights;
+    let weights = [&tensor(a)?, &tensor(b)?, &tensor(c)?, &tensor(d)?];
+    Ok(cubic(&data.x, weights)?)
 }
 
 fn pictures(facts: &mut Facts, data: &Data, run: &[Epoch]) -> Result<()> {
@@ -335,9 +356,9 @@ fn pictures(facts: &mut Facts, data: &Data, run: &[Epoch]) -> Result<()> {
         plt.plot(&epoch, &loss)?.label(name);
     }
     let ends = [1., 1000.];
-    let aim = LeastSquares::new(data)?;
-    plt.plot(&ends, &[aim.baseline_loss; 2])?.label("y = 0");
-    plt.plot(&ends, &[aim.optimum_loss; 2])?.label("best cubic");
+    let aim = Aim::new(data)?;
+    plt.plot(&ends, &[aim.flat; 2])?.label("y = 0");
+    plt.plot(&ends, &[aim.loss; 2])?.label("best cubic");
     plt.legend();
     insert(facts, "loss", &plt)?;
     let mut plt = Figure::new();

@@ -5,20 +5,18 @@
 
 mod train;
 
-use candle_core::{DType, Result};
-use candle_sine::sine::{
-    Check, Data, LeastSquares, Method, check as check_gradients, drawn as draw_four,
-};
+use candle_core::{DType, Device, Result};
+use candle_sine::pytorch::manual_seed;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use train::{Descent, Epoch, Function, Task};
+use train::{Aim, Check, Data, Descent, Epoch, Function, Rung, Task, cubic};
 
 struct Run {
-    descent: Descent,
+    descent: Box<dyn Descent>,
     data: Data,
     epochs: Vec<Epoch>,
     x: Vec<f64>,
     y: Vec<f64>,
-    fit: LeastSquares,
+    aim: Aim,
     curve: Vec<f64>,
     check: Option<Check>,
 }
@@ -57,10 +55,17 @@ fn with_run(work: impl FnOnce(&mut Run) -> Result<usize>) -> i32 {
 /// Draws a, b, c, d as `torch.manual_seed(seed)` and `torch.randn(())` do, the `draw`-th four of them.
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
 pub extern "C" fn draw(seed: f64, draw: u32) -> i32 {
-    answer(draw_four(seed as u64, draw).map(|weights| {
-        *lock(&DRAWN) = weights;
-        4
-    }))
+    answer(draw_weights(seed as u64, draw))
+}
+
+fn draw_weights(seed: u64, draw: u32) -> Result<usize> {
+    let mut torch = manual_seed(seed, &Device::Cpu);
+    for _ in 0..draw {
+        for w in lock(&DRAWN).iter_mut() {
+            *w = f64::from(torch.randn(())?.to_scalar::<f32>()?);
+        }
+    }
+    Ok(4)
 }
 
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
@@ -87,7 +92,7 @@ pub extern "C" fn begin(
         points,
         function: Function::ALL[function.min(2) as usize],
         dtype: if double == 0 { DType::F32 } else { DType::F64 },
-        method: Method::ALL[rung.min(Method::ALL.len() - 1)],
+        rung: Rung::ALL[rung.min(4)],
         learning_rate,
         weights: [a, b, c, d],
     };
@@ -105,7 +110,7 @@ fn run(task: &Task) -> Result<Run> {
         epochs: vec![],
         x: numbers(&data.x)?,
         y: numbers(&data.y)?,
-        fit: LeastSquares::new(&data)?,
+        aim: Aim::new(&data)?,
         curve: vec![],
         check: None,
         data,
@@ -165,13 +170,16 @@ pub extern "C" fn predict(epoch: usize) -> i32 {
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
 pub extern "C" fn predict_best() -> i32 {
     with_run(|run| {
-        run.curve = prediction(&run.data, run.fit.optimum)?;
+        run.curve = prediction(&run.data, run.aim.weights)?;
         Ok(run.curve.len())
     })
 }
 
 fn prediction(data: &Data, weights: [f64; 4]) -> Result<Vec<f64>> {
-    data.y_pred(weights)?.to_dtype(DType::F64)?.to_vec1()
+    let tensor = |w: f64| candle_core::Tensor::new(w, &Device::Cpu)?.to_dtype(data.x.dtype());
+    let [a, b, c, d] = weights;
+    let weights = [&tensor(a)?, &tensor(b)?, &tensor(c)?, &tensor(d)?];
+    cubic(&data.x, weights)?.to_dtype(DType::F64)?.to_vec1()
 }
 
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
@@ -186,7 +194,7 @@ pub extern "C" fn check(epoch: usize) -> i32 {
         let Some(epoch) = run.epochs.get(epoch) else {
             candle_core::bail!("there is no epoch {epoch} yet")
         };
-        run.check = Some(check_gradients(&run.data, epoch.weights)?);
+        run.check = Some(Check::new(&run.data, epoch.weights)?);
         Ok(4)
     })
 }
@@ -196,7 +204,7 @@ pub extern "C" fn check(epoch: usize) -> i32 {
 pub extern "C" fn checked(way: usize, i: usize) -> f64 {
     read(|run| {
         let check = run.check?;
-        let ways = [check.manual, check.autograd, check.numeric];
+        let ways = [check.by_hand, check.autograd, check.numeric];
         ways.get(way)?.get(i).copied()
     })
 }
@@ -205,9 +213,9 @@ pub extern "C" fn checked(way: usize, i: usize) -> f64 {
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
 pub extern "C" fn aim(which: u32) -> f64 {
     read(|run| {
-        let fit = &run.fit;
-        let all = [fit.optimum_loss, fit.baseline_loss, fit.stability_limit()];
-        all.get(which as usize).copied()
+        [run.aim.loss, run.aim.flat, run.aim.limit]
+            .get(which as usize)
+            .copied()
     })
 }
 
