@@ -99,7 +99,8 @@ def run(patches, flags, names):
         cargo += ["--config", f"patch.crates-io.{crate}.path='{folder}'"]
     if patches:
         cargo += ["--config", "profile.release.debug='line-tables-only'"]
-    env = {**os.environ, "LEAVES": "1"} if "--forward" in flags else None
+    # Without this variable candle reads /proc/cpuinfo at each product of matrices.
+    env = {"RAYON_NUM_THREADS": str(os.cpu_count()), **os.environ} | ({"LEAVES": "1"} if "--forward" in flags else {})
     done = subprocess.run(cargo + ["--"] + flags + names, stdout=subprocess.PIPE, text=True, env=env)
     if done.returncode:
         raise trainable.Refused("scripts/models could not be built or run, see above")
@@ -195,8 +196,9 @@ def rows(names):
     truth = Found(run(both, ["--no-check", "--truth"], names))
     table, sums = {}, collections.Counter()
     for model, file in published.files.items():
-        if model in published.errors:
-            table[model] = f"| {model} | {file} | {published.errors[model]} |"
+        error = published.errors.get(model) or model in truth.errors and f"with the cure: {truth.errors[model]}"
+        if error:
+            table[model] = f"| {model} | {file} | {error} |"
             sums["errors"] += 1
             continue
         before, after = count(published, truth, model), count(truth, truth, model)

@@ -53,7 +53,7 @@ crate::cases! {
         let pretrained = dinov2::DinoVisionTransformer::new(vb.pp("pretrained"), 4, 8, 2)?;
         DepthAnythingV2::new(std::sync::Arc::new(pretrained), c, vb.clone())?.forward(&input(&vb, (1, 3, 28, 28))?)
     };
-    "dinov2", "dinov2.rs", |vb| dinov2::DinoVisionTransformer::new(vb.clone(), 2, 8, 2)?.forward(&input(&vb, (1, 3, 28, 28))?);
+    "dinov2", "dinov2.rs", |vb| dinov2::DinoVisionTransformer::new(vb.clone(), 1, 8, 2)?.forward(&input(&vb, (1, 3, 518, 518))?);
     "dinov2, registers", "dinov2reg4.rs", |vb| {
         dinov2reg4::DinoVisionTransformer::new(vb.clone(), 1, 8, 2)?.forward(&input(&vb, (1, 3, 518, 518))?)
     };
