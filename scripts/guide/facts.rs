@@ -4,14 +4,14 @@
 mod programs;
 pub mod train;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use candle_core::{DType, Device, Tensor};
 use candle_sine::plot::{Figure, Format};
-use candle_sine::pytorch::manual_seed;
+use candle_sine::sine::{Data, LeastSquares, Method, check, drawn, post as the_post};
 use programs::Programs;
 pub use programs::{Edit, TUTORIAL, root};
 use std::collections::BTreeMap;
-use train::{Aim, Check, Data, Epoch, Function, Rung, Task, cubic, solve};
+use train::{Epoch, Function, Task};
 
 /// Texts by name.
 pub type Facts = BTreeMap<String, String>;
@@ -35,16 +35,13 @@ pub fn facts() -> Result<Facts> {
 
 /// The post's run, but for the learning rate.
 pub fn post(learning_rate: f64) -> Result<Task> {
-    let mut torch = manual_seed(4034316668, &Device::Cpu);
-    torch.randn(8)?;
-    let weights = torch.randn(4)?.to_dtype(DType::F64)?.to_vec1()?;
     Ok(Task {
         points: 1000,
         function: Function::Sin,
         dtype: DType::F32,
-        rung: Rung::Post,
+        method: Method::Manual,
         learning_rate,
-        weights: weights.try_into().ok().context("four weights")?,
+        weights: drawn(the_post::SEED, the_post::DRAW)?,
     })
 }
 
@@ -154,7 +151,7 @@ fn totals(facts: &mut Facts, data: &Data, run: &[Epoch]) -> Result<()> {
         let error = (prediction(&wide, weights)? - &wide.y)?;
         Ok::<_, anyhow::Error>(error.sqr()?.sum_all()?.to_scalar::<f64>()?)
     };
-    let check = Check::new(data, run[0].weights)?;
+    let check = check(data, run[0].weights)?;
     fixed(
         facts,
         3,
@@ -179,14 +176,14 @@ fn totals(facts: &mut Facts, data: &Data, run: &[Epoch]) -> Result<()> {
 
 /// What the post does not say.
 fn unsaid(facts: &mut Facts, data: &Data, run: &[Epoch]) -> Result<()> {
-    let aim = Aim::new(data)?;
+    let aim = LeastSquares::new(data)?;
     let quick = epochs(&post(6e-6)?, 1001)?;
-    fixed(facts, 1, &[("loss.flat", aim.flat)]);
+    fixed(facts, 1, &[("loss.flat", aim.baseline_loss)]);
     fixed(
         facts,
         3,
         &[
-            ("loss.best", aim.loss),
+            ("loss.best", aim.optimum_loss),
             ("loss.1000", run[999].loss),
             // After the last update.
             ("loss.last", run[1000].loss),
@@ -198,10 +195,10 @@ fn unsaid(facts: &mut Facts, data: &Data, run: &[Epoch]) -> Result<()> {
             function,
             ..post(1e-6)?
         };
-        let best = Aim::new(&task.data()?)?.loss;
+        let best = LeastSquares::new(&task.data()?)?.optimum_loss;
         fixed(facts, 1, &[(&format!("best.{name}"), best)]);
     }
-    facts.insert("limit".to_owned(), format!("{:.2e}", aim.limit));
+    facts.insert("limit".to_owned(), format!("{:.2e}", aim.stability_limit()));
     let [(low, _), (high, _)] = eigenvectors(data)?;
     fixed(
         facts,
@@ -228,25 +225,11 @@ fn dot(v: Vector, w: Vector) -> f64 {
 
 /// Of XᵀX the least eigenvalue and the largest, each with its eigenvector.
 fn eigenvectors(data: &Data) -> Result<[(f64, Vector); 2]> {
-    let x = data.x.to_dtype(DType::F64)?;
-    let columns = [x.powf(3.)?, x.powf(2.)?, x.clone(), x.ones_like()?];
-    let columns = Tensor::stack(&columns, 1)?;
-    let xtx = columns.t()?.matmul(&columns)?.to_vec2::<f64>()?;
-    let times = |v: Vector| std::array::from_fn(|i| xtx[i].iter().zip(v).map(|(m, v)| m * v).sum());
-    let (least, low) = powers(|v| solve(&xtx, v));
-    let (most, high) = powers(times);
-    Ok([(1. / least, low), (most, high)])
-}
-
-/// Where a matrix leads a vector in the end, and by how much it stretches it there.
-fn powers(matrix: impl Fn(Vector) -> Vector) -> (f64, Vector) {
-    let (mut v, mut length) = ([1., 2., 3., 4.], 1.);
-    for _ in 0..500 {
-        v = matrix(v);
-        length = dot(v, v).sqrt();
-        v = v.map(|v| v / length);
-    }
-    (length, v)
+    let fit = LeastSquares::new(data)?;
+    let pairs = fit.eigenvalues.into_iter().zip(fit.eigenvectors);
+    let mut pairs: Vec<_> = pairs.collect();
+    pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
+    Ok([pairs[0], pairs[3]])
 }
 
 /// The loss as a bowl, seen from above, and the path of the weights at three learning rates.
@@ -290,7 +273,7 @@ impl Bowl {
     /// Turned so that `start` is on the upper left.
     fn new(data: &Data, start: &Epoch) -> Result<Self> {
         let [flat, steep] = eigenvectors(data)?;
-        let best = Aim::new(data)?.weights;
+        let best = LeastSquares::new(data)?.optimum;
         let mut bowl = Self { best, flat, steep };
         let (x, y) = bowl.place(start);
         bowl.flat.1 = flat.1.map(|v| v * (8300. - x).signum());
@@ -316,11 +299,7 @@ impl Bowl {
 }
 
 fn prediction(data: &Data, weights: [f64; 4]) -> Result<Tensor> {
-    let dtype = data.x.dtype();
-    let tensor = |w: f64| Tensor::new(w, &Device::Cpu)?.to_dtype(dtype);
-    let [a, b, c, d] = weights;
-    let weights = [&tensor(a)?, &tensor(b)?, &tensor(c)?, &tensor(d)?];
-    Ok(cubic(&data.x, weights)?)
+    Ok(data.y_pred(weights)?)
 }
 
 fn pictures(facts: &mut Facts, data: &Data, run: &[Epoch]) -> Result<()> {
@@ -356,9 +335,9 @@ fn pictures(facts: &mut Facts, data: &Data, run: &[Epoch]) -> Result<()> {
         plt.plot(&epoch, &loss)?.label(name);
     }
     let ends = [1., 1000.];
-    let aim = Aim::new(data)?;
-    plt.plot(&ends, &[aim.flat; 2])?.label("y = 0");
-    plt.plot(&ends, &[aim.loss; 2])?.label("best cubic");
+    let aim = LeastSquares::new(data)?;
+    plt.plot(&ends, &[aim.baseline_loss; 2])?.label("y = 0");
+    plt.plot(&ends, &[aim.optimum_loss; 2])?.label("best cubic");
     plt.legend();
     insert(facts, "loss", &plt)?;
     let mut plt = Figure::new();

@@ -42,6 +42,7 @@ KINDS = (
     (Operator.Word, "k"),
 )
 SOURCES = ("src/pytorch/linspace.rs", "src/pytorch/mod.rs", "src/pytorch/random.rs", "src/pytorch/sum.rs")
+SOURCES += tuple(sorted(str(f.relative_to(ROOT)) for f in (ROOT / "src/sine").glob("*.rs")))
 SOURCES += ("scripts/guide/Cargo.toml", "scripts/guide/train.rs", "scripts/guide/wasm.rs")
 
 

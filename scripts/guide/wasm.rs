@@ -5,18 +5,20 @@
 
 mod train;
 
-use candle_core::{DType, Device, Result};
-use candle_sine::pytorch::manual_seed;
+use candle_core::{DType, Result};
+use candle_sine::sine::{
+    Check, Data, LeastSquares, Method, check as check_gradients, drawn as draw_four,
+};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use train::{Aim, Check, Data, Descent, Epoch, Function, Rung, Task, cubic};
+use train::{Descent, Epoch, Function, Task};
 
 struct Run {
-    descent: Box<dyn Descent>,
+    descent: Descent,
     data: Data,
     epochs: Vec<Epoch>,
     x: Vec<f64>,
     y: Vec<f64>,
-    aim: Aim,
+    fit: LeastSquares,
     curve: Vec<f64>,
     check: Option<Check>,
 }
@@ -55,17 +57,10 @@ fn with_run(work: impl FnOnce(&mut Run) -> Result<usize>) -> i32 {
 /// Draws a, b, c, d as `torch.manual_seed(seed)` and `torch.randn(())` do, the `draw`-th four of them.
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
 pub extern "C" fn draw(seed: f64, draw: u32) -> i32 {
-    answer(draw_weights(seed as u64, draw))
-}
-
-fn draw_weights(seed: u64, draw: u32) -> Result<usize> {
-    let mut torch = manual_seed(seed, &Device::Cpu);
-    for _ in 0..draw {
-        for w in lock(&DRAWN).iter_mut() {
-            *w = f64::from(torch.randn(())?.to_scalar::<f32>()?);
-        }
-    }
-    Ok(4)
+    answer(draw_four(seed as u64, draw).map(|weights| {
+        *lock(&DRAWN) = weights;
+        4
+    }))
 }
 
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
@@ -92,7 +87,7 @@ pub extern "C" fn begin(
         points,
         function: Function::ALL[function.min(2) as usize],
         dtype: if double == 0 { DType::F32 } else { DType::F64 },
-        rung: Rung::ALL[rung.min(4)],
+        method: Method::ALL[rung.min(Method::ALL.len() - 1)],
         learning_rate,
         weights: [a, b, c, d],
     };
@@ -110,7 +105,7 @@ fn run(task: &Task) -> Result<Run> {
         epochs: vec![],
         x: numbers(&data.x)?,
         y: numbers(&data.y)?,
-        aim: Aim::new(&data)?,
+        fit: LeastSquares::new(&data)?,
         curve: vec![],
         check: None,
         data,
@@ -170,16 +165,13 @@ pub extern "C" fn predict(epoch: usize) -> i32 {
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
 pub extern "C" fn predict_best() -> i32 {
     with_run(|run| {
-        run.curve = prediction(&run.data, run.aim.weights)?;
+        run.curve = prediction(&run.data, run.fit.optimum)?;
         Ok(run.curve.len())
     })
 }
 
 fn prediction(data: &Data, weights: [f64; 4]) -> Result<Vec<f64>> {
-    let tensor = |w: f64| candle_core::Tensor::new(w, &Device::Cpu)?.to_dtype(data.x.dtype());
-    let [a, b, c, d] = weights;
-    let weights = [&tensor(a)?, &tensor(b)?, &tensor(c)?, &tensor(d)?];
-    cubic(&data.x, weights)?.to_dtype(DType::F64)?.to_vec1()
+    data.y_pred(weights)?.to_dtype(DType::F64)?.to_vec1()
 }
 
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
@@ -194,7 +186,7 @@ pub extern "C" fn check(epoch: usize) -> i32 {
         let Some(epoch) = run.epochs.get(epoch) else {
             candle_core::bail!("there is no epoch {epoch} yet")
         };
-        run.check = Some(Check::new(&run.data, epoch.weights)?);
+        run.check = Some(check_gradients(&run.data, epoch.weights)?);
         Ok(4)
     })
 }
@@ -204,7 +196,7 @@ pub extern "C" fn check(epoch: usize) -> i32 {
 pub extern "C" fn checked(way: usize, i: usize) -> f64 {
     read(|run| {
         let check = run.check?;
-        let ways = [check.by_hand, check.autograd, check.numeric];
+        let ways = [check.manual, check.autograd, check.numeric];
         ways.get(way)?.get(i).copied()
     })
 }
@@ -213,9 +205,9 @@ pub extern "C" fn checked(way: usize, i: usize) -> f64 {
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
 pub extern "C" fn aim(which: u32) -> f64 {
     read(|run| {
-        [run.aim.loss, run.aim.flat, run.aim.limit]
-            .get(which as usize)
-            .copied()
+        let fit = &run.fit;
+        let all = [fit.optimum_loss, fit.baseline_loss, fit.stability_limit()];
+        all.get(which as usize).copied()
     })
 }
 
