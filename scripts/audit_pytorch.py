@@ -30,7 +30,8 @@ def ask(entry):
     dtype, data, dims = re.search(r" x: (\w+)\(\s*&\[(.*?)\],\s*&\[(.*?)\],?\s*\)", entry, re.S).groups()
     shape = [int(n) for n in dims.split(",") if n.strip()]
     x = torch.tensor(numbers(data), dtype=torch.float64).to(DTYPES[dtype]).reshape(shape).requires_grad_()
-    expression = re.search(r' torch: "((?:\\.|[^"\\])*)"', entry)[1].replace('\\"', '"')
+    expression = re.search(r' torch: "((?:\\.|[^"\\])*)"', entry, re.S)[1]
+    expression = re.sub(r"\\\n\s*", "", expression).replace('\\"', '"')
     y = eval(expression, {"torch": torch, "F": F, "x": x})
     if " of: Gradient," in entry:
         (y,) = torch.autograd.grad(y.sum(), x)

@@ -99,7 +99,8 @@ def run(patches, flags, names):
         cargo += ["--config", f"patch.crates-io.{crate}.path='{folder}'"]
     if patches:
         cargo += ["--config", "profile.release.debug='line-tables-only'"]
-    env = {**os.environ, "LEAVES": "1"} if "--forward" in flags else None
+    # Without this variable candle reads /proc/cpuinfo at each product of matrices.
+    env = {"RAYON_NUM_THREADS": str(os.cpu_count()), **os.environ} | ({"LEAVES": "1"} if "--forward" in flags else {})
     done = subprocess.run(cargo + ["--"] + flags + names, stdout=subprocess.PIPE, text=True, env=env)
     if done.returncode:
         raise trainable.Refused("scripts/models could not be built or run, see above")
@@ -130,14 +131,17 @@ def verdict(autograd, truth, loss):
     differences and their errors. Which error of the whole they see: 0.3%, or 5% where only f32 could be had."""
     numeric = [(n, e) for _, n, e in truth.along]
     if all(abs(n) <= 4 * e + 1e-9 * loss for n, e in numeric):
-        return "unread" if all(n == 0 for n, _ in numeric) and autograd.norm == 0 else (
-            "right" if autograd.norm <= 1e-5 * loss + 4 * max(e for _, e in numeric) else "wrong")
+        small = autograd.norm <= 1e-5 * loss + 4 * max(e for _, e in numeric)
+        return "wrong" if not small else "unread" if all(n == 0 for n, _ in numeric) else "right"
     if autograd.norm == 0:
         return "cut"
     size = max(max(abs(a), abs(n)) for (a, *_), (n, _) in zip(autograd.along, numeric))
     seen = 3e-3 if max(e for _, e in numeric) < 1e-4 * size else 5e-2
     apart = [abs(a - n) > 4 * e + seen * size for (a, *_), (n, e) in zip(autograd.along, numeric)]
-    return "wrong" if any(apart) else "right" if 4 * max(e for _, e in numeric) < 0.3 * size else "undecided"
+    # Where only f32 can be had a kink can spoil one direction, and its error not show it.
+    if any(apart):
+        return "wrong" if seen < 1e-2 or sum(apart) > 1 else "undecided"
+    return "right" if 4 * max(e for _, e in numeric) < 0.3 * size else "undecided"
 
 
 def count(found, truth, model):
@@ -195,8 +199,9 @@ def rows(names):
     truth = Found(run(both, ["--no-check", "--truth"], names))
     table, sums = {}, collections.Counter()
     for model, file in published.files.items():
-        if model in published.errors:
-            table[model] = f"| {model} | {file} | {published.errors[model]} |"
+        error = published.errors.get(model) or model in truth.errors and f"with the cure: {truth.errors[model]}"
+        if error:
+            table[model] = f"| {model} | {file} | {error} |"
             sums["errors"] += 1
             continue
         before, after = count(published, truth, model), count(truth, truth, model)
@@ -204,9 +209,9 @@ def rows(names):
         says = agreement(published, truth, model)
         sums.update(says)
         sums.update(models=1, tensors=tensors, trains=before["right"] == tensors, cured=after["right"] == tensors)
-        undecided = f" ({before['undecided']} undecided)" if before["undecided"] else ""
-        cells = [model, file, tensors, f"{before['right']}{undecided}", before["cut"], before["wrong"], places(where[model]) or "-",
-                 f"{after['right']}", places(left[model]) if after["right"] != tensors else ""]
+        right = [str(n["right"]) + (f" ({n['undecided']} undecided)" if n["undecided"] else "") for n in (before, after)]
+        cells = [model, file, tensors, right[0], before["cut"], before["wrong"], places(where[model]) or "-", right[1],
+                 places(left[model]) if after["right"] != tensors else ""]
         table[model] = "| " + " | ".join(map(str, cells)) + " |"
     return table, sums
 
@@ -261,8 +266,9 @@ GPU, for f16, for another configuration.
 
 Not here: quantized models; rwkv v7, fastvit and mobileclip, which cannot be built from an empty `VarMap` (the first asks
 for tensors that may be missing, the others get all optional layers at once); hiera, vgg, yi, mpt, csm, nvembed v2, eva2,
-tiny vit and stable diffusion's text encoder, whose configurations are fixed or cannot be made small; llava, whose parts
-are here; stable diffusion 3's time step, which is f16 alone (the rest is here).
+tiny vit, efficientvit and stable diffusion's text encoder, whose configurations are fixed or cannot be made small; llava, whose parts
+are here; stable diffusion 3's time step, which is f16 alone (the rest is here); metavoice's speaker and wuerstchen's prior,
+which divide by numbers near 0 here. *Undecided* is what the differences do not tell.
 """
 
 

@@ -11,8 +11,7 @@
 //! * **To find out whether a gradient is right**, use [`gradcheck`]: `torch.autograd.gradcheck` for any
 //!   candle function. It knows nothing of the tutorial and needs candle-core alone: with
 //!   `default-features = false` it is a light dev-dependency for authors of candle ops. `tests/audit`
-//!   holds candle's own functions to it; what is wrong there is on a
-//!   [page](https://docs.rs/crate/candle-sine/latest/source/assets/audit.md).
+//!   holds candle's own functions to it; what is wrong with them is in `assets/audit.md`.
 //! * **To train fast**, use [`sine`], the engine of the commands: any device, any number of points.
 //!   Nobody needs it to follow the post.
 //!

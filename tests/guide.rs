@@ -575,14 +575,4 @@ fn the_command_writes_the_guide() {
         let written = read_to_string(written.join(&file)).unwrap();
         assert_eq!(written, page(&file));
     }
-    std::fs::write(dir.path().join("file"), "").unwrap();
-    for out in ["file", "file/x"] {
-        let (code, stdout, stderr) = run(dir.path(), &["guide", "--out", out]);
-        assert_eq!((code, stdout.as_str()), (2, ""));
-        let named = stderr.starts_with(&format!("error: --out {out}"));
-        assert!(
-            named && stderr.ends_with("file is not a directory\n"),
-            "{stderr}"
-        );
-    }
 }

@@ -17,11 +17,6 @@ crate::cases! {
         let mask = Tensor::zeros((1, 32), vb.dtype(), vb.device())?;
         Ok(gemma4::AudioModel::new(&c, vb.clone())?.forward(&input(&vb, (1, 32, 16))?, &mask)?.0)
     };
-    "metavoice, speaker", "metavoice.rs", |vb| {
-        use metavoice::speaker_encoder::{Config, Model};
-        let c = Config { model_hidden_size: 8, model_embedding_size: 8, model_num_layers: 2, mel_n_channels: 8, ..Config::cfg() };
-        Model::new(c, vb.clone())?.forward(&input(&vb, (3, 8, 8))?)
-    };
     "mimi, before the codes", "mimi/encodec.rs", |vb| {
         mimi::Model::new(mimi_config(), vb.clone())?.encode_pre_quantize(&input(&vb, (1, 1, 64))?)
     };

@@ -32,10 +32,6 @@ crate::cases! {
         let c = AutoEncoderKLConfig { block_out_channels: vec![8, 16], layers_per_block: 1, norm_num_groups: 4, ..Default::default() };
         AutoEncoderKL::new(vb.clone(), 3, 3, c)?.decode(&input(&vb, (1, 4, 4, 4))?)
     };
-    "wuerstchen, prior", "wuerstchen/prior.rs", |vb| {
-        wuerstchen::prior::WPrior::new(4, 16, 8, 8, 2, 2, false, vb.clone())?
-            .forward(&input(&vb, (1, 4, 4, 4))?, &input(&vb, 1)?, &input(&vb, (1, 3, 8))?)
-    };
     "wuerstchen, vq", "wuerstchen/paella_vq.rs", |vb| wuerstchen::paella_vq::PaellaVQ::new(vb.clone())?.forward(&input(&vb, (1, 3, 16, 16))?);
     "z-image", "z_image/transformer.rs", |vb| {
         let c = config(json!({ "in_channels": 4, "dim": 16, "n_layers": 1, "n_refiner_layers": 1, "n_heads": 2, "n_kv_heads": 2,

@@ -61,9 +61,6 @@ crate::cases! {
         use efficientnet::*;
         EfficientNet::new(vb.clone(), MBConvConfig::b0(), 5)?.forward(&input(&vb, (1, 3, 32, 32))?)
     };
-    "efficientvit", "efficientvit.rs", |vb| {
-        efficientvit::efficientvit(&efficientvit::Config::m0(), 5, vb.clone())?.forward(&input(&vb, (1, 3, 128, 128))?)
-    };
     "gemma4, vision", "gemma4/vision.rs", |vb| {
         let c = config(json!({ "position_embedding_size": 8, "pooling_kernel_size": 2, "default_output_length": 4, "rope_parameters": null,
             "head_dim": 8, "num_attention_heads": 2 }))?;

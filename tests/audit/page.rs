@@ -122,8 +122,9 @@ fn markdown() -> String {
 const INTRODUCTION: &str = "Each sample goes through gradcheck in f64, f32, bf16 and f16, as far as the function has \
 them, against a numeric derivative with a bound on its own error. RANGE functions (elementwise functions, activations, \
 norms, reductions and losses) are also taken over the whole range of f32, bf16 and f16, with gradients of 2^-10, 1 and \
-2^10 from above, against candle in f64. Every entry below is a test: it shows what candle does and what PyTorch 2.15 \
-does, it runs what is to be used instead, and it fails on the day candle is repaired.
+2^10 from above, against candle in f64. The bounds in these types are found again each time; those in f64 were found \
+once, against closed forms. Every entry below is a test: it shows what candle does and what PyTorch 2.15 does, it runs \
+what is to be used instead, and it fails on the day candle is repaired.
 
 ```sh
 cargo test --release --test audit                   # everything

@@ -64,29 +64,37 @@ fn metadata() -> Result<serde_json::Value, String> {
     serde_json::from_slice(&out.stdout).map_err(|e| e.to_string())
 }
 
-/// Whether a line such as `candle-core/src/lib.rs:1` says what it is quoted for. In a candle that is not the
-/// registry's lines move: there it is only said.
+/// Whether a line such as `candle-core/src/lib.rs:1` says what it is quoted for. Where there is no such file, or the
+/// candle is not the registry's, that is only noted, and the line may be another.
 pub fn stands(line: &str, quote: &str) -> Result<(), String> {
     let (file, number) = line.rsplit_once(':').ok_or("no line number")?;
     let (krate, file) = file.split_once('/').ok_or("no crate")?;
-    let (folder, released) = package(krate)?;
-    let text = std::fs::read_to_string(folder.join(file)).unwrap_or_default();
-    let said = number
-        .parse()
-        .ok()
-        .and_then(|n: usize| text.lines().nth(n.checked_sub(1)?));
-    match said {
-        Some(said) if said.contains(quote) => Ok(()),
-        _ if !released => {
-            let found = if text.contains(quote) {
-                "stands on another line"
-            } else {
-                "is not found"
-            };
-            eprintln!("note: {line} of this candle: {quote:?} {found}");
+    let read = package(krate).and_then(|(folder, released)| {
+        let text = std::fs::read_to_string(folder.join(file)).map_err(|e| e.to_string())?;
+        Ok((text, released))
+    });
+    let (text, released) = match read {
+        Ok(read) => read,
+        Err(why) => {
+            eprintln!("note: {line} cannot be looked at: {why}");
+            return Ok(());
+        }
+    };
+    let place = number
+        .parse::<usize>()
+        .map_err(|e| format!("{line}: {e}"))?;
+    let said = text
+        .lines()
+        .nth(place.saturating_sub(1))
+        .unwrap_or_default();
+    match (said.contains(quote), released) {
+        (true, _) => Ok(()),
+        (false, true) => Err(format!("{line} does not say {quote:?} but {said:?}")),
+        (false, false) if text.contains(quote) => Ok(()),
+        (false, false) => {
+            eprintln!("note: {line}: this candle has no {quote:?}");
             Ok(())
         }
-        said => Err(format!("{line} does not say {quote:?} but {said:?}")),
     }
 }
 

@@ -3,6 +3,8 @@
 use candle_core::{Result, Tensor};
 use candle_nn::ops;
 
+type Oracle = fn(&[Tensor]) -> Result<Tensor>;
+
 pub struct Swept {
     pub path: &'static str,
     /// The sample whose call it is.
@@ -11,7 +13,7 @@ pub struct Swept {
     /// How the first input of several takes the range.
     pub all: &'static [Way],
     /// What is right in f64, where that is not the same call.
-    pub oracle: Option<fn(&[Tensor]) -> Result<Tensor>>,
+    pub oracle: Option<Oracle>,
     /// The defects that it shows, each by name, and where that is not everywhere: see `covers` in range.rs.
     pub fails: &'static [&'static str],
 }
@@ -89,7 +91,6 @@ const GROUPS: Inputs = Inputs::Several(&[
     B,
 ]);
 
-type Oracle = fn(&[Tensor]) -> Result<Tensor>;
 const SAME: Option<Oracle> = None;
 const SELU: Option<Oracle> = Some(|a| {
     let negative = a[0].minimum(0f64)?.exp()?.affine(1.625, -1.625)?;

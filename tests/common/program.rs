@@ -83,19 +83,6 @@ impl Program {
     }
 }
 
-/// Compiles a source as it stands, in an empty folder of its own, `name`; gives the program.
-pub fn compile(source: &str, name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .join("programs")
-        .join(name);
-    _ = std::fs::remove_dir_all(&folder);
-    std::fs::create_dir_all(&folder).unwrap();
-    let (file, program) = (folder.join("main.rs"), folder.join("program"));
-    std::fs::write(&file, source).unwrap();
-    said(compiler().arg(&file).arg("-o").arg(&program));
-    program
-}
-
 impl Run {
     /// Of the table.
     pub fn losses(&self) -> Vec<f64> {

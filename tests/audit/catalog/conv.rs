@@ -20,29 +20,20 @@ struct Grid {
     dilation: usize,
 }
 
+/// Padding, stride, dilation.
+#[rustfmt::skip]
+const STEPS: [(usize, usize, usize); 7] =
+    [(0, 1, 1), (1, 1, 1), (0, 2, 1), (1, 2, 1), (1, 1, 2), (1, 2, 2), (2, 3, 1)];
+
+#[rustfmt::skip]
 fn grid() -> Vec<Grid> {
     let mut grid = vec![];
     for batch in [1, 2] {
         for (c_in, c_out, groups) in [(1, 1, 1), (2, 3, 1), (4, 2, 2), (2, 2, 2)] {
-            for (padding, stride, dilation) in [
-                (0, 1, 1),
-                (1, 1, 1),
-                (0, 2, 1),
-                (1, 2, 1),
-                (1, 1, 2),
-                (1, 2, 2),
-                (2, 3, 1),
-            ] {
-                grid.push(Grid {
-                    batch,
-                    c_in,
-                    c_out,
-                    groups,
-                    padding,
-                    stride,
-                    dilation,
-                });
-            }
+            let all = STEPS.map(|(padding, stride, dilation)| {
+                Grid { batch, c_in, c_out, groups, padding, stride, dilation }
+            });
+            grid.extend(all);
         }
     }
     grid
@@ -50,16 +41,9 @@ fn grid() -> Vec<Grid> {
 
 impl Grid {
     fn name(&self, end: String) -> String {
-        let Grid {
-            batch,
-            c_in,
-            c_out,
-            groups,
-            padding,
-            stride,
-            dilation,
-        } = self;
-        format!("b{batch} c{c_in}-{c_out} g{groups} p{padding} s{stride} d{dilation} {end}")
+        let (p, s, d) = (self.padding, self.stride, self.dilation);
+        let channels = format!("c{}-{} g{}", self.c_in, self.c_out, self.groups);
+        format!("b{} {channels} p{p} s{s} d{d} {end}", self.batch)
     }
 
     /// The probes run at one point with everything in it.
@@ -117,13 +101,7 @@ const VIEWS: [&str; 2] = [
 ];
 
 fn conv1d(g: Grid, length: usize) -> Case {
-    let Grid {
-        padding,
-        stride,
-        dilation,
-        groups,
-        ..
-    } = g;
+    let (padding, stride, dilation, groups) = (g.padding, g.stride, g.dilation, g.groups);
     let (x, kernel) = (
         v(&[g.batch, g.c_in, length]),
         w(&[g.c_out, g.c_in / groups, 2]),
@@ -147,13 +125,7 @@ fn conv1d(g: Grid, length: usize) -> Case {
 }
 
 fn conv2d(g: Grid, (h, w_): (usize, usize), (kh, kw): (usize, usize)) -> Case {
-    let Grid {
-        padding,
-        stride,
-        dilation,
-        groups,
-        ..
-    } = g;
+    let (padding, stride, dilation, groups) = (g.padding, g.stride, g.dilation, g.groups);
     let name = g.name(format!("{h}x{w_} k{kh}x{kw}"));
     let (kh, kw) = if dilation == 2 {
         (2, kw.min(2))
@@ -176,13 +148,7 @@ fn conv2d(g: Grid, (h, w_): (usize, usize), (kh, kw): (usize, usize)) -> Case {
 }
 
 fn conv_transpose1d(g: Grid, output_padding: usize) -> Case {
-    let Grid {
-        padding,
-        stride,
-        dilation,
-        groups,
-        ..
-    } = g;
+    let (padding, stride, dilation, groups) = (g.padding, g.stride, g.dilation, g.groups);
     let (x, kernel) = (v(&[g.batch, g.c_in, 3]), w(&[g.c_in, g.c_out / groups, 3]));
     let name = g.name(format!("op{output_padding} l3 k3"));
     let fold =
@@ -194,12 +160,7 @@ fn conv_transpose1d(g: Grid, output_padding: usize) -> Case {
 }
 
 fn conv_transpose2d(g: Grid, output_padding: usize) -> Case {
-    let Grid {
-        padding,
-        stride,
-        dilation,
-        ..
-    } = g;
+    let (padding, stride, dilation) = (g.padding, g.stride, g.dilation);
     let (x, kernel) = (v(&[g.batch, g.c_in, 3, 3]), w(&[g.c_in, g.c_out, 3, 3]));
     let name = g.name(format!("op{output_padding} 3x3 k3x3"));
     let case = case!("candle_core::Tensor::conv_transpose2d", name, ["self" x, "kernel" kernel],

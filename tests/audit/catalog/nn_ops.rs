@@ -5,6 +5,8 @@ use candle_nn::{Activation, PReLU, loss, ops};
 
 use crate::case::{Case, NARROW, Values, at, far, ids, pos, v, w, wide};
 
+type Unary = fn(&Tensor) -> Result<Tensor>;
+
 pub fn cases() -> Vec<Case> {
     let mut cases = vec![];
     activations(&mut cases);
@@ -27,7 +29,7 @@ pub fn cases() -> Vec<Case> {
 }
 
 fn activations(cases: &mut Vec<Case>) {
-    let of: [(&str, fn(&Tensor) -> Result<Tensor>); 5] = [
+    let of: [(&str, Unary); 5] = [
         ("candle_nn::ops::sigmoid", ops::sigmoid),
         ("candle_nn::ops::hard_sigmoid", ops::hard_sigmoid),
         ("candle_nn::ops::mish", ops::mish),
@@ -58,76 +60,23 @@ type Variant = (
     &'static str,
 );
 
+#[rustfmt::skip]
 const VARIANTS: [Variant; 15] = [
-    (
-        "gelu",
-        Activation::Gelu,
-        ["gelu-erf-constants: f64", "gelu-erf-tail: f16", ""],
-        &[],
-        "",
-    ),
-    (
-        "new gelu",
-        Activation::NewGelu,
-        ["gelu-constants: f64", "", "gelu-overflow: f16"],
-        &[],
-        "",
-    ),
+    ("gelu", Activation::Gelu, ["gelu-erf-constants: f64", "gelu-erf-tail: f16", ""], &[], ""),
+    ("new gelu", Activation::NewGelu, ["gelu-constants: f64", "", "gelu-overflow: f16"], &[], ""),
     ("relu", Activation::Relu, ["", "", ""], &[0.], "relu-at-0"),
     ("relu2", Activation::Relu2, ["", "", ""], &[], ""),
-    (
-        "relu6",
-        Activation::Relu6,
-        ["", "", ""],
-        &[0., 6.],
-        "relu6-at-bound",
-    ),
+    ("relu6", Activation::Relu6, ["", "", ""], &[0., 6.], "relu6-at-bound"),
     ("silu", Activation::Silu, ["", "", ""], &[], ""),
     ("sigmoid", Activation::Sigmoid, ["", "", ""], &[], ""),
-    (
-        "hard sigmoid",
-        Activation::HardSigmoid,
-        ["", "", ""],
-        &[-3., 3.],
-        "hard-sigmoid-at-bound",
-    ),
+    ("hard sigmoid", Activation::HardSigmoid, ["", "", ""], &[-3., 3.], "hard-sigmoid-at-bound"),
     ("swiglu", Activation::Swiglu, ["", "", ""], &[], ""),
     ("swish", Activation::Swish, ["", "", ""], &[], ""),
-    (
-        "mish",
-        Activation::Mish,
-        ["", "", "mish-overflow: f32, bf16, f16"],
-        &[],
-        "",
-    ),
-    (
-        "hard swish",
-        Activation::HardSwish,
-        ["", "", ""],
-        &[-3., 3.],
-        "hard-sigmoid-at-bound",
-    ),
-    (
-        "elu 0.5",
-        Activation::Elu(0.5),
-        ["", "", ""],
-        &[0.],
-        "elu-at-0",
-    ),
-    (
-        "leaky relu 0.125",
-        Activation::LeakyRelu(0.125),
-        ["", "", ""],
-        &[0.],
-        "leaky-relu-at-0",
-    ),
-    (
-        "gelu pytorch tanh",
-        Activation::GeluPytorchTanh,
-        ["gelu-constants: f64", "", "gelu-overflow: f16"],
-        &[],
-        "",
-    ),
+    ("mish", Activation::Mish, ["", "", "mish-overflow: f32, bf16, f16"], &[], ""),
+    ("hard swish", Activation::HardSwish, ["", "", ""], &[-3., 3.], "hard-sigmoid-at-bound"),
+    ("elu 0.5", Activation::Elu(0.5), ["", "", ""], &[0.], "elu-at-0"),
+    ("leaky relu 0.125", Activation::LeakyRelu(0.125), ["", "", ""], &[0.], "leaky-relu-at-0"),
+    ("gelu pytorch tanh", Activation::GeluPytorchTanh, ["gelu-constants: f64", "", "gelu-overflow: f16"], &[], ""),
 ];
 
 fn variants(cases: &mut Vec<Case>) {
@@ -184,7 +133,7 @@ fn softmaxes(cases: &mut Vec<Case>) {
             name, ["xs" v(&[2, 3, 2])], |a| ops::log_softmax(&a[0], dim);
         }
     }
-    let last: [(&str, fn(&Tensor) -> Result<Tensor>); 3] = [
+    let last: [(&str, Unary); 3] = [
         ("candle_nn::ops::softmax", |x| ops::softmax(x, D::Minus1)),
         ("candle_nn::ops::softmax_last_dim", ops::softmax_last_dim),
         ("candle_nn::ops::log_softmax", |x| {

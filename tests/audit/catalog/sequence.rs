@@ -75,37 +75,13 @@ type Rotary = fn(&Tensor, &Tensor, &Tensor) -> Result<Tensor>;
 
 fn rotary(cases: &mut Vec<Case>) {
     // Batch, heads, time, width; rope_thd takes time before heads.
+    #[rustfmt::skip]
     let all: [(&str, Rotary, [usize; 4], bool); 5] = [
-        (
-            "candle_nn::rotary_emb::rope",
-            rotary_emb::rope,
-            [2, 2, 3, 4],
-            true,
-        ),
-        (
-            "candle_nn::rotary_emb::rope_slow",
-            rotary_emb::rope_slow,
-            [2, 2, 3, 4],
-            false,
-        ),
-        (
-            "candle_nn::rotary_emb::rope_i",
-            rotary_emb::rope_i,
-            [2, 2, 3, 4],
-            true,
-        ),
-        (
-            "candle_nn::rotary_emb::rope_i_slow",
-            rotary_emb::rope_i_slow,
-            [2, 2, 3, 4],
-            false,
-        ),
-        (
-            "candle_nn::rotary_emb::rope_thd",
-            rotary_emb::rope_thd,
-            [2, 3, 2, 4],
-            true,
-        ),
+        ("candle_nn::rotary_emb::rope", rotary_emb::rope, [2, 2, 3, 4], true),
+        ("candle_nn::rotary_emb::rope_slow", rotary_emb::rope_slow, [2, 2, 3, 4], false),
+        ("candle_nn::rotary_emb::rope_i", rotary_emb::rope_i, [2, 2, 3, 4], true),
+        ("candle_nn::rotary_emb::rope_i_slow", rotary_emb::rope_i_slow, [2, 2, 3, 4], false),
+        ("candle_nn::rotary_emb::rope_thd", rotary_emb::rope_thd, [2, 3, 2, 4], true),
     ];
     for (path, f, dims, cut) in all {
         samples! { cases, path;
@@ -122,32 +98,16 @@ fn joined((k, v): (Tensor, Tensor)) -> Result<Tensor> {
 
 fn caches(cases: &mut Vec<Case>) {
     type Append = fn(&Tensor, &Tensor) -> Result<Tensor>;
+    #[rustfmt::skip]
     let all: [(&str, Append, &str); 5] = [
-        (
-            "candle_nn::kv_cache::KvCache::append",
-            |k, v| joined(KvCache::new(2, 3).append(k, v)?),
-            "caches-in-place",
-        ),
-        (
-            "candle_nn::kv_cache::RotatingKvCache::append",
-            |k, v| joined(RotatingKvCache::new(2, 4).append(k, v)?),
-            "caches-in-place",
-        ),
-        (
-            "candle_nn::kv_cache::ConcatKvCache::append",
-            |k, v| joined(ConcatKvCache::new(2).append(k, v)?),
-            "caches-detached",
-        ),
-        (
-            "candle_nn::kv_cache::InterleavedKvCache::append",
-            |k, v| InterleavedKvCache::new(4).append(k, v),
-            "caches-detached",
-        ),
-        (
-            "candle_nn::kv_cache::ScatteredKvCache::append",
-            scattered,
-            "caches-in-place",
-        ),
+        ("candle_nn::kv_cache::KvCache::append", |k, v| joined(KvCache::new(2, 3).append(k, v)?), "caches-in-place"),
+        ("candle_nn::kv_cache::RotatingKvCache::append",
+            |k, v| joined(RotatingKvCache::new(2, 4).append(k, v)?), "caches-in-place"),
+        ("candle_nn::kv_cache::ConcatKvCache::append",
+            |k, v| joined(ConcatKvCache::new(2).append(k, v)?), "caches-detached"),
+        ("candle_nn::kv_cache::InterleavedKvCache::append",
+            |k, v| InterleavedKvCache::new(4).append(k, v), "caches-detached"),
+        ("candle_nn::kv_cache::ScatteredKvCache::append", scattered, "caches-in-place"),
     ];
     for (path, f, defect) in all {
         samples! { cases, path;

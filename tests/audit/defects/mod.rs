@@ -1,6 +1,9 @@
 //! What is wrong in candle-core and candle-nn 0.11.1. A defect is a test: it shows what candle does, what
 //! PyTorch does, and that what is to be written instead is right; it fails on the day candle is repaired.
 
+// The page shows what stands after `candle: |x|`.
+#![allow(clippy::redundant_closure)]
+
 mod conventions;
 mod helpers;
 mod loud;
