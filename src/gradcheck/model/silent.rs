@@ -48,7 +48,10 @@ impl Run<'_> {
             for &t in &zeros {
                 // What has some gradient is looked at alone only where something moves.
                 let all = self.plain[t].all_silent;
-                if (all || !still) && self.silent_alone(t)? && all {
+                if !all && still {
+                    continue;
+                }
+                if self.silent_alone(t)? && all {
                     unmoved.push(t);
                 }
             }

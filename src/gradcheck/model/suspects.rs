@@ -80,8 +80,8 @@ pub(crate) fn of(all: &[&str], severed: &[(&str, &[usize])]) -> Vec<Suspect> {
     let attends = severed.iter().any(|(name, _)| has(name, &ATTENTION));
     let learnt = all.iter().any(|name| has(name, &PLACES));
     let could = |suspect: &&Suspect| match suspect.functions[0] {
-        "candle_nn::ops::layer_norm" => norms.iter().any(|at| biased(&at)),
-        "candle_nn::ops::rms_norm" => norms.iter().any(|at| !biased(&at)),
+        "candle_nn::ops::layer_norm" => norms.iter().any(biased),
+        "candle_nn::ops::rms_norm" => norms.iter().any(|at| !biased(at)),
         "candle_nn::rotary_emb::rope" => attends && !learnt,
         _ => attends,
     };
