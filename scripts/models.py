@@ -207,7 +207,7 @@ def rows(names):
         before, after = count(published, truth, model), count(truth, truth, model)
         tensors = sum(before.values()) - before["unread"]
         says = agreement(published, truth, model)
-        sums.update(says)
+        sums.update(says, compared=bool(says))
         sums.update(models=1, tensors=tensors, trains=before["right"] == tensors, cured=after["right"] == tensors)
         right = [str(n["right"]) + (f" ({n['undecided']} undecided)" if n["undecided"] else "") for n in (before, after)]
         cells = [model, file, tensors, right[0], before["cut"], before["wrong"], places(where[model]) or "-", right[1],
@@ -267,7 +267,8 @@ GPU, for f16, for another configuration.
 
 Not here: quantized models; rwkv v7, fastvit and mobileclip, which cannot be built from an empty `VarMap` (the first asks
 for tensors that may be missing, the others get all optional layers at once); hiera, vgg, yi, mpt, csm, nvembed v2, eva2,
-tiny vit, dinov2 with registers, efficientvit and stable diffusion's text encoder, whose configurations are fixed or cannot be made small; llava, whose parts
+tiny vit, dinov2 with registers, efficientvit and stable diffusion's text encoder, whose configurations are fixed or cannot
+be made small; mobileone, repvgg, the hybrid mobilenet v4 and wuerstchen's vq, whose millions of numbers take this too long; llava, whose parts
 are here; stable diffusion 3's time step, which is f16 alone (the rest is here); metavoice's speaker and wuerstchen's prior,
 which divide by numbers near 0 here. *Undecided* is what the differences do not tell.
 """
@@ -278,6 +279,7 @@ def page(table, sums):
     apart = {kind: n for kind, n in sums.items() if kind.startswith("says")}
     compared = sums["agree"] + sums["open"] + sum(apart.values())
     said = f"`gradcheck::model`, with its default seed, says the same of {sums['agree']} of {compared} tensors"
+    said += f" in the {sums['compared']} models that it was run on"
     said += f" and leaves {sums['open']} open" + "".join(f"; it {kind}: {n}" for kind, n in sorted(apart.items())) + "."
     errors = [row for row in table.values() if row.count("|") == 4]
     rest = [row for row in table.values() if row.count("|") > 4]

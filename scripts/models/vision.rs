@@ -66,9 +66,6 @@ crate::cases! {
     "mobilenet v4", "mobilenetv4.rs", |vb| {
         mobilenetv4::mobilenetv4(&mobilenetv4::Config::small(), 5, vb.clone())?.forward(&input(&vb, (1, 3, 32, 32))?)
     };
-    "mobileone", "mobileone.rs", |vb| {
-        mobileone::mobileone(&mobileone::Config::s1(), 5, vb.clone())?.forward(&input(&vb, (1, 3, 32, 32))?)
-    };
     "moondream", "moondream.rs", |vb| {
         let phi = json!({ "vocab_size": 12, "n_positions": 32, "n_embd": 16, "n_layer": 1, "n_head": 2, "rotary_dim": 4,
             "activation_function": "gelu_new", "layer_norm_epsilon": 1e-5, "tie_word_embeddings": false,
@@ -78,9 +75,6 @@ crate::cases! {
         let mut model = moondream::Model::new(&config(json!({ "phi_config": phi, "vision_config": vision }))?, vb.clone())?;
         let image = input(&vb, (1, 3, 28, 28))?.apply(model.vision_encoder())?;
         model.text_model.forward_with_img(&ids(1, 1)?, &ids(1, 4)?, &image)
-    };
-    "mobilenet v4, hybrid", "mobilenetv4.rs", |vb| {
-        mobilenetv4::mobilenetv4(&mobilenetv4::Config::hybrid_medium(), 5, vb.clone())?.forward(&input(&vb, (1, 3, 32, 32))?)
     };
     "openclip, text", "openclip/text_model.rs", |vb| {
         openclip::text_model::OpenClipTextTransformer::new(vb, &openclip_text())?.forward(&ids(2, 8)?)
@@ -113,7 +107,6 @@ crate::cases! {
         qwen3_vl::Qwen3VLModel::new(&c, vb.clone())?.forward(&tokens, Some(input(&vb, (16, 96))?), None, Some(grid), None,
             vec![8], vec![vec![(2, 6)]], vec![vec![]], &[0])
     };
-    "repvgg", "repvgg.rs", |vb| repvgg::repvgg(&repvgg::Config::a0(), 5, vb.clone())?.forward(&input(&vb, (1, 3, 32, 32))?);
     "resnet18", "resnet.rs", |vb| resnet::resnet18(5, vb.clone())?.forward(&input(&vb, (1, 3, 32, 32))?);
     "sam, image encoder", "segment_anything/image_encoder.rs", |vb| {
         segment_anything::image_encoder::ImageEncoderViT::new(32, 8, 3, 16, 2, 2, 8, true, true, true, 2, &[1], vb.clone())?
