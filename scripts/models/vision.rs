@@ -54,9 +54,6 @@ crate::cases! {
         DepthAnythingV2::new(std::sync::Arc::new(pretrained), c, vb.clone())?.forward(&input(&vb, (1, 3, 28, 28))?)
     };
     "dinov2", "dinov2.rs", |vb| dinov2::DinoVisionTransformer::new(vb.clone(), 2, 8, 2)?.forward(&input(&vb, (1, 3, 28, 28))?);
-    "dinov2, registers", "dinov2reg4.rs", |vb| {
-        dinov2reg4::DinoVisionTransformer::new(vb.clone(), 1, 8, 2)?.forward(&input(&vb, (1, 3, 518, 518))?)
-    };
     "efficientnet", "efficientnet.rs", |vb| {
         use efficientnet::*;
         EfficientNet::new(vb.clone(), MBConvConfig::b0(), 5)?.forward(&input(&vb, (1, 3, 32, 32))?)

@@ -30,7 +30,7 @@ pub(crate) fn look_again<E: Exec>(
     let before = report.verdict;
     if !matches!(
         before,
-        Verdict::Wrong | Verdict::Kink | Verdict::Inconclusive
+        Verdict::Wrong | Verdict::Kink | Verdict::Inconclusive | Verdict::Imprecise
     ) {
         return Ok(());
     }
@@ -43,6 +43,18 @@ pub(crate) fn look_again<E: Exec>(
     // Walks go in the input's own dtype: in a narrower one than the derivative's they see less than it.
     let narrow = check.inputs[check.checked[slot]].dtype() != DType::F64;
     if before == Verdict::Inconclusive && double && narrow {
+        return Ok(());
+    }
+    if let (true, Some(worst)) = (double, &mut report.worst)
+        && jumps(check, slot, worst)?
+    {
+        (worst.verdict, report.verdict) = (Verdict::Kink, Verdict::Kink);
+        report
+            .notes
+            .push("f jumps here: it has no derivative".to_string());
+        return Ok(());
+    }
+    if before == Verdict::Imprecise {
         return Ok(());
     }
     let input = Input::new(check, slot)?;
@@ -65,9 +77,14 @@ pub(crate) fn look_again<E: Exec>(
         Verdict::Inconclusive if double && !coarse => return Ok(()),
         _ => {}
     }
+    // In f64 a segment may take a step's word back, and certifies nothing: over a distance it says nothing of
+    // an element that moves a millionth of the rest, and a jump of f on the way blunts it.
+    let fine = double && !coarse && !narrow;
     // In f64 nothing is wrong that a step has not accused: f's rounding may be all that a walk sees.
     report.verdict = match whole.verdict {
         Verdict::Wrong if double && before != Verdict::Wrong => Verdict::Inconclusive,
+        Verdict::Pass if fine && before == Verdict::Wrong => Verdict::Inconclusive,
+        Verdict::Pass if fine => before,
         verdict => verdict,
     };
     report.resolution = whole.resolution;
@@ -75,6 +92,36 @@ pub(crate) fn look_again<E: Exec>(
         worst.verdict = report.verdict;
     }
     Ok(())
+}
+
+/// Whether f jumps at the worst entry's element: it changes within a few units in the last place, beyond
+/// rounding, and by no more within sixteen times as many.
+fn jumps<E: Exec>(check: &Check<E>, slot: usize, worst: &Entry) -> Result<bool> {
+    if worst.output.is_empty() && !check.graph.y.dims().is_empty() {
+        return Ok(false); // of a projection, which is a sum of outputs
+    }
+    let input = check.checked[slot];
+    let output = ravel(&worst.output, check.graph.y.dims());
+    let element = ravel(&worst.input, check.inputs[input].dims());
+    let x = check.oracle.values(input)[element].abs();
+    let own = if x > 0. {
+        x
+    } else {
+        check.oracle.size(input).typical
+    };
+    let own = if own > 0. { own } else { 1. };
+    let f0 = check.oracle.f0[output];
+    let mut line = check.oracle.along(check.exec, input, element);
+    let step = ROUNDING * check.oracle.unit * own;
+    for side in [-1., 1.] {
+        let mut change = |step: f64| Ok::<_, candle_core::Error>(line(step)?.y[output] - f0);
+        let (near, far) = (change(side * step)?, change(16. * side * step)?);
+        let rounding = 64. * check.oracle.unit * f0.abs().max((f0 + near).abs());
+        if near.abs() > rounding && far.abs() < 2. * near.abs() && far * near > 0. {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// One input as a variable, with f behind it.

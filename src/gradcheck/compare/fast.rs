@@ -184,6 +184,7 @@ impl Fast<'_> {
             ignored: false,
             natural: self.natural(),
             own: self.natural(),
+            beside: 0.,
             single: false,
         })
     }

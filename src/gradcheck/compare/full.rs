@@ -9,7 +9,7 @@ use crate::gradcheck::autograd::graph::Products;
 use crate::gradcheck::judge::law::{Judge, Pair};
 use crate::gradcheck::judge::verdict::Verdict;
 use crate::gradcheck::numeric::function::{Oracle, Size};
-use crate::gradcheck::numeric::grid::Grid;
+use crate::gradcheck::numeric::grid::{Grid, ODDER};
 use crate::gradcheck::numeric::kink::{Slopes, slopes};
 use crate::gradcheck::numeric::line::{Column, Point};
 use crate::gradcheck::numeric::steps::{best_start, search, second_opinion};
@@ -180,6 +180,8 @@ struct Claim<'a> {
     /// The largest gradients of each row among elements no larger than a million of this one; None
     /// where that is all of them.
     peers: Option<&'a [f64]>,
+    /// Whether there is a gradient of each output at all.
+    given: Vec<bool>,
 }
 
 impl<E: Exec> Block<'_, E> {
@@ -209,11 +211,19 @@ impl<E: Exec> Block<'_, E> {
                     wide: wide.as_ref().map(|w| &w[here.clone()]),
                     rows,
                     peers: peers.as_ref().map(|peers| &peers[g][..]),
+                    given: self.given(&self.gradients[g]),
                 })
                 .collect();
             self.column(j, &claims, &mut all)?;
         }
         Ok(all)
+    }
+
+    /// Whether there is a gradient of each output.
+    fn given(&self, gradient: &Rows) -> Vec<bool> {
+        let rows = gradient.rows.iter();
+        rows.map(|products| products[self.target.slot].is_some())
+            .collect()
     }
 
     /// Whether element j is so much smaller than others that their gradients say nothing of how sharp
@@ -298,6 +308,7 @@ impl<E: Exec> Block<'_, E> {
             ignored: self.target.constant.get(output).copied().unwrap_or(false),
             natural: made_of / self.size.largest.max(scale),
             own: made_of / scale,
+            beside: 0.,
             single: self.target.single,
         }
     }
@@ -343,7 +354,10 @@ impl<E: Exec> Doubts<'_, '_, E> {
 
     fn pair(&self, claim: &Claim, i: usize) -> Pair {
         let (n, e) = (self.column.value[i], self.column.bound[i]);
-        self.block.pair(claim, i, n, e, self.grid.scales[0])
+        let pair = self.block.pair(claim, i, n, e, self.grid.scales[0]);
+        let given = claim.given.get(i).copied().unwrap_or(false);
+        let beside = if given { self.column.slope[i] } else { 0. };
+        Pair { beside, ..pair }
     }
 
     /// Holds the numeric value against one from other steps: the better of the two where they agree,
@@ -359,6 +373,24 @@ impl<E: Exec> Doubts<'_, '_, E> {
         };
         let kappa = self.block.target.judge.tolerance.kappa;
         reconcile(&mut self.column, second, i, kappa);
+        self.steeper(i, kappa)
+    }
+
+    /// Where f is steeper over a distance far below all steps than they saw, they saw an alias of it, and bound
+    /// nothing.
+    fn steeper(&mut self, i: usize, kappa: f64) -> Result<()> {
+        let near = self.grid.scales[0] * ODDER * self.grid.unit.powf(0.75);
+        let mut line = self.block.line(self.j);
+        let (plus, minus) = (line(near)?, line(-near)?);
+        let width = plus.t - minus.t;
+        let slope = (plus.y[i] - minus.y[i]) / width;
+        let rounding =
+            4. * self.block.noise[i].max(self.grid.unit * self.block.f0[i].abs()) / width;
+        let (value, bound) = (self.column.value[i], self.column.bound[i]);
+        let apart = (slope - value).abs();
+        if width > 0. && slope.abs() > 2. * value.abs() && apart > kappa * (bound + rounding) {
+            self.column.bound[i] = apart;
+        }
         Ok(())
     }
 

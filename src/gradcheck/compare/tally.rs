@@ -114,6 +114,7 @@ mod tests {
                     ignored: false,
                     natural: 0.,
                     own: 0.,
+                    beside: 0.,
                     single: false,
                 },
             }

@@ -27,6 +27,9 @@ pub(crate) struct Pair {
     pub(crate) natural: f64,
     /// The same on the scale of this element, which may be far smaller.
     pub(crate) own: f64,
+    /// The largest change of f beside x, over the step, where a gradient is given: at a minimum f = 0 has no size,
+    /// and moves all the same. Without a gradient a derivative of 0 there certifies nothing.
+    pub(crate) beside: f64,
     /// f's values are single-precision numbers, and scatter like them.
     pub(crate) single: bool,
 }
@@ -189,9 +192,10 @@ impl Judge {
     /// beyond its rounding either.
     fn both_zero(&self, p: &Pair, share: f64) -> bool {
         let still = p.numeric == 0. && p.analytic == 0.;
+        let at_rest = f64::from(p.beside > 0.);
         p.numeric.abs() <= self.numeric_share(p)
-            && p.analytic.abs() <= self.inside(p)
-            && p.bound <= share * if still { p.own } else { p.natural }
+            && p.analytic.abs() <= self.inside(p).max(at_rest * self.numeric_share(p))
+            && p.bound <= share * (if still { p.own } else { p.natural }).max(p.beside)
             && ((still && (p.row > 0. || p.ignored)) || p.bound <= self.tolerance.atol)
     }
 
@@ -239,6 +243,7 @@ mod tests {
             ignored: false,
             natural: 0.,
             own: 0.,
+            beside: 0.,
             single: false,
         }
     }

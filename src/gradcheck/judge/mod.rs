@@ -8,7 +8,7 @@
 //! term       of an entry                              of a segment
 //! numeric    κ e, e Ridders' error and f's scatter    κ e, e quadrature and f's scatter; a jump of f
 //! backward   8u S: rounding of the backward pass      in the quadrature's error, which is measured
-//! dtype      rtol max(|a|, |n|)                       10 rtol ∫|∇f·u|, at most 5%
+//! dtype      rtol max(|a|, |n|)                       10 rtol |∫∇f·u|, at most 5%
 //! ```
 //!
 //! e is always measured on f itself, S is the largest gradient of the same output, u the unit

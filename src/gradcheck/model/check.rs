@@ -1,12 +1,9 @@
 //! The check of a model: one plain backward pass, then segments.
 //!
-//! 1. One backward pass where the parameters are: which get no gradient, or zeros.
-//! 2. The elements without a gradient move together. Where the loss moves with them and no gradient
-//!    appears on the way, each parameter's own are looked at: `severed`.
-//! 3. All the others move together, twice. Where autograd's gradient accounts for the loss, each
-//!    parameter passes that its share resolves.
-//! 4. A parameter that is not settled moves alone. None is `wrong` before two segments say so.
-//! 5. In the parameter that is contradicted most, an entry is looked for that is wrong by itself.
+//! 1. One backward pass where the parameters are, and another: which get no gradient, or zeros.
+//! 2. The elements without a gradient: `severed` where they move the loss and no gradient appears.
+//! 3. All the others together, by halves where that is contradicted, and alone where it is not settled.
+//! 4. In the parameter that is contradicted most, an entry is looked for that is wrong by itself.
 
 use std::cell::Cell;
 

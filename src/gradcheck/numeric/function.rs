@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use candle_core::{DType, Result, Tensor, bail};
 
-use super::grid;
+use super::grid::{self, UNEVEN};
 use super::line::Point;
 use super::noise::{self, SAMPLES};
 use crate::gradcheck::support::exec::Exec;
@@ -147,7 +147,7 @@ impl Oracle {
     ) -> impl FnMut(f64) -> Result<Point> + use<'s, E> {
         let mut moved = [(k, self.values[k].clone())];
         move |t| {
-            let x = self.values[k][j];
+            let (x, t) = (self.values[k][j], t * UNEVEN);
             let farther = round_to(self.dtypes[k], x.abs() + t.abs())?;
             let t = (farther - x.abs()).copysign(t);
             moved[0].1[j] = x + t;
@@ -194,7 +194,9 @@ impl Oracle {
         let largest = (0..self.values.len()).map(|k| self.size(k).largest);
         let largest = largest.fold(0f64, f64::max);
         let mut constant = vec![true; self.f0.len()];
-        for (n, scale) in [self.size(k).typical, largest, 1.].into_iter().enumerate() {
+        // By no fraction, as steps are: sin(2πkx) is the same a whole number away.
+        let scales = [self.size(k).typical, largest, 1.].map(|scale| scale * UNEVEN);
+        for (n, scale) in scales.into_iter().enumerate() {
             let signs =
                 SplitMix64::new(n as u64, 2000 + k as u64).uneven_signs(self.values[k].len());
             let moved = self.values[k].iter().zip(signs).map(|(x, s)| x + scale * s);

@@ -6,6 +6,10 @@
 /// digits, so that adding a step to x is as exact as adding a power of two.
 const ODD: f64 = 1049. / 1024.;
 
+/// Along a single element the step really taken is known, so it may be no fraction at all: halvings of any
+/// fraction are whole multiples of some period, 2^-20 say.
+pub(crate) const UNEVEN: f64 = 1.000_314_159_265_358_9;
+
 /// The same for the second opinion.
 pub(crate) const ODDER: f64 = 749. / 1024.;
 

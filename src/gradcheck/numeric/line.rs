@@ -17,6 +17,8 @@ pub(crate) struct Column {
     pub(crate) evaluations: usize,
     /// Where f(x+h) + f(x-h) - 2f(x) halves with h, as at a kink: it quarters where f is smooth.
     pub(crate) kinked: Vec<bool>,
+    /// The largest change of f beside x, over the step: what a derivative of 0 is measured by.
+    pub(crate) slope: Vec<f64>,
 }
 
 impl Column {
@@ -27,6 +29,7 @@ impl Column {
             bound: vec![f64::INFINITY; outputs],
             evaluations: 0,
             kinked: vec![false; outputs],
+            slope: vec![0.; outputs],
         }
     }
 
@@ -37,6 +40,9 @@ impl Column {
         self.evaluations += other.evaluations;
         for (kinked, other) in self.kinked.iter_mut().zip(&other.kinked) {
             *kinked |= other;
+        }
+        for (slope, other) in self.slope.iter_mut().zip(&other.slope) {
+            *slope = slope.max(*other);
         }
         for i in 0..self.value.len() {
             let apart = (self.value[i] - other.value[i]).abs();

@@ -71,6 +71,7 @@ pub fn derivative(mut f: impl FnMut(f64) -> f64, x: f64) -> Derivative {
     });
     let grid = Grid::new(x.abs(), &scales, unit);
     let mut line = |t: f64| {
+        let t = t * grid::UNEVEN;
         let t = (x.abs() + t.abs() - x.abs()).copysign(t);
         let y = vec![f(x + t)];
         Ok(Point { t, y })

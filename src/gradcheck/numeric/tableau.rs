@@ -146,6 +146,8 @@ impl<'a, D: Fn(usize, f64, f64) -> bool> Descent<'a, D> {
                 best.value[i] = value;
                 best.bound[i] = bound;
             }
+            let change = (p - f0).abs().max((m - f0).abs());
+            best.slope[i] = best.slope[i].max(2. * change / width);
             best.kinked[i] |= self.halves(bend, (p - m).abs(), i);
             rounding &= error <= round + argument || self.is_done(i, best);
             self.outputs[i] = Before { row, bend, round };

@@ -1,0 +1,291 @@
+//! Faults that were found from outside, each as its kind.
+
+#![allow(clippy::unwrap_used)] // a test that cannot go on should stop
+
+#[path = "common/numbers.rs"]
+mod numbers;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor, Var};
+use candle_sine::gradcheck::{Mode, Options, Report, Verdict, gradcheck, gradcheck_with};
+use numbers::CPU;
+
+/// The identity, whose backward is what it is given: times k of the gradient, or of another shape.
+struct Back<F>(F);
+
+impl<F: Fn(&Tensor) -> Result<Tensor>> CustomOp1 for Back<F> {
+    fn name(&self) -> &'static str {
+        "back"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        use candle_core::backend::BackendStorage;
+        Ok((storage.try_clone(layout)?, layout.shape().clone()))
+    }
+
+    fn bwd(&self, _: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        (self.0)(grad).map(Some)
+    }
+}
+
+fn scaled(y: &Tensor, k: f64) -> Result<Tensor> {
+    y.contiguous()?
+        .apply_op1(Back(move |grad: &Tensor| grad * k))
+}
+
+/// [x ≥ at], as a number.
+fn from(x: &Tensor, at: f64) -> Result<Tensor> {
+    x.ge(at)?.to_dtype(x.dtype())
+}
+
+fn check(f: impl Fn(&Tensor) -> Result<Tensor>, x: &Tensor) -> Report {
+    gradcheck(|t| f(&t[0]), std::slice::from_ref(x), &Options::default()).unwrap()
+}
+
+fn verdict(f: impl Fn(&Tensor) -> Result<Tensor>, x: &[f64]) -> Verdict {
+    check(f, &Tensor::new(x, CPU).unwrap()).verdict()
+}
+
+#[test]
+fn no_wrong_gradient_passes_beside_a_jump() {
+    let steps = |x: &Tensor| x.mul(&((from(x, 1.)? * 0.2)? + 0.2)?)?.sum_all();
+    let x = [0.25, 0.5, 1., 2., -0.3];
+    assert_ne!(verdict(|x| scaled(&steps(x)?, 1.2), &x), Verdict::Pass);
+    for k in [0.5, 1.3, 2., -1.] {
+        for at in [1., 1.0001, 0.999, 1. + 1e-9, 1. - 1e-12] {
+            let jump = |x: &Tensor| x.sqr()? + (from(x, 1.)? * 0.3)?;
+            let wrong = verdict(|x| scaled(&jump(x)?, k), &[at]);
+            assert_ne!(wrong, Verdict::Pass, "times {k} at {at}");
+            assert!(!verdict(jump, &[at]).is_defect(), "right at {at}");
+        }
+    }
+}
+
+#[test]
+fn a_jump_at_the_point_is_not_differentiable_whatever_the_function() {
+    let at_one = |size: f64| verdict(|x| x.sqr()? + (from(x, 1.)? * size)?, &[1.]);
+    for size in [1., 1e-3, 1e-6, -0.5] {
+        assert_eq!(at_one(size), Verdict::Kink, "{size}");
+    }
+    assert_eq!(
+        verdict(|x| x.gt(0.)?.to_dtype(DType::F64), &[0.]),
+        Verdict::Kink
+    );
+    for op in [Tensor::floor, Tensor::ceil, Tensor::sign] {
+        let found = verdict(|x| op(x), &[0.]);
+        assert_eq!(found, Verdict::Kink);
+    }
+}
+
+#[test]
+fn no_frequency_is_an_alias_of_the_steps() {
+    for n in 0..40 {
+        for k in [
+            2f64.powi(n),
+            std::f64::consts::PI * 2f64.powi(n),
+            1.7 * 1.9f64.powi(n),
+        ] {
+            let wave = |x: &Tensor| (x * k)?.sin();
+            let found = verdict(wave, &[0.]);
+            assert!(!found.is_defect(), "sin({k} x) at 0: {found}");
+            let cut = |x: &Tensor| (x.detach() * k)?.sin();
+            assert_ne!(verdict(cut, &[0.]), Verdict::Pass, "sin({k} x), cut");
+        }
+    }
+    let x = Tensor::new(&[0.5f32], CPU).unwrap();
+    for n in 10..22 {
+        let k = std::f64::consts::PI * 2f64.powi(n);
+        let cut = |x: &Tensor| (x.detach() * k)?.sin();
+        assert_ne!(
+            check(cut, &x).verdict(),
+            Verdict::Pass,
+            "sin({k} x), cut, in f32"
+        );
+    }
+}
+
+#[test]
+fn a_right_loss_passes_at_its_minimum_and_a_cut_one_does_not() {
+    let c = Tensor::new(&[0.3, -1.2, 2.5], CPU).unwrap();
+    let mse = |x: &Tensor| candle_nn_mse(x, &c);
+    assert_eq!(verdict(mse, &[0.3, -1.2, 2.5]), Verdict::Pass);
+    assert_eq!(verdict(|x| (x - 1.)?.sqr(), &[1.]), Verdict::Pass);
+    assert_eq!(
+        verdict(|x| (x - 1.)?.sqr()?.sum_all(), &[1., 1., 1.]),
+        Verdict::Pass
+    );
+    let spread = |x: &Tensor| x.broadcast_sub(&x.mean_keepdim(0)?)?.sqr()?.mean_all();
+    assert_eq!(verdict(spread, &[0.7, 0.7, 0.7, 0.7]), Verdict::Pass);
+    assert_ne!(verdict(|x| (x.detach() - 1.)?.sqr(), &[1.]), Verdict::Pass);
+}
+
+fn candle_nn_mse(x: &Tensor, c: &Tensor) -> Result<Tensor> {
+    (x - c)?.sqr()?.mean_all()
+}
+
+/// Another number from 0 to 1 at each call.
+fn noise() -> f64 {
+    static CALLS: AtomicU64 = AtomicU64::new(0);
+    let call = CALLS.fetch_add(1, Ordering::Relaxed) + 1;
+    let z = call.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let z = (z ^ (z >> 31)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    ((z ^ (z >> 29)) >> 11) as f64 / (1u64 << 53) as f64
+}
+
+#[test]
+fn rare_randomness_and_that_of_the_backward_pass_is_said_to_be_that() {
+    let mut wrong = 0;
+    let x: Vec<f64> = (0..20).map(|k| 0.3 + 0.1 * f64::from(k)).collect();
+    for _ in 0..100 {
+        // a dropout of 1%
+        let dropout = |x: &Tensor| {
+            let keep: Vec<f64> = (0..20).map(|_| f64::from(noise() >= 0.01) / 0.99).collect();
+            x.mul(&Tensor::new(keep, CPU)?)?.sqr()
+        };
+        wrong += usize::from(matches!(
+            verdict(dropout, &x),
+            Verdict::Wrong | Verdict::Severed
+        ));
+    }
+    assert!(wrong <= 1, "{wrong} of 100");
+    let backward = |x: &Tensor| {
+        x.apply_op1(Back(|grad: &Tensor| grad * (0.5 + noise())))?
+            .sqr()
+    };
+    let report = check(backward, &Tensor::new(&x[..], CPU).unwrap());
+    assert_eq!(report.verdict(), Verdict::Nondeterministic, "{report}");
+    assert!(report.probes.is_empty());
+}
+
+#[test]
+fn of_an_empty_input_the_gradients_shape_is_checked() -> Result<()> {
+    let x = Tensor::zeros((0, 3), DType::F64, CPU)?;
+    let turned = |x: &Tensor| {
+        x.contiguous()?
+            .apply_op1(Back(|grad: &Tensor| grad.t()?.contiguous()))
+    };
+    assert!(check(turned, &x).verdict().is_defect());
+    assert_eq!(check(|x| x.sqr(), &x).verdict(), Verdict::Pass);
+    let x = Tensor::zeros((2, 0), DType::F64, CPU)?;
+    let two = |t: &[Tensor], _: &Tensor| Ok(vec![t[0].clone(), t[0].clone()]);
+    let options = Options::default();
+    assert!(gradcheck_with(|t: &[Tensor]| t[0].sqr(), two, &[x], &options).is_err());
+    Ok(())
+}
+
+#[test]
+fn an_f_that_writes_to_its_argument_does_not_write_to_the_callers() -> Result<()> {
+    let x = Tensor::new(&[1.5, -2.], CPU)?;
+    let f = |t: &[Tensor]| {
+        let y = t[0].sqr()?;
+        t[0].zero_set()?;
+        Ok(y)
+    };
+    let _ = gradcheck(
+        f,
+        std::slice::from_ref(&x),
+        &Options::default().mode(Mode::Full),
+    );
+    assert_eq!(x.to_vec1::<f64>()?, [1.5, -2.]);
+    Ok(())
+}
+
+/// Models: what a VarMap holds besides parameters of the model's dtype.
+#[cfg(feature = "nn")]
+mod models {
+    use super::*;
+    use candle_nn::{Init, VarBuilder, VarMap};
+    use candle_sine::gradcheck;
+
+    /// A bf16 layer and an f32 norm of this name.
+    fn mixed(name: &str) -> Result<Verdict> {
+        let varmap = VarMap::new();
+        let x = numbers::Numbers::new(1).tensor(&[4, 8], 1., DType::BF16)?;
+        let f = |vb: VarBuilder| {
+            let w = vb.get_with_hints((8, 8), "w", Init::Const(0.1))?;
+            let norm = vb
+                .to_dtype(DType::F32)
+                .get_with_hints(8, name, Init::Const(1.))?;
+            let y = x.to_dtype(vb.dtype())?.matmul(&w)?.to_dtype(DType::F32)?;
+            y.broadcast_mul(&norm)?.sqr()?.mean_all()
+        };
+        f(VarBuilder::from_varmap(&varmap, DType::BF16, CPU))?;
+        numbers::fill(&varmap, 3)?;
+        let counter = Var::from_tensor(&Tensor::new(&[1u32], CPU)?)?;
+        varmap
+            .data()
+            .lock()
+            .unwrap()
+            .insert("a.counter".into(), counter);
+        Ok(gradcheck::model(&varmap, f, &Options::default())?.verdict())
+    }
+
+    #[test]
+    fn a_bf16_model_with_an_f32_norm_passes_whatever_its_name() -> Result<()> {
+        assert_eq!(mixed("a.norm")?, Verdict::Pass);
+        assert_eq!(mixed("z.norm")?, Verdict::Pass);
+        Ok(())
+    }
+
+    /// x wᵀ + x a b, LoRA at its start, with or without a's graph.
+    fn lora(cut: bool) -> Result<gradcheck::ModelReport> {
+        let varmap = VarMap::new();
+        let x = numbers::Numbers::new(2).tensor(&[4, 6], 1., DType::F32)?;
+        let f = |vb: VarBuilder| {
+            let w = vb.get_with_hints((6, 3), "w", Init::Const(0.2))?;
+            let a = vb.get_with_hints((6, 2), "lora.a", Init::Const(0.3))?;
+            let b = vb.get_with_hints((2, 3), "lora.b", Init::Const(0.))?;
+            let a = if cut { a.detach() } else { a };
+            (x.matmul(&w)? + x.matmul(&a)?.matmul(&b)?)?
+                .tanh()?
+                .sqr()?
+                .mean_all()
+        };
+        f(VarBuilder::from_varmap(&varmap, DType::F32, CPU))?;
+        gradcheck::model(&varmap, f, &Options::default())
+    }
+
+    #[test]
+    fn what_the_loss_is_flat_in_is_said_to_be_that() -> Result<()> {
+        let report = lora(false)?;
+        report.assert_pass();
+        assert!(report.to_string().contains("flat in it"), "{report}");
+        let report = lora(true)?;
+        let a = report.parameter("lora.a").unwrap();
+        assert_eq!(a.verdict, Verdict::Severed, "{report}");
+        assert!(report.unread.is_empty());
+        Ok(())
+    }
+
+    #[test]
+    fn an_unused_parameter_is_listed_and_not_judged() -> Result<()> {
+        let varmap = VarMap::new();
+        let f = |vb: VarBuilder| {
+            let w = vb.get_with_hints(4, "w", Init::Const(0.2))?;
+            vb.get_with_hints(3, "spare", Init::Const(1.))?;
+            w.sin()?.sqr()?.sum_all()
+        };
+        f(VarBuilder::from_varmap(&varmap, DType::F32, CPU))?;
+        let report = gradcheck::model(&varmap, f, &Options::default())?;
+        report.assert_pass();
+        assert_eq!(report.unread, ["spare"]);
+        Ok(())
+    }
+
+    #[test]
+    fn what_differs_from_call_to_call_is_named() -> Result<()> {
+        let varmap = VarMap::new();
+        let f = |vb: VarBuilder| {
+            let w = vb.get_with_hints((4, 5), "embedding", Init::Const(0.2))?;
+            let drawn = Tensor::randn(0f32, 1., (4, 5), CPU)?;
+            (w + drawn)?.sin()?.sum_all()
+        };
+        f(VarBuilder::from_varmap(&varmap, DType::F32, CPU))?;
+        let report = gradcheck::model(&varmap, f, &Options::default())?;
+        assert_eq!(report.verdict(), Verdict::Nondeterministic);
+        let text = report.to_string();
+        assert!(text.contains("[4, 5], and is made of embedding"), "{text}");
+        Ok(())
+    }
+}
