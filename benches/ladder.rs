@@ -11,6 +11,10 @@ use candle_sine::plot::Figure;
 use candle_sine::sine::{Data, Method, post};
 use std::time::{Duration, Instant};
 
+// The allocator of the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Of the time that a way is given, and of one timing.
 const PATIENCE: Duration = Duration::from_millis(600);
 const TIMING: f64 = 2e-3;
