@@ -135,10 +135,12 @@ fn whole_models() -> Result<()> {
                 );
                 if fault == Fault::None {
                     right += seeds;
-                    // in bf16 some have to be looked at tensor by tensor, and one conv net in twenty takes 69
-                    let some = matches!(kind, Kind::Bf16 | Kind::ConvTrain);
+                    // In bf16 some have to be looked at tensor by tensor, and so does one in twenty with bf16
+                    // inside f32, where a joint walk meets its staircase; one conv net in twenty takes 70.
+                    let some = matches!(kind, Kind::Bf16 | Kind::CastBf16 | Kind::ConvTrain);
                     let allowed = usize::from(some) * seeds.div_ceil(8);
-                    if row.long > allowed || row.passes > 103 {
+                    let most = if kind == Kind::CastBf16 { 256 } else { 104 };
+                    if row.long > allowed || row.passes > most {
                         long.push(label.clone());
                     }
                     undecided += row.undecided;

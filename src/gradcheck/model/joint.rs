@@ -157,7 +157,7 @@ impl Run<'_> {
             }
             // A jump is not met again over a shorter distance; a staircase averages out over a longer one.
             if evidence.jumps() && share < LONG {
-                share = match share == JOINT && evidence.range > 0. {
+                share = match share == JOINT && !evidence.is_stairs() {
                     true => JOINT / STRIDE,
                     false => LONG,
                 };
