@@ -29,7 +29,7 @@
 //!
 //! ```toml
 //! [dev-dependencies]
-//! candle-sine = { version = "0.1", default-features = false }
+//! candle-sine = { path = "../candle-sine", default-features = false } # a clone beside your crate
 //! ```
 //! ```
 //! use candle_core::{Device, Result, Tensor};
