@@ -122,3 +122,28 @@ fn a_models_report_counts_its_passes() -> Result<()> {
     }
     Ok(())
 }
+
+/// What is cut is found by few passes forward, however little each moves the loss.
+#[test]
+fn what_is_cut_takes_four_passes_a_tensor() -> Result<()> {
+    for share in [1., 1e-2, 1e-4] {
+        let w = Var::new(&[0.7f32, -1.1, 0.4], CPU)?;
+        let cut: Vec<Var> = (0..30)
+            .map(|k| Var::new(&[0.5f32 + 0.1 * k as f32, -1., 2., 0.3], CPU))
+            .collect::<Result<_>>()?;
+        let mut named = vec![("w".to_string(), w.clone())];
+        named.extend((cut.iter().enumerate()).map(|(k, var)| (format!("cut.{k}"), var.clone())));
+        let loss = || {
+            let mut y = w.sin()?.sqr()?.sum_all()?;
+            for var in &cut {
+                y = (y + (var.detach().tanh()?.sum_all()? * share)?)?;
+            }
+            Ok(y)
+        };
+        let report = gradcheck::vars(&named, loss, &Options::default())?;
+        assert_eq!(report.with(Verdict::Severed).count(), 30, "{report}");
+        assert!(report.forwards <= 4 * 31, "{} forward", report.forwards);
+        assert!(report.passes <= 60, "{} passes", report.passes);
+    }
+    Ok(())
+}

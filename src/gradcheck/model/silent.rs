@@ -85,13 +85,22 @@ impl Run<'_> {
     }
 
     /// Whether one without a gradient moves the loss: severed, or flat to rounding. The first step that
-    /// moves it beyond that counts, however long it is, since nothing is compared on the way.
+    /// moves it beyond that counts, however long it is, since nothing is compared on the way; so two ends
+    /// far apart are asked before many values close together.
     fn moves_the_loss(&mut self, t: usize) -> Result<bool> {
         let size = self.parameters.sizes[t];
         let longest = size.max(self.parameters.typical);
         let [.., farthest] = UNTRACKED;
         let mut steps = vec![FARTHEST * size, longest];
         steps.extend(UNTRACKED.map(|step| step * longest));
+        for &step in &steps {
+            let moves = [self.blind(t, step, None)];
+            let moved = self.ends(&moves)?.unwrap_or_default();
+            if moved.abs() > SURE * self.scatter {
+                self.untracked(t, moved, self.scatter);
+                return Ok(true);
+            }
+        }
         let mut rounding = false;
         for step in steps {
             if rounding && step < farthest * longest {
@@ -102,12 +111,7 @@ impl Run<'_> {
                 Moved::No | Moved::Nowhere => {}
                 Moved::Rounding => rounding = true,
                 Moved::By(difference, error) => {
-                    let segment = Segment {
-                        difference,
-                        integral: 0.,
-                        error,
-                    };
-                    self.sever(t, segment);
+                    self.untracked(t, difference, error);
                     return Ok(true);
                 }
             }
@@ -118,15 +122,31 @@ impl Run<'_> {
         Ok(rounding)
     }
 
+    /// One without a gradient is severed: the loss moves by `difference`, give or take `error`.
+    fn untracked(&mut self, t: usize, difference: f64, error: f64) {
+        let segment = Segment {
+            difference,
+            integral: 0.,
+            error,
+        };
+        self.sever(t, segment);
+    }
+
+    /// The larger of the loss's changes from here to the two ends of a way.
+    fn ends(&self, moves: &[Move]) -> Result<Option<f64>> {
+        let loss = self.report.loss;
+        let ends = (self.walker).values(&self.parameters.origin, moves, &[0, PASSES - 1])?;
+        let larger = |m: f64, d: f64| if d.abs() > m.abs() { d } else { m };
+        Ok(ends.map(|ends| ends.iter().map(|end| end - loss).fold(0., larger)))
+    }
+
     /// Whether the loss moves along a way, by forward passes alone: two, and where that may be rounding, one
     /// a node.
     pub(crate) fn moves(&self, moves: &[Move]) -> Result<Moved> {
         let (loss, origin) = (self.report.loss, &self.parameters.origin);
-        let Some(ends) = self.walker.values(origin, moves, &[0, PASSES - 1])? else {
+        let Some(moved) = self.ends(moves)? else {
             return Ok(Moved::Nowhere);
         };
-        let moved = ends.iter().map(|end| end - loss);
-        let moved = moved.fold(0f64, |m, d| if d.abs() > m.abs() { d } else { m });
         if moved == 0. {
             return Ok(Moved::No);
         }
