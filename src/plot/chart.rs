@@ -65,34 +65,35 @@ pub(super) fn draw<'a>(
     place: Place,
 ) -> Result<()> {
     let cell = &area.split_evenly((place.rows, place.columns))[place.index - 1];
-    let (top, bottom) = if place.rows == 1 { (58, 53) } else { (32, 30) };
-    let (left, right) = if place.columns == 1 {
-        (80, 64)
-    } else {
-        (56, 16)
-    };
     let (width, height) = cell.dim_in_pixel();
-    let inner = (
-        width as i32 - (left + right) * POINT,
-        height as i32 - (top + bottom) * POINT,
-    );
+    let (width, height) = (width as i32, height as i32);
+    let (top, bottom) = match place.rows {
+        1 => (height * 58 / 480, height * 53 / 480),
+        _ => (height / 5, height * 3 / 16),
+    };
+    let (left, right) = match place.columns {
+        1 => (width / 8, width / 10),
+        _ => (width * 7 / 40, width / 20),
+    };
+    let inner = (width - left - right, height - top - bottom);
+    let labels = bottom.min(42 * POINT);
     let visible: Vec<_> = all.iter().flat_map(|axes| axes.visible()).collect();
     let (x, mut y) = both_axes(axes, &visible, inner);
     let minor = y.ticks.extract_if(.., |(_, label)| label.is_empty());
     let minor: Vec<_> = minor.map(|(y, _)| y).collect();
     let low = x.ends.0;
     let mut chart: Chart = ChartBuilder::on(cell)
-        .margin_top(top * POINT)
-        .margin_right(right * POINT)
-        .margin_bottom((bottom - bottom.min(42)) * POINT)
-        .x_label_area_size(bottom.min(42) * POINT)
-        .y_label_area_size(left * POINT)
+        .margin_top(top)
+        .margin_right(right)
+        .margin_bottom(bottom - labels)
+        .x_label_area_size(labels)
+        .y_label_area_size(left)
         .build_cartesian_2d(x, y)?;
     draw_lines(&mut chart, axes)?;
     draw_frame(&mut chart, axes)?;
     let title = text(TITLE_FONT).pos(Pos::new(HPos::Center, VPos::Bottom));
-    let middle = left * POINT + inner.0 / 2;
-    cell.draw_text(&axes.title, &title, (middle, (top - 4) * POINT))?;
+    let place = (left + inner.0 / 2, top - 4 * POINT);
+    cell.draw_text(&axes.title, &title, place)?;
     for y in minor {
         let (x, y) = chart.backend_coord(&(low, y));
         let tick = [(x - TICK / 2, y), (x, y)];
@@ -115,7 +116,8 @@ fn both_axes(axes: &Axes, visible: &[(f64, f64)], inner: (i32, i32)) -> (Axis, A
     let bins = |length: i32, sizes: i32| (length / (sizes * FONT)).clamp(1, 9) as usize;
     let xs = || ticks::linear(x.0, x.1, bins(inner.0, 3), axes.integer_xticks);
     let ys = || match axes.log_y {
-        true => ticks::log(y.0, y.1),
+        // log₁₀ of what an f64 can be.
+        true => ticks::log(y.0.max(-307.), y.1.min(308.)),
         false => ticks::linear(y.0, y.1, bins(inner.1, 2), false),
     };
     let (xs, ys) = match visible.is_empty() {

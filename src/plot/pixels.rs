@@ -161,6 +161,21 @@ mod tests {
     }
 
     #[test]
+    fn small_subplots_and_impossible_limits_are_drawn() {
+        for rows in [1, 12, 40] {
+            let mut plt = Figure::new();
+            plt.subplot(rows, 3, 3 * rows);
+            plt.semilogy();
+            plt.ylim(0., 1.);
+            plt.plot(&[0., 1., 2.], &[0.5, -1., 0.2])
+                .unwrap()
+                .label("y");
+            plt.legend();
+            assert!(plt.svg(&[&plt]).unwrap().contains("\ny\n"), "{rows}");
+        }
+    }
+
+    #[test]
     fn no_figure_is_an_error() {
         let error = animation(&[]).unwrap_err();
         assert_eq!(error.to_string(), "animation: no figure");
