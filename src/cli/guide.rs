@@ -30,7 +30,7 @@ pub fn run(args: &Args) -> Result<Answer> {
         output.write(bytes)?;
     }
     let mut out = Printer::new(false);
-    out.wrote(&outputs);
+    out.wrote(outputs.iter().map(|output| output.path.as_path()));
     out.note("open the first (Korean) or the second (English) in a browser");
     out.finish()?;
     Ok(Answer::Yes)

@@ -4,6 +4,7 @@ mod args;
 mod check;
 mod files;
 mod guide;
+mod history;
 mod interrupt;
 mod pictures;
 mod print;

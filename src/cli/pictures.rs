@@ -2,8 +2,8 @@
 //! fit as a moving picture.
 
 use super::args::Settings;
+use super::history::{History, Moment};
 use super::print::short;
-use super::train::History;
 use anyhow::Result;
 use candle_sine::plot::{Figure, Format, Values as _, animation as film};
 use candle_sine::sine::{Data, LeastSquares, Weights, post};
@@ -16,13 +16,6 @@ pub const NAMES: [&str; 6] = ["sine", "y_true", "y_pred", "y_random", "overlay",
 /// Points of a curve, about: more than a picture has columns of pixels, and in a moving picture half of them.
 const MOST: usize = 4000;
 const MOST_MOVING: usize = 320;
-
-/// An epoch, and the weights of its y_pred.
-pub struct Moment {
-    pub epoch: u32,
-    pub loss: f64,
-    pub weights: Weights,
-}
 
 /// A title, and the weights of a cubic; without weights, sin(x).
 type Curve = (&'static str, Option<Weights>);

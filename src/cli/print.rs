@@ -1,11 +1,11 @@
 //! Lines on stdout and stderr: coloured where a terminal shows them and NO_COLOR is not set.
 
-use super::files::Output;
 use anstyle::{AnsiColor, Style};
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::fmt::Display;
 use std::io::{ErrorKind, IsTerminal, Write};
+use std::path::Path;
 use std::time::Instant;
 
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
@@ -42,8 +42,8 @@ impl Printer {
         self.line(format_args!("{NOTE}{line}{NOTE:#}"));
     }
 
-    pub fn wrote(&mut self, files: &[Output]) {
-        let names: Vec<_> = files.iter().map(|f| f.path.display().to_string()).collect();
+    pub fn wrote<'a>(&mut self, files: impl Iterator<Item = &'a Path>) {
+        let names: Vec<_> = files.map(|path| path.display().to_string()).collect();
         self.line(format_args!("wrote {}", names.join(", ")));
     }
 

@@ -2,7 +2,8 @@
 
 use super::args::{Problem, Settings, rate};
 use super::files::{Output, try_places};
-use super::pictures::{self, Moment};
+use super::history::{History, Logged, Moment};
+use super::pictures;
 use super::print::{self, Printer, Progress, below, python_float, short};
 use super::{Answer, interrupt};
 use anyhow::Result;
@@ -104,48 +105,6 @@ impl Outputs {
     }
 }
 
-/// What a run leaves behind.
-#[derive(Default)]
-pub struct History {
-    pub epochs: u32,
-    pub log: Vec<Logged>,
-    /// For the picture: every epoch, or every 2^k-th where there are very many.
-    pub losses: Vec<(u32, f64)>,
-    /// What `--animate` shows, and the last epoch.
-    pub moments: Vec<Moment>,
-    pub first_loss: f64,
-    pub weights: Weights,
-    /// At `weights`
-    pub final_loss: f64,
-}
-
-/// A line of the table.
-#[derive(Clone, Copy, PartialEq, Serialize)]
-pub struct Logged {
-    pub epoch: u32,
-    pub loss: f64,
-}
-
-impl History {
-    /// More than a picture has columns of pixels.
-    const MOST: usize = 1 << 13;
-
-    fn add(&mut self, epoch: u32, loss: f64) {
-        if epoch == 1 {
-            self.first_loss = loss;
-        }
-        self.epochs = epoch;
-        if self.losses.len() == Self::MOST {
-            let half: Vec<_> = self.losses.iter().step_by(2).copied().collect();
-            self.losses = half;
-        }
-        let step = self.losses.get(1).map_or(1, |second| second.0 - 1);
-        if (epoch - 1).is_multiple_of(step) {
-            self.losses.push((epoch, loss));
-        }
-    }
-}
-
 pub fn run(args: &Args) -> Result<Answer> {
     let outputs = Outputs::new(args)?;
     let settings = args.problem.settings()?;
@@ -174,7 +133,7 @@ pub fn run(args: &Args) -> Result<Answer> {
     notes(args, &settings, &fit, &history, &mut out);
     write_pictures(args, &settings, &fit, &history, &outputs)?;
     write_json(args, &settings, &fit, &history, &outputs, &outputs.files())?;
-    out.wrote(&outputs.files());
+    out.wrote(outputs.files().iter().map(|output| output.path.as_path()));
     let interrupted = history.epochs < args.epochs;
     if interrupted {
         let line = continuation(args, &history);
@@ -470,15 +429,5 @@ mod tests {
         let other = said(1.5);
         assert!(other.starts_with("not the post's table"), "{other}");
         assert!(!other.contains("otherwise"), "{other}");
-    }
-
-    #[test]
-    fn a_long_run_keeps_losses_evenly_chosen() {
-        let mut history = History::default();
-        (1..=100_000).for_each(|epoch| history.add(epoch, f64::from(epoch)));
-        let epochs: Vec<_> = history.losses.iter().map(|l| l.0).collect();
-        assert!((History::MOST / 2..=History::MOST).contains(&epochs.len()));
-        assert!(epochs.windows(2).all(|pair| pair[1] - pair[0] == 16));
-        assert_eq!((epochs[0], history.epochs), (1, 100_000));
     }
 }

@@ -12,7 +12,7 @@ use super::compare::alone::{Alone, One, Opinion, STAIRS};
 use super::compare::bits::Bits;
 use super::compare::walk::Walker;
 use super::judge::law::{GROSS, ROUNDING};
-use super::judge::readings::RESOLVED;
+use super::judge::segment::RESOLVED;
 use super::judge::tolerance::Tolerance;
 use super::judge::verdict::Verdict;
 use super::report::{Entry, InputReport};

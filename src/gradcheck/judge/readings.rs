@@ -15,12 +15,8 @@
 //! still on it, or most of what it moves by, or of what the two sides are apart by, is one jump. Then long ones
 //! have to agree, and to see what that one saw.
 
-use super::segment::Evidence;
+use super::segment::{Evidence, RESOLVED};
 use super::verdict::Verdict;
-
-/// A pass resolves a gradient that is wrong by a quarter as a whole: a halved or doubled one is then
-/// twice as far off as what could hide.
-pub(crate) const RESOLVED: f64 = 0.25;
 
 /// The chance that an error of [`RESOLVED`] in a random direction has stayed hidden in every segment, where
 /// something else is cut.

@@ -29,7 +29,9 @@
 //! Where few jumps are on the way, both ends may lie just beyond one, and the two sides are apart by a whole
 //! jump: less than the largest change of R from node to node contradicts nothing.
 
-use super::readings::RESOLVED;
+/// A pass resolves a gradient that is wrong by a quarter as a whole: a halved or doubled one is then
+/// twice as far off as what could hide.
+pub(crate) const RESOLVED: f64 = 0.25;
 
 /// A change of f stands out where it is this many times its scatter.
 pub(crate) const CLEAR: f64 = 40.;
