@@ -1,37 +1,41 @@
-//! Checks an MLP (Linear 64x64 + tanh, twice, batch 8, f64, every parameter) in full and fast mode.
-//!
-//! `cargo bench --bench gradcheck` times both with criterion. With `GRADCHECK_JSON=1` it runs each
-//! `GRADCHECK_REPEATS` times and prints a line of JSON instead, for scripts/gradcheck_vs_pytorch.py.
+//! Times the check of an MLP (Linear 64x64 + tanh, twice, batch 8, f64) and that of a GPT of 100,000 numbers by
+//! name, and says what each finds of a fault: `cargo bench --bench gradcheck` prints it as JSON. With
+//! `-- FILE.safetensors` it also writes their values there, for scripts/bench_vs_pytorch.py.
 
 #![allow(clippy::unwrap_used)] // a benchmark that cannot run should stop
 
+#[path = "../tests/common/gpt.rs"]
+mod gpt;
+#[path = "../tests/common/numbers.rs"]
+mod numbers;
+
+use std::collections::HashMap;
 use std::time::Instant;
 
-use candle_core::{CpuStorage, CustomOp1, Device, Layout, Result, Shape, Tensor, bail};
-use candle_sine::gradcheck::{Mode, Options, Report, par_gradcheck};
-use criterion::Criterion;
+use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor, bail};
+use candle_nn::{VarBuilder, VarMap};
+use candle_sine::gradcheck::{self, Mode, ModelReport, Options, Report, par_gradcheck};
+use gpt::{Fault, Gpt, Kind};
+use numbers::CPU;
+use serde_json::json;
 
 const WIDTH: usize = 64;
 const BATCH: usize = 8;
+const GPT_WIDTH: usize = 64;
 
-/// sin(k φ) scaled: the same numbers in any language, and nothing special about them.
-fn values(n: usize, from: usize, scale: f64) -> Vec<f64> {
-    (0..n)
-        .map(|k| scale * (0.618_033_988_75 * (k + from) as f64 + 0.1).sin())
-        .collect()
-}
-
-/// W1, b1, W2, b2; and x, which is not checked.
-fn inputs() -> Result<Vec<Tensor>> {
-    let d = &Device::Cpu;
-    let weight = |from| Tensor::from_vec(values(WIDTH * WIDTH, from, 0.125), (WIDTH, WIDTH), d);
-    let bias = |from| Tensor::from_vec(values(WIDTH, from, 0.125), WIDTH, d);
+/// W1, b1, W2, b2; and x, which is not checked. Their elements are sin(φ k) of some scale.
+fn mlp_inputs() -> Result<Vec<Tensor>> {
+    let of = |dims: &[usize], from: usize, scale: f64| {
+        let k = from..from + dims.iter().product::<usize>();
+        let values = k.map(|k| scale * (0.618_033_988_75 * k as f64 + 0.1).sin());
+        Tensor::from_vec(values.collect(), dims, CPU)
+    };
     Ok(vec![
-        weight(0)?,
-        bias(5000)?,
-        weight(10_000)?,
-        bias(15_000)?,
-        Tensor::from_vec(values(BATCH * WIDTH, 20_000, 1.), (BATCH, WIDTH), d)?,
+        of(&[WIDTH, WIDTH], 0, 0.125)?,
+        of(&[WIDTH], 5000, 0.125)?,
+        of(&[WIDTH, WIDTH], 10_000, 0.125)?,
+        of(&[WIDTH], 15_000, 0.125)?,
+        of(&[BATCH, WIDTH], 20_000, 1.)?,
     ])
 }
 
@@ -40,8 +44,14 @@ fn mlp(t: &[Tensor]) -> Result<Tensor> {
     hidden.matmul(&t[2].t()?)?.broadcast_add(&t[3])?.tanh()
 }
 
-/// The identity with one fault: where the gradient of output element 300 flows back, element 40 of
-/// that row's gradient is off by a millionth of itself.
+/// The same MLP, with one entry of its Jacobian off by 1e-6 of its value: d y[4, 44] / d b2[44].
+fn faulty_mlp(t: &[Tensor]) -> Result<Tensor> {
+    let hidden = t[4].matmul(&t[0].t()?)?.broadcast_add(&t[1])?.tanh()?;
+    let bias = t[3].broadcast_as((BATCH, WIDTH))?.contiguous()?;
+    (hidden.matmul(&t[2].t()?)? + bias.apply_op1(OneEntry)?)?.tanh()
+}
+
+/// The identity, with element [4, 44] of its gradient off by a millionth.
 struct OneEntry;
 
 impl CustomOp1 for OneEntry {
@@ -54,105 +64,112 @@ impl CustomOp1 for OneEntry {
         else {
             bail!("contiguous f64 only")
         };
-        Ok((
-            CpuStorage::F64(v[start..end].to_vec()),
-            layout.shape().clone(),
-        ))
+        let values = v[start..end].to_vec();
+        Ok((CpuStorage::F64(values), layout.shape().clone()))
     }
 
     fn bwd(&self, _: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
         let mut g = grad.flatten_all()?.to_vec1::<f64>()?;
-        g[FAULTY] *= 1. + 1e-6;
+        g[4 * WIDTH + 44] *= 1. + 1e-6;
         Ok(Some(Tensor::from_vec(g, grad.shape(), grad.device())?))
     }
 }
 
-/// Row 4, column 44 of the output: its bias b2[44] then has one entry off, d y[4, 44] / d b2[44].
-const FAULTY: usize = 4 * WIDTH + 44;
-
-/// The same MLP, with one Jacobian entry of b2 off by 1e-6 of its value.
-fn faulty(t: &[Tensor]) -> Result<Tensor> {
-    let hidden = t[4].matmul(&t[0].t()?)?.broadcast_add(&t[1])?.tanh()?;
-    let bias = t[3]
-        .broadcast_as((BATCH, WIDTH))?
-        .contiguous()?
-        .apply_op1(OneEntry)?;
-    (hidden.matmul(&t[2].t()?)? + bias)?.tanh()
+fn check_mlp(f: fn(&[Tensor]) -> Result<Tensor>, mode: Mode, probes: bool) -> Result<Report> {
+    let options = Options::default().mode(mode).inputs(0..4).probes(probes);
+    par_gradcheck(f, &mlp_inputs()?, &options)
 }
 
-fn check(f: fn(&[Tensor]) -> Result<Tensor>, mode: Mode) -> Result<Report> {
-    par_gradcheck(f, &inputs()?, &options(mode, false))
-}
-
-fn options(mode: Mode, probes: bool) -> Options {
-    Options::default().mode(mode).inputs(0..4).probes(probes)
-}
-
-fn seconds(mode: Mode, probes: bool) -> Result<f64> {
-    let inputs = inputs()?;
-    let start = Instant::now();
-    let report = par_gradcheck(mlp, &inputs, &options(mode, probes))?;
-    let seconds = start.elapsed().as_secs_f64();
-    if !report.is_pass() {
-        bail!("{report}")
+fn kind(fault: Fault) -> Kind {
+    Kind {
+        fault,
+        ..Kind::default()
     }
-    Ok(seconds)
 }
 
-/// One line of JSON: times, the largest difference from autograd, and what is said of the fault.
-fn json() -> Result<()> {
-    let repeats: usize = std::env::var("GRADCHECK_REPEATS")
-        .ok()
-        .and_then(|n| n.parse().ok())
-        .unwrap_or(1);
-    let mut rows = Vec::new();
-    for _ in 0..repeats {
-        rows.push(format!(
-            r#"{{"full":{:.6},"fast":{:.6},"fast_probes":{:.6}}}"#,
-            seconds(Mode::Full, false)?,
-            seconds(Mode::Fast, false)?,
-            seconds(Mode::Fast, true)?,
-        ));
-    }
-    let full = check(mlp, Mode::Full)?;
-    let apart = full.inputs.iter().map(|i| i.max_abs_err).fold(0., f64::max);
-    let entries: usize = full.inputs.iter().map(|i| i.entries).sum();
-    let caught = check(faulty, Mode::Fast)?;
-    let found = caught.inputs.iter().find(|i| i.verdict.is_defect());
-    let place = found
-        .and_then(|i| i.worst.as_ref())
-        .map(|w| format!("{:?} {:?}", w.output, w.input));
-    println!(
-        r#"{{"runs":[{}],"evaluations":{},"backwards":{},"entries":{entries},"furthest":{apart:e},"max_rel_err":{:e},"fault_verdict":"{}","fault_input":{},"fault_at":"{}","smallest_visible":{:e},"fast_evaluations":{}}}"#,
-        rows.join(","),
-        full.evaluations,
-        full.backwards,
-        full.inputs.iter().map(|i| i.max_rel_err).fold(0., f64::max),
-        caught.verdict(),
-        found.map_or(-1, |i| i.input as i64),
-        place.unwrap_or_default(),
-        caught
-            .inputs
-            .iter()
-            .filter_map(|i| i.smallest_visible)
-            .fold(0., f64::max),
-        check(mlp, Mode::Fast)?.evaluations,
-    );
-    Ok(())
+fn gpt(dtype: DType) -> Result<VarMap> {
+    let varmap = VarMap::new();
+    let vb = VarBuilder::from_varmap(&varmap, dtype, CPU);
+    Gpt::new(kind(Fault::None), GPT_WIDTH, vb)?;
+    numbers::fill(&varmap, 0)?;
+    Ok(varmap)
 }
 
-fn main() {
-    if std::env::var_os("GRADCHECK_JSON").is_some() {
-        json().unwrap();
-        return;
-    }
-    let mut criterion = Criterion::default().configure_from_args().sample_size(10);
-    let mut group = criterion.benchmark_group("gradcheck of an MLP, 8,320 parameters, 512 outputs");
-    group.bench_function("full", |b| b.iter(|| seconds(Mode::Full, false).unwrap()));
-    group.bench_function("fast", |b| b.iter(|| seconds(Mode::Fast, false).unwrap()));
-    group.bench_function("fast, with probes", |b| {
-        b.iter(|| seconds(Mode::Fast, true).unwrap())
+fn check_gpt(dtype: DType, fault: Fault) -> Result<ModelReport> {
+    let f = |vb: VarBuilder| Gpt::new(kind(fault), GPT_WIDTH, vb)?.loss();
+    gradcheck::model(&gpt(dtype)?, f, &Options::default())
+}
+
+/// Seconds: the median of three, after one to warm up.
+fn seconds(check: impl Fn()) -> f64 {
+    let mut times = [0; 4].map(|_| {
+        let start = Instant::now();
+        check();
+        start.elapsed().as_secs_f64()
     });
-    group.finish();
-    criterion.final_summary();
+    times[1..].sort_by(f64::total_cmp);
+    times[2]
+}
+
+fn of_mlp() -> Result<serde_json::Value> {
+    let time = |mode, probes| seconds(|| check_mlp(mlp, mode, probes).unwrap().assert_pass());
+    let full = check_mlp(mlp, Mode::Full, false)?;
+    let fault = |mode| -> Result<_> {
+        let report = check_mlp(faulty_mlp, mode, false)?;
+        let found = report.inputs.iter().find(|i| i.verdict.is_defect());
+        let of = found.map(|i| format!("{} of input {}", i.verdict, i.input));
+        Ok(of.unwrap_or_else(|| report.verdict().to_string()))
+    };
+    Ok(json!({
+        "full": time(Mode::Full, false),
+        "fast": time(Mode::Fast, false),
+        "fast, with probes": time(Mode::Fast, true),
+        "calls": [full.evaluations, check_mlp(mlp, Mode::Fast, false)?.evaluations],
+        "differs by": full.inputs.iter().map(|i| i.max_abs_err).fold(0., f64::max),
+        "fault": { "full": fault(Mode::Full)?, "fast": fault(Mode::Fast)? },
+    }))
+}
+
+fn of_gpt() -> Result<serde_json::Value> {
+    let time = |dtype| seconds(|| check_gpt(dtype, Fault::None).unwrap().assert_pass());
+    let says = |fault| -> Result<_> {
+        let of = |dtype| -> Result<_> {
+            let report = check_gpt(dtype, fault)?;
+            let parameter = report.parameter("blocks.1.mlp.c_fc.weight").unwrap();
+            Ok(parameter.verdict.to_string())
+        };
+        Ok(json!([of(DType::F64)?, of(DType::F32)?]))
+    };
+    Ok(json!({
+        "loss": check_gpt(DType::F64, Fault::None)?.loss,
+        "f64": time(DType::F64),
+        "f32": time(DType::F32),
+        "faults": {
+            "cut": says(Fault::Cut)?,
+            "doubled": says(Fault::Times(2.))?,
+            "scaled by 1.01": says(Fault::Times(1.01))?,
+            "scaled by 1.001": says(Fault::Times(1.001))?,
+        },
+    }))
+}
+
+/// The values of both, the GPT's by their names.
+fn save(path: &str) -> Result<()> {
+    let names = ["mlp.w1", "mlp.b1", "mlp.w2", "mlp.b2", "mlp.x"].map(String::from);
+    let mut tensors: HashMap<_, _> = names.into_iter().zip(mlp_inputs()?).collect();
+    for (name, var) in gpt(DType::F64)?.data().lock().unwrap().iter() {
+        tensors.insert(name.clone(), var.as_tensor().clone());
+    }
+    candle_core::safetensors::save(&tensors, path)
+}
+
+fn main() -> Result<()> {
+    if let Some(path) = std::env::args()
+        .skip(1)
+        .find(|a| a.ends_with(".safetensors"))
+    {
+        save(&path)?;
+    }
+    println!("{:#}", json!({ "mlp": of_mlp()?, "gpt": of_gpt()? }));
+    Ok(())
 }

@@ -2,7 +2,7 @@
 //! long an epoch takes, as assets/ladder.md shows them; and the losses as a picture, out/ladder.png.
 //!
 //!     cargo bench --bench ladder -- 1e6        # so many points
-//!     cargo bench --bench ladder -- 1e6 f64 json    # in f64, for scripts/bench_vs_pytorch.py
+//!     cargo bench --bench ladder -- 1e6 f64 json    # in f64, as JSON
 
 #![allow(clippy::unwrap_used)] // a benchmark that cannot run should stop
 

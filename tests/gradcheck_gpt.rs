@@ -98,7 +98,7 @@ fn a_gpt_as_users_write_it_is_severed() -> Result<()> {
     Ok(())
 }
 
-/// What scripts/gradcheck_model_vs_pytorch.py plants: the values are those of the right model to the last bit.
+/// What benches/gradcheck.rs plants: the values are those of the right model to the last bit.
 #[test]
 fn a_fault_in_one_matrix_is_found_by_name() -> Result<()> {
     let faults = [

@@ -3,29 +3,17 @@
 use plotters::style::RGBColor;
 
 /// matplotlib's colour cycle, `C0` to `C9`.
-const CYCLE: [RGBColor; 10] = [
-    RGBColor(0x1f, 0x77, 0xb4),
-    RGBColor(0xff, 0x7f, 0x0e),
-    RGBColor(0x2c, 0xa0, 0x2c),
-    RGBColor(0xd6, 0x27, 0x28),
-    RGBColor(0x94, 0x67, 0xbd),
-    RGBColor(0x8c, 0x56, 0x4b),
-    RGBColor(0xe3, 0x77, 0xc2),
-    RGBColor(0x7f, 0x7f, 0x7f),
-    RGBColor(0xbc, 0xbd, 0x22),
-    RGBColor(0x17, 0xbe, 0xcf),
+const CYCLE: [u32; 10] = [
+    0x1f77b4, 0xff7f0e, 0x2ca02c, 0xd62728, 0x9467bd, 0x8c564b, 0xe377c2, 0x7f7f7f, 0xbcbd22,
+    0x17becf,
 ];
-
-/// The radius of a marker, in points.
-pub(super) const MARKER: f64 = 4.;
 
 /// How a line is drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Stroke {
     Solid,
     Dashed,
-    /// Discs of this radius, in points
-    Markers(f64),
+    Markers,
 }
 
 /// What [`plot`](super::Figure::plot) has drawn, to be changed: `.label("y")`, `.dashed()`.
@@ -52,7 +40,7 @@ impl Line {
 
     /// A disc for each point and no line: matplotlib's `"o"`.
     pub fn markers(&mut self) -> &mut Self {
-        self.stroke = Stroke::Markers(MARKER);
+        self.stroke = Stroke::Markers;
         self
     }
 }
@@ -71,33 +59,34 @@ pub(super) struct Axes {
 
 impl Axes {
     pub(super) fn add(&mut self, points: Vec<(f64, f64)>) -> &mut Line {
-        let color = CYCLE[self.lines.len() % CYCLE.len()];
+        let [_, red, green, blue] = CYCLE[self.lines.len() % CYCLE.len()].to_be_bytes();
         self.lines.push(Line {
             label: String::new(),
             points,
-            color,
+            color: RGBColor(red, green, blue),
             stroke: Stroke::Solid,
         });
         let last = self.lines.len() - 1;
         &mut self.lines[last]
     }
 
-    /// Whether a point has a place on these axes.
-    pub(super) fn shows(&self, (x, y): (f64, f64)) -> bool {
-        let inside = self
-            .ylim
-            .is_none_or(|(low, high)| (low..=high).contains(&y));
-        x.is_finite() && self.scaled(y).is_finite() && inside
-    }
-
-    /// The points that have a place.
-    pub(super) fn visible(&self) -> impl Iterator<Item = (f64, f64)> + Clone {
-        let points = self.lines.iter().flat_map(|l| &l.points).copied();
-        points.filter(|p| self.shows(*p))
-    }
-
     /// log₁₀ y on a logarithmic axis.
     pub(super) fn scaled(&self, y: f64) -> f64 {
         if self.log_y { y.log10() } else { y }
+    }
+
+    /// The points of `line` on these axes, in pieces: one that has no place interrupts it.
+    pub(super) fn pieces(&self, line: &Line) -> Vec<Vec<(f64, f64)>> {
+        let inside = |y| self.ylim.is_none_or(|(low, high)| low <= y && y <= high);
+        let shows = |&(x, y): &(f64, f64)| x.is_finite() && self.scaled(y).is_finite() && inside(y);
+        let pieces = line.points.split(|p| !shows(p)).filter(|p| !p.is_empty());
+        let scaled = |piece: &[(f64, f64)]| piece.iter().map(|p| (p.0, self.scaled(p.1))).collect();
+        pieces.map(scaled).collect()
+    }
+
+    /// All points that have a place.
+    pub(super) fn visible(&self) -> Vec<(f64, f64)> {
+        let pieces = self.lines.iter().flat_map(|line| self.pieces(line));
+        pieces.flatten().collect()
     }
 }

@@ -2,26 +2,24 @@
 //! `savefig`.
 //!
 //! [`Figure`] is what `plt` is in Python: it takes [`Values`] (tensors, slices, vectors) and gives the
-//! bytes of a picture, [SVG or PNG](Format); [`animation`] makes one moving picture of several. plotters draws the SVG, resvg turns it into pixels; the
-//! font, matplotlib's DejaVu Sans, is part of the program. Nothing here knows of sine.
+//! bytes of a picture, [SVG or PNG](Format); [`animation`] makes one moving picture of several. plotters
+//! draws the SVG, resvg turns it into pixels; the font, matplotlib's DejaVu Sans, is part of the program.
+//! Nothing here knows of sine.
 
 mod axes;
-mod font;
-mod frame;
-mod movie;
+mod chart;
 mod pixels;
 mod ticks;
 mod values;
 
 pub use axes::Line;
-pub use movie::animation;
-pub use pixels::Format;
+pub use pixels::{Format, animation};
 pub use values::Values;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use axes::Axes;
-use frame::Frame;
 use plotters::prelude::{IntoDrawingArea, SVGBackend, WHITE};
+use plotters::style::{FontStyle, register_font};
 use std::path::Path;
 
 /// matplotlib's 6.4 by 4.8 inches at 100 dots an inch, in points of the picture.
@@ -30,6 +28,12 @@ const SIZE: (u32, u32) = (640, 480);
 /// Drawing units a point: coordinates are whole numbers in plotters, and a tenth of a point is
 /// finer than a pixel.
 const UNITS: u32 = 10;
+
+/// DejaVu Sans, cut down by `scripts/font.sh`: no font of the system is asked for.
+const FONT: &[u8] = include_bytes!("../../assets/font/DejaVuSans.ttf");
+
+/// As it stands in an SVG, where the reader's own fonts are used.
+const FAMILY: &str = "DejaVu Sans, Verdana, sans-serif";
 
 /// A figure that is being drawn: Python's `plt`.
 ///
@@ -181,28 +185,26 @@ impl Figure {
 
     /// With axes that have room for what any of `figures` shows in the same place.
     fn svg(&self, figures: &[&Figure]) -> Result<String> {
-        font::register()?;
+        let font = register_font(FAMILY, FontStyle::Normal, FONT);
+        font.map_err(|_| anyhow!("the font is broken"))?;
         let mut svg = String::new();
         let size = (SIZE.0 * UNITS, SIZE.1 * UNITS);
         let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
         area.fill(&WHITE)?;
         for (place, axes) in &self.subplots {
-            let Place {
-                rows,
-                columns,
-                index,
-            } = *place;
+            let (rows, columns, index) = (place.rows, place.columns, place.index);
             if !(1..=rows * columns).contains(&index) {
                 bail!(
                     "subplot({rows}, {columns}, {index}): the index goes from 1 to rows x columns"
                 )
             }
             let all = figures.iter().filter_map(|figure| figure.axes(*place));
-            Frame::new(axes, all.collect(), *place).draw(&area)?;
+            chart::draw(&area, axes, &all.collect::<Vec<_>>(), *place)?;
         }
         area.present()?;
         drop(area);
-        Ok(svg)
+        // plotters leaves a rectangle's to the SVG's default, a tenth of a point.
+        Ok(svg.replacen("<svg ", &format!("<svg stroke-width=\"{UNITS}\" "), 1))
     }
 
     fn axes(&self, place: Place) -> Option<&Axes> {

@@ -20,31 +20,19 @@ impl Values for Tensor {
     }
 }
 
-impl Values for [f64] {
+impl<T: Copy + Into<f64>> Values for [T] {
     fn values(&self) -> Result<Vec<f64>> {
-        Ok(self.to_vec())
+        Ok(self.iter().map(|&value| value.into()).collect())
     }
 }
 
-impl Values for [f32] {
-    fn values(&self) -> Result<Vec<f64>> {
-        Ok(self.iter().copied().map(f64::from).collect())
-    }
-}
-
-impl<T> Values for Vec<T>
-where
-    [T]: Values,
-{
+impl<T: Copy + Into<f64>> Values for Vec<T> {
     fn values(&self) -> Result<Vec<f64>> {
         self.as_slice().values()
     }
 }
 
-impl<T, const N: usize> Values for [T; N]
-where
-    [T]: Values,
-{
+impl<T: Copy + Into<f64>, const N: usize> Values for [T; N] {
     fn values(&self) -> Result<Vec<f64>> {
         self.as_slice().values()
     }
