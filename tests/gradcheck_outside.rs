@@ -191,6 +191,50 @@ fn an_f_that_writes_to_its_argument_does_not_write_to_the_callers() -> Result<()
     Ok(())
 }
 
+#[test]
+fn a_function_steep_at_zero_is_resolved_and_a_wrong_gradient_of_it_seen() {
+    for k in [1e2, 1e3, 1e4, 1e5, 1e6] {
+        for op in [Tensor::exp, Tensor::tanh, Tensor::sin] {
+            let steep = |x: &Tensor| op(&(x * k)?);
+            let found = verdict(steep, &[0.]);
+            assert!(!found.is_defect() && found != Verdict::Kink, "{k}: {found}");
+            let wrong = verdict(|x| scaled(&steep(x)?, 1.1), &[0.]);
+            assert_ne!(wrong, Verdict::Pass, "{k}");
+        }
+        assert_eq!(verdict(|x| (x * k)?.exp(), &[0.]), Verdict::Pass, "{k}");
+        let at_one = |x: &Tensor| ((x - 1.)? * k)?.exp();
+        assert_eq!(verdict(at_one, &[1.]), Verdict::Pass, "{k}");
+    }
+}
+
+#[test]
+fn a_wave_too_fast_for_f32_is_no_defect_and_seldom_a_kink() {
+    let mut kinks = 0;
+    for n in 0..135u8 {
+        let w = 1e5 * 10f64.powf(f64::from(n) / 134.);
+        let x = Tensor::new(&[0.37 + 0.001 * f32::from(n)], CPU).unwrap();
+        let found = check(|x| (x * w)?.sin(), &x).verdict();
+        assert!(!found.is_defect(), "sin({w} x): {found}");
+        kinks += usize::from(found == Verdict::Kink);
+    }
+    assert!(kinks <= 135 / 5, "{kinks}");
+}
+
+#[test]
+fn an_output_whose_dtype_depends_on_the_data_is_an_error() {
+    let x = Tensor::new(&[0.5, 1.], CPU).unwrap();
+    let f = |t: &[Tensor]| {
+        let y = t[0].sqr()?;
+        let single = t[0].sum_all()?.to_scalar::<f64>()? > 1.5;
+        y.to_dtype(if single { DType::F32 } else { DType::F64 })
+    };
+    let error = gradcheck(f, &[x], &Options::default()).unwrap_err();
+    assert!(
+        error.to_string().contains("its dtype depends on the data"),
+        "{error}"
+    );
+}
+
 /// Models: what a VarMap holds besides parameters of the model's dtype.
 #[cfg(feature = "nn")]
 mod models {

@@ -185,6 +185,7 @@ impl Fast<'_> {
             natural: self.natural(),
             own: self.natural(),
             beside: 0.,
+            bends: 0.,
             single: false,
         })
     }

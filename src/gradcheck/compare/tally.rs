@@ -115,6 +115,7 @@ mod tests {
                     natural: 0.,
                     own: 0.,
                     beside: 0.,
+                    bends: 0.,
                     single: false,
                 },
             }

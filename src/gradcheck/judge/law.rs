@@ -30,6 +30,8 @@ pub(crate) struct Pair {
     /// The largest change of f beside x, over the step, where a gradient is given: at a minimum f = 0 has no size,
     /// and moves all the same. Without a gradient a derivative of 0 there certifies nothing.
     pub(crate) beside: f64,
+    /// |x f''|: by how much the derivative changes where f rounds x, in units of round-off.
+    pub(crate) bends: f64,
     /// f's values are single-precision numbers, and scatter like them.
     pub(crate) single: bool,
 }
@@ -72,6 +74,10 @@ pub(crate) const SINGLE: f64 = 1e-5;
 /// How many units of round-off of G, terms as large as f that cancel in its gradient, may be off by.
 const INSIDE: f64 = 64.;
 
+/// f may round x, and a multiple of it, before it does anything: its slope is then that of a point so many
+/// units of round-off away.
+const ARGUMENT: f64 = 4.;
+
 /// A bound of this share of what a pass allows hides nothing.
 pub(crate) const SHARP: f64 = 1e-3;
 
@@ -110,7 +116,13 @@ impl Judge {
             return Verdict::Inconclusive;
         }
         // Right in f64, so the narrow dtype's own rounding, more of it than was allowed for.
-        let gross = (GROSS * p.size().max(p.row)).max(self.inside(p));
+        let argument = match self.certain(p) {
+            true => ARGUMENT * self.tolerance.unit * p.bends,
+            false => 0.,
+        };
+        let gross = (GROSS * p.size().max(p.row))
+            .max(self.inside(p))
+            .max(argument);
         if self.right_in_f64(p) && p.difference() <= gross {
             return Verdict::Inconclusive;
         }
@@ -151,7 +163,8 @@ impl Judge {
         self.tolerance.inside(p.natural)
     }
 
-    fn right_in_f64(&self, p: &Pair) -> bool {
+    /// Whether the same backward pass, in f64, gives the numeric derivative.
+    pub(crate) fn right_in_f64(&self, p: &Pair) -> bool {
         p.wide.is_some_and(|wide| {
             let f64s = Tolerance::of(DType::F64).rtol * wide.abs().max(p.numeric.abs())
                 + ROUNDING * 2f64.powi(-53) * p.row.max(p.natural);
@@ -244,6 +257,7 @@ mod tests {
             natural: 0.,
             own: 0.,
             beside: 0.,
+            bends: 0.,
             single: false,
         }
     }
