@@ -47,6 +47,14 @@ fn verdict(f: impl Fn(&Tensor) -> Result<Tensor>, x: &[f64]) -> Verdict {
     check(f, &Tensor::new(x, CPU).unwrap()).verdict()
 }
 
+/// By random projections.
+fn fast_verdict(f: impl Fn(&Tensor) -> Result<Tensor>, x: &[f64]) -> Verdict {
+    let options = Options::default().mode(Mode::Fast);
+    let x = Tensor::new(x, CPU).unwrap();
+    let report = gradcheck(|t: &[Tensor]| f(&t[0]), &[x], &options);
+    report.unwrap().verdict()
+}
+
 #[test]
 fn no_wrong_gradient_passes_beside_a_jump() {
     let steps = |x: &Tensor| x.mul(&((from(x, 1.)? * 0.2)? + 0.2)?)?.sum_all();
@@ -108,20 +116,32 @@ fn no_frequency_is_an_alias_of_the_steps() {
 #[test]
 fn a_right_loss_passes_at_its_minimum_and_a_cut_one_does_not() {
     let c = Tensor::new(&[0.3, -1.2, 2.5], CPU).unwrap();
-    let mse = |x: &Tensor| candle_nn_mse(x, &c);
-    assert_eq!(verdict(mse, &[0.3, -1.2, 2.5]), Verdict::Pass);
-    assert_eq!(verdict(|x| (x - 1.)?.sqr(), &[1.]), Verdict::Pass);
-    assert_eq!(
-        verdict(|x| (x - 1.)?.sqr()?.sum_all(), &[1., 1., 1.]),
-        Verdict::Pass
-    );
+    let mse = |x: &Tensor| (x - &c)?.sqr()?.mean_all();
     let spread = |x: &Tensor| x.broadcast_sub(&x.mean_keepdim(0)?)?.sqr()?.mean_all();
-    assert_eq!(verdict(spread, &[0.7, 0.7, 0.7, 0.7]), Verdict::Pass);
-    assert_ne!(verdict(|x| (x.detach() - 1.)?.sqr(), &[1.]), Verdict::Pass);
+    let square = |x: &Tensor| (x - 1.)?.sqr()?.sum_all();
+    let cut = |x: &Tensor| (x.detach() - 1.)?.sqr()?.sum_all();
+    for x in [&[1.][..], &[1.; 3]] {
+        assert_eq!(verdict(square, x), Verdict::Pass);
+        assert_eq!(fast_verdict(square, x), Verdict::Pass);
+        assert_ne!(verdict(cut, x), Verdict::Pass);
+        assert_ne!(fast_verdict(cut, x), Verdict::Pass);
+    }
+    assert_eq!(verdict(mse, &[0.3, -1.2, 2.5]), Verdict::Pass);
+    assert_eq!(fast_verdict(mse, &[0.3, -1.2, 2.5]), Verdict::Pass);
+    assert_eq!(verdict(spread, &[0.7; 4]), Verdict::Pass);
+    assert_eq!(fast_verdict(spread, &[0.7; 4]), Verdict::Pass);
 }
 
-fn candle_nn_mse(x: &Tensor, c: &Tensor) -> Result<Tensor> {
-    (x - c)?.sqr()?.mean_all()
+#[test]
+fn the_larger_of_two_at_a_tie_is_a_kink_by_entries_and_by_projections() {
+    let b = Tensor::new(&[0.3, 1.2, 2.], CPU).unwrap();
+    for op in [Tensor::maximum, Tensor::minimum] {
+        let tie = |x: &Tensor| op(x, &b);
+        assert_eq!(verdict(tie, &[0.3, -1.2, 2.5]), Verdict::Kink);
+        assert_eq!(fast_verdict(tie, &[0.3, -1.2, 2.5]), Verdict::Kink);
+        let doubled = |x: &Tensor| scaled(&tie(x)?, 2.);
+        assert!(fast_verdict(doubled, &[0.3, -1.2, 2.5]).is_defect());
+    }
 }
 
 /// Another number from 0 to 1 at each call.
