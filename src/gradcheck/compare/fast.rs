@@ -139,18 +139,11 @@ impl Fast<'_> {
         let none = vec![None; self.target.slot + 1];
         let total = self.total(exec, &unit_vector(self.inputs(), j), v, &none)?;
         Ok(Pair {
-            analytic: 0.,
-            wide: None,
             numeric: total.numeric,
             bound: total.bound,
-            row: 0.,
-            peers: 0.,
-            ignored: false,
             natural: self.natural(),
             own: self.natural(),
-            beside: 0.,
-            bends: 0.,
-            single: false,
+            ..Pair::default()
         })
     }
 

@@ -7,7 +7,6 @@ use candle_core::Result;
 use super::tally::{Tally, Worst};
 use crate::gradcheck::autograd::graph::Products;
 use crate::gradcheck::judge::law::{Judge, Pair};
-use crate::gradcheck::judge::verdict::Verdict;
 use crate::gradcheck::numeric::function::{Oracle, Size};
 use crate::gradcheck::numeric::grid::{Grid, ODDER};
 use crate::gradcheck::numeric::kink::{Slopes, slopes};
@@ -308,9 +307,8 @@ impl<E: Exec> Block<'_, E> {
             ignored: self.target.constant.get(output).copied().unwrap_or(false),
             natural: made_of / self.size.largest.max(scale),
             own: made_of / scale,
-            beside: 0.,
-            bends: 0.,
             single: self.target.single,
+            ..Pair::default()
         }
     }
 }
@@ -329,25 +327,15 @@ impl<E: Exec> Doubts<'_, '_, E> {
     fn settle(&mut self, claim: &Claim, i: usize) -> Result<Worst> {
         let judge = &self.block.target.judge;
         let mut pair = self.pair(claim, i);
-        let mut verdict = judge.verdict(&pair);
-        if verdict != Verdict::Pass && pair.analytic.is_finite() && pair.numeric.is_finite() {
+        if judge.doubts(&pair) {
             self.sharpen(i)?;
             pair = self.pair(claim, i);
-            verdict = judge.verdict(&pair);
         }
-        // Where the same backward is right in f64 on a sharp derivative, rounding is all that is left.
-        let rounding = judge.right_in_f64(&pair) && judge.certain(&pair);
-        let looks_bent = (verdict != Verdict::Pass && !rounding) || self.column.kinked[i];
-        let numbers = pair.analytic.is_finite() && pair.numeric.is_finite();
-        if looks_bent && numbers && self.kink(i, pair.analytic)? {
-            verdict = Verdict::Kink;
-        }
-        let x = self.block.oracle.values(self.block.target.input)[self.j];
-        if verdict == Verdict::NonFinite && pair.analytic.is_finite() && !x.is_finite() {
-            verdict = Verdict::Inconclusive; // there is nothing to differentiate by
+        if judge.doubts_smoothness(&pair, self.column.kinked[i]) {
+            pair.kink = self.kink(i, pair.analytic)?;
         }
         Ok(Worst {
-            verdict,
+            verdict: judge.verdict(&pair),
             excess: judge.excess(&pair),
             output: self.block.only.unwrap_or(i),
             input: self.j,
@@ -365,6 +353,7 @@ impl<E: Exec> Doubts<'_, '_, E> {
         Pair {
             beside,
             bends,
+            undefined: !x.is_finite(),
             ..pair
         }
     }
