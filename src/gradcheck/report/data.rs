@@ -67,7 +67,7 @@ pub struct InputReport {
     /// have shown.
     pub resolution: Option<f64>,
     /// A hand-written gradient against the same numbers, from
-    /// [`gradcheck_with`](crate::gradcheck::gradcheck_with).
+    /// [`Gradcheck::by_hand`](crate::gradcheck::Gradcheck::by_hand).
     pub manual: Option<ManualReport>,
     /// What the backward pass said when it failed, that no gradient is right here, and the like.
     pub notes: Vec<String>,
