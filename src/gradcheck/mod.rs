@@ -2,8 +2,7 @@
 //!
 //! candle's graph can be cut, or a gradient be wrong, without an error. [`gradcheck`] takes a function
 //! of tensors and holds the gradient that candle's backward pass gives against the numeric
-//! derivative, entry by entry, and again with the input used twice, as a view, and behind another
-//! op. There is no tolerance to tune: the numeric derivative ([`numeric`]) states a bound on its own
+//! derivative, entry by entry, and again with the input used twice and as a view. There is no tolerance to tune: the numeric derivative ([`numeric`]) states a bound on its own
 //! error, and the [`Verdict`] uses it. With a = autograd, n = numeric, e = n's bound,
 //! S the largest gradient of the same output and u the dtype's unit round-off:
 //!
