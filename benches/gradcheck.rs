@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor, bail};
 use candle_nn::{VarBuilder, VarMap};
-use candle_sine::gradcheck::{self, Mode, ModelReport, Options, Report, par_gradcheck};
+use candle_sine::gradcheck::{self, Gradcheck, Mode, ModelReport, Options, Report};
 use gpt::{Fault, Gpt, Kind};
 use numbers::CPU;
 use serde_json::json;
@@ -77,7 +77,7 @@ impl CustomOp1 for OneEntry {
 
 fn check_mlp(f: fn(&[Tensor]) -> Result<Tensor>, mode: Mode, probes: bool) -> Result<Report> {
     let options = Options::default().mode(mode).inputs(0..4).probes(probes);
-    par_gradcheck(f, &mlp_inputs()?, &options)
+    Gradcheck::of(f).options(options).par_run(&mlp_inputs()?)
 }
 
 fn kind(fault: Fault) -> Kind {

@@ -3,7 +3,7 @@
 use candle_core::{
     CpuStorage, CustomOp1, D, DType, Device, Layout, Result, Shape, Storage, Tensor, bail,
 };
-use candle_sine::gradcheck::{Dissent, Mode, Options, Report, Verdict, gradcheck, gradcheck_with};
+use candle_sine::gradcheck::{Dissent, Gradcheck, Mode, Options, Report, Verdict, gradcheck};
 
 const CPU: &Device = &Device::Cpu;
 
@@ -293,12 +293,14 @@ fn a_mistake_made_twice_is_one_of_both() {
     let by_hand = |t: &[Tensor], g: &Tensor| Ok(vec![first(&t[0], &t[0], g)?]);
     for mode in [Mode::Full, Mode::Fast] {
         let options = Options::default().mode(mode);
-        let report = gradcheck_with(f, by_hand, &[x()], &options).unwrap();
+        let check = Gradcheck::of(f).by_hand(by_hand).options(options.clone());
+        let report = check.run(&[x()]).unwrap();
         let manual = report.inputs[0].manual.as_ref().unwrap();
         assert_eq!(manual.verdict, Verdict::Wrong, "{mode:?} {report}");
         assert_eq!(manual.dissent, Dissent::Numeric, "{mode:?} {report}");
         let cut = |t: &[Tensor]| t[0].detach().sqr();
-        let report = gradcheck_with(cut, by_hand, &[x()], &options).unwrap();
+        let check = Gradcheck::of(cut).by_hand(by_hand).options(options);
+        let report = check.run(&[x()]).unwrap();
         let manual = report.inputs[0].manual.as_ref().unwrap();
         assert_eq!(manual.verdict, Verdict::Wrong, "{mode:?} {report}");
         assert_eq!(manual.dissent, Dissent::All, "{mode:?} {report}");

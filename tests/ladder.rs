@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used)] // a test that cannot go on should stop
 
 use candle_core::{DType, Device, Tensor};
-use candle_sine::gradcheck::{Options, gradcheck_with};
+use candle_sine::gradcheck::Gradcheck;
 use candle_sine::pytorch::sum;
 use candle_sine::sine::{Data, LeastSquares, Method, NAMES, Weights, check, post};
 
@@ -130,7 +130,7 @@ fn every_way_passes_gradcheck() {
             let gradient = descent.gradient()?;
             gradient.iter().map(|g| Tensor::new(*g, CPU)).collect()
         };
-        let report = gradcheck_with(loss, gradient, &inputs, &Options::default());
+        let report = Gradcheck::of(loss).by_hand(gradient).run(&inputs);
         report.unwrap().assert_pass();
     }
 }

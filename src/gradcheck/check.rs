@@ -29,7 +29,7 @@ pub(crate) struct Check<'a, E> {
     pub(crate) wide: Option<Graph>,
     pub(crate) y: Vec<f64>,
     pub(crate) oracle: Oracle,
-    /// The probes' weights of the outputs.
+    /// Fixed random weights of the outputs.
     pub(crate) weights: Vec<f64>,
 }
 
@@ -105,7 +105,6 @@ impl<E: Exec> Check<'_, E> {
             judge: self.judge(slot),
             noise,
             single: self.oracle.is_single(noise),
-            weights: &self.weights,
             constant,
         }
     }

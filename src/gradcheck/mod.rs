@@ -2,8 +2,7 @@
 //!
 //! candle's graph can be cut, or a gradient be wrong, without an error. [`gradcheck`] takes a function
 //! of tensors and holds the gradient that candle's backward pass gives against the numeric
-//! derivative, entry by entry, and again with the input used twice, as a view, and behind another
-//! op. There is no tolerance to tune: the numeric derivative ([`numeric`]) states a bound on its own
+//! derivative, entry by entry, and again with the input used twice and as a view. There is no tolerance to tune: the numeric derivative ([`numeric`]) states a bound on its own
 //! error, and the [`Verdict`] uses it. With a = autograd, n = numeric, e = n's bound,
 //! S the largest gradient of the same output and u the dtype's unit round-off:
 //!
@@ -93,7 +92,9 @@ pub use second_order::gradgradcheck;
 /// the others passed through. `f` may return any shape. J[i, j] = ∂f_i/∂x_j by one backward pass for
 /// each output i is compared with Ridders' derivative along each x_j, in f64 where `f` runs in it.
 ///
-/// `f` is called from this thread only and may hold a `Cell`; [`par_gradcheck`] uses all cores.
+/// `f` is called from this thread only and may hold a `Cell`. This is the short form of [`Gradcheck`],
+/// which also takes a gradient written by hand ([`Gradcheck::by_hand`]) and all cores
+/// ([`Gradcheck::par_run`]).
 ///
 /// # Errors
 ///
@@ -122,107 +123,4 @@ where
     F: Fn(&[Tensor]) -> Result<Tensor>,
 {
     Gradcheck::of(f).options(options.clone()).run(inputs)
-}
-
-/// [`gradcheck`] on all cores: the same algorithm and the same report, with `f` called from rayon's
-/// threads. On a GPU the same as [`gradcheck`].
-///
-/// An `f` that multiplies matrices is checked about twice as fast where the environment variable
-/// `RAYON_NUM_THREADS` is set: without it, candle-core 0.11.1 asks for the number of cores at each
-/// `matmul`, on Linux by reading `/proc/cpuinfo` (`get_num_threads` in its `utils.rs`).
-///
-/// # Errors
-///
-/// As [`gradcheck`].
-///
-/// ```
-/// use candle_core::{Device, Tensor};
-/// use candle_sine::gradcheck::{Options, par_gradcheck};
-///
-/// let a = Tensor::new(&[[1f64, 2.], [3., 4.]], &Device::Cpu)?;
-/// let b = Tensor::new(&[[0.5f64], [-1.]], &Device::Cpu)?;
-/// par_gradcheck(|t| t[0].matmul(&t[1]), &[a, b], &Options::default())?.assert_pass();
-/// # Ok::<(), candle_core::Error>(())
-/// ```
-pub fn par_gradcheck<F>(f: F, inputs: &[Tensor], options: &Options) -> Result<Report>
-where
-    F: Fn(&[Tensor]) -> Result<Tensor> + Sync,
-{
-    Gradcheck::of(f).options(options.clone()).par_run(inputs)
-}
-
-/// A hand-written gradient, autograd and numbers, three ways in one table.
-///
-/// `manual` takes the inputs and the output's gradient and returns one gradient an input, `Tensor` or
-/// `Option<Tensor>`. For a scalar `f` the output's gradient is one, and may be ignored.
-/// [`InputReport::manual`] has its verdict, and [`ManualReport::dissent`] which of the three
-/// disagrees with the other two.
-///
-/// # Errors
-///
-/// As [`gradcheck`], and if `manual` returns an error, too many or too few gradients, or one whose
-/// shape is not its input's.
-///
-/// ```
-/// use candle_core::{Device, Tensor};
-/// use candle_sine::gradcheck::{Dissent, Options, gradcheck_with};
-///
-/// let x = Tensor::new(&[0.5f64, -1.5, 2.], &Device::Cpu)?;
-/// let sum_of_cubes = |t: &[Tensor]| t[0].powf(3.)?.sum_all();
-/// let right = |t: &[Tensor], _: &Tensor| Ok(vec![(t[0].sqr()? * 3.)?]);
-/// let wrong = |t: &[Tensor], _: &Tensor| Ok(vec![(t[0].sqr()? * 2.)?]);
-///
-/// let report = gradcheck_with(sum_of_cubes, right, &[x.clone()], &Options::default())?;
-/// assert!(report.is_pass());
-/// let report = gradcheck_with(sum_of_cubes, wrong, &[x], &Options::default())?;
-/// let by_hand = report.inputs[0].manual.as_ref().unwrap();
-/// assert_eq!(by_hand.dissent, Dissent::Manual);
-/// # Ok::<(), candle_core::Error>(())
-/// ```
-pub fn gradcheck_with<F, M, G>(
-    f: F,
-    manual: M,
-    inputs: &[Tensor],
-    options: &Options,
-) -> Result<Report>
-where
-    F: Fn(&[Tensor]) -> Result<Tensor>,
-    M: Fn(&[Tensor], &Tensor) -> Result<Vec<G>>,
-    G: Into<Option<Tensor>>,
-{
-    let check = Gradcheck::of(f).by_hand(manual);
-    check.options(options.clone()).run(inputs)
-}
-
-/// [`gradcheck_with`] on all cores; `manual` is still called from this thread.
-///
-/// # Errors
-///
-/// As [`gradcheck_with`].
-///
-/// ```
-/// use candle_core::{Device, Tensor};
-/// use candle_sine::gradcheck::{Options, par_gradcheck_with};
-///
-/// let x = Tensor::new(&[[0.5f64, -1.5], [2., 0.1]], &Device::Cpu)?;
-/// let tanh = |t: &[Tensor]| t[0].tanh();
-/// let by_hand = |t: &[Tensor], grad: &Tensor| {
-///     Ok(vec![(grad * t[0].tanh()?.sqr()?.affine(-1., 1.)?)?])
-/// };
-/// par_gradcheck_with(tanh, by_hand, &[x], &Options::default())?.assert_pass();
-/// # Ok::<(), candle_core::Error>(())
-/// ```
-pub fn par_gradcheck_with<F, M, G>(
-    f: F,
-    manual: M,
-    inputs: &[Tensor],
-    options: &Options,
-) -> Result<Report>
-where
-    F: Fn(&[Tensor]) -> Result<Tensor> + Sync,
-    M: Fn(&[Tensor], &Tensor) -> Result<Vec<G>>,
-    G: Into<Option<Tensor>>,
-{
-    let check = Gradcheck::of(f).by_hand(manual);
-    check.options(options.clone()).par_run(inputs)
 }

@@ -34,10 +34,9 @@ pub struct Options {
     pub(crate) seed: u64,
     pub(crate) inputs: Option<Vec<usize>>,
     pub(crate) widen: bool,
-    pub(crate) fan_out: bool,
+    pub(crate) probes: bool,
     pub(crate) layouts: bool,
     pub(crate) determinism: bool,
-    pub(crate) linearity: bool,
     pub(crate) rounds: usize,
     pub(crate) buffers: Vec<String>,
 }
@@ -52,10 +51,9 @@ impl Default for Options {
             seed: 0,
             inputs: None,
             widen: true,
-            fan_out: true,
+            probes: true,
             layouts: true,
             determinism: true,
-            linearity: true,
             rounds: 3,
             buffers: Vec::new(),
         }
@@ -112,14 +110,8 @@ impl Options {
         self
     }
 
-    /// Whether to probe the input used twice: `f(x) + x`, `x + f(x)`, `f(x) + f(x)`.
-    pub fn fan_out(mut self, on: bool) -> Self {
-        self.fan_out = on;
-        self
-    }
-
-    /// Whether to probe the input as a view (transposed, narrowed, offset, expanded) and behind
-    /// another op.
+    /// Whether the probes of the inputs as views ([`Probe::Strided`](super::Probe::Strided),
+    /// [`Probe::Offset`](super::Probe::Offset)) are among the [`probes`](Self::probes).
     pub fn layouts(mut self, on: bool) -> Self {
         self.layouts = on;
         self
@@ -128,12 +120,6 @@ impl Options {
     /// Whether to call the function and its backward pass twice and compare.
     pub fn determinism(mut self, on: bool) -> Self {
         self.determinism = on;
-        self
-    }
-
-    /// Whether to scale the output's gradient, and set it to zero: backward is linear in it.
-    pub fn linearity(mut self, on: bool) -> Self {
-        self.linearity = on;
         self
     }
 
@@ -150,9 +136,11 @@ impl Options {
         self
     }
 
-    /// Every probe on or off at once.
-    pub fn probes(self, on: bool) -> Self {
-        self.fan_out(on).layouts(on).determinism(on).linearity(on)
+    /// Whether to run the probes ([`Probe`](super::Probe)), and with them the check of
+    /// [`determinism`](Self::determinism).
+    pub fn probes(mut self, on: bool) -> Self {
+        self.probes = on;
+        self.determinism(on)
     }
 
     /// Refuses settings with which no verdict would mean anything.

@@ -311,7 +311,7 @@ impl<E: Exec> Check<'_, E> {
                     &mut report.inputs[slot],
                 );
             }
-            self.probe(slot, &noise, Some(&compared), report)?;
+            self.probe(slot, &noise, report)?;
         }
         Ok(())
     }
@@ -418,7 +418,7 @@ impl<E: Exec> Check<'_, E> {
                 let input = &mut report.inputs[slot];
                 by_hand::projected(self.exec, &fast, round, by_hand, input)?;
             }
-            self.probe(slot, &noise, None, report)?;
+            self.probe(slot, &noise, report)?;
         }
         Ok(())
     }

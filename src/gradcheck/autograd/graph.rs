@@ -43,10 +43,11 @@ pub(crate) struct Graph {
     baseline: OnceLock<Option<Baseline>>,
 }
 
-/// The probes' weights v: vᵀJ, and (3v)ᵀJ where its backward pass does not fail.
+/// vᵀJ for the probes' weights v, and what tells how far rounding moves it.
 pub(crate) struct Baseline {
     pub(crate) products: Products,
-    pub(crate) thrice: Option<Products>,
+    /// Found with other roundings: [`Graph::again`].
+    pub(crate) again: Vec<Products>,
 }
 
 impl Graph {
@@ -78,11 +79,25 @@ impl Graph {
     pub(crate) fn baseline(&self, weights: &[f64]) -> Option<&Baseline> {
         let find = || {
             let products = self.vjp(weights).ok()?;
-            let thrice: Vec<f64> = weights.iter().map(|w| 3. * w).collect();
-            let thrice = self.vjp(&thrice).ok();
-            Some(Baseline { products, thrice })
+            let again = self.again(weights);
+            Some(Baseline { products, again })
         };
         self.baseline.get_or_init(find).as_ref()
+    }
+
+    /// (kv)ᵀJ / k for small odd k, which is vᵀJ but for its rounding.
+    pub(crate) fn again(&self, weights: &[f64]) -> Vec<Products> {
+        let multiple = |k: f64| {
+            let weights: Vec<f64> = weights.iter().map(|w| k * w).collect();
+            let mut products = self.vjp(&weights).ok()?;
+            let values = products.iter_mut().flatten().flatten();
+            values.for_each(|g| *g /= k);
+            Some(products)
+        };
+        [3., 5., 7., 11., 13.]
+            .into_iter()
+            .filter_map(multiple)
+            .collect()
     }
 
     /// Every row of the Jacobian, one backward pass an output element. f itself is not called.

@@ -49,7 +49,7 @@ pub(crate) fn product(
     let gradients = manual(&plain, &v)?;
     if gradients.len() != inputs.len() {
         bail!(
-            "gradcheck_with: {} gradients for {} inputs",
+            "gradcheck: {} gradients by hand for {} inputs",
             gradients.len(),
             inputs.len()
         )
@@ -71,7 +71,7 @@ fn values(
     };
     if gradient.dims() != x.dims() {
         bail!(
-            "gradcheck_with: the gradient of input {k} has shape {:?}, the input {:?}",
+            "gradcheck: the gradient by hand of input {k} has shape {:?}, the input {:?}",
             gradient.dims(),
             x.dims()
         )

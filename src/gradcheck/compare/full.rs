@@ -60,16 +60,12 @@ pub(crate) struct Target<'a> {
     pub(crate) single: bool,
     /// The outputs that stay as they are, to the last bit, when the whole input moves far.
     pub(crate) constant: &'a [bool],
-    /// The output weights of the probes, to accumulate vᵀJ numerically.
-    pub(crate) weights: &'a [f64],
 }
 
 /// The comparison of one input's whole Jacobian, for each of several gradients.
 pub(crate) struct Compared {
     /// One for each of the gradients compared.
     pub(crate) tallies: Vec<Tally>,
-    /// vᵀJ by numbers, with bounds.
-    pub(crate) products: Vec<(f64, f64)>,
 }
 
 /// Compares every entry of one input's Jacobian with each of the `gradients`.
@@ -100,11 +96,9 @@ pub(crate) fn compare<E: Exec>(
     });
     let mut all = Compared {
         tallies: vec![Tally::default(); gradients.len()],
-        products: Vec::with_capacity(inputs),
     };
     for block in blocks {
         let block = block?;
-        all.products.extend(block.products);
         for (tally, more) in all.tallies.iter_mut().zip(&block.tallies) {
             tally.merge(more);
         }
@@ -196,7 +190,6 @@ impl<E: Exec> Block<'_, E> {
         let outputs = self.f0.len();
         let mut all = Compared {
             tallies: vec![Tally::default(); self.gradients.len()],
-            products: Vec::with_capacity(columns.len()),
         };
         for (c, j) in columns.enumerate() {
             let here = c * outputs..(c + 1) * outputs;
@@ -277,7 +270,6 @@ impl<E: Exec> Block<'_, E> {
                 tally.add(&target.judge, doubts.settle(claim, i)?);
             }
         }
-        all.products.push(doubts.product());
         Ok(())
     }
 
@@ -414,16 +406,6 @@ impl<E: Exec> Doubts<'_, '_, E> {
         }
         let noise = self.block.noise[i];
         Ok((self.slopes.as_ref()).is_some_and(|slopes| slopes.kink(i, noise, slope)))
-    }
-
-    /// This column's share of vᵀJ.
-    fn product(&self) -> (f64, f64) {
-        let weights = self.block.target.weights.iter();
-        weights
-            .zip(self.column.value.iter().zip(&self.column.bound))
-            .fold((0., 0.), |(sum, bound), (w, (n, e))| {
-                (sum + w * n, bound + w.abs() * e)
-            })
     }
 }
 

@@ -372,26 +372,26 @@ input 0 [2, 3] f32: OK (pass)
             reason: "a scalar".into(),
         };
         let probes = vec![
-            probe(Probe::FThenX, 0, Outcome::Pass),
-            probe(Probe::Narrowed, 0, failed(&[1], 2., "a view")),
-            probe(Probe::XThenF, 0, Outcome::Pass),
+            probe(Probe::Twice, 0, Outcome::Pass),
+            probe(Probe::Strided, 0, failed(&[1], 2., "a view")),
+            probe(Probe::Linear, 0, Outcome::Pass),
             probe(Probe::Offset, 0, forward),
-            probe(Probe::Expanded, 1, skipped),
-            probe(Probe::Zero, 1, failed(&[], f64::NAN, "it panicked")),
-            probe(Probe::Added, 1, failed(&[], 2., "numbers")),
+            probe(Probe::Strided, 1, skipped),
+            probe(Probe::Offset, 1, failed(&[], f64::NAN, "it panicked")),
+            probe(Probe::Linear, 1, failed(&[], 2., "numbers")),
         ];
         let shown = report(vec![], probes, Mode::Fast);
         assert_eq!(
             shown.to_string(),
             r"gradcheck: NOT OK (wrong); random projections, numeric derivative in f64, 40 evaluations, 5 backward passes
 
-probes of input 0: OK: f(x) + x, x + f(x)
-probe narrowed       input 0: NOT OK (wrong) at [1]: gradient 3e0, expected 2e0
+probes of input 0: OK: f(x) + f(x), linear
+probe strided        input 0: NOT OK (wrong) at [1]: gradient 3e0, expected 2e0
   a view
 probe offset         input 0: NOT OK (forward): output[0] is 1e0 here and 2e0 on a plain input
-probe expanded       input 1: not run (a scalar)
-probe gradient 0     input 1: NOT OK (wrong): it panicked
-probe gradients added input 1: NOT OK (wrong) at []: gradient 3e0, expected 2e0
+probe strided        input 1: not run (a scalar)
+probe offset         input 1: NOT OK (wrong): it panicked
+probe linear         input 1: NOT OK (wrong) at []: gradient 3e0, expected 2e0
   numbers
 note: the end
 "
