@@ -6,9 +6,8 @@
 pub mod movie;
 pub mod program;
 
-use assert_cmd::Command;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output};
 #[cfg(unix)]
 use std::time::Duration;
 
@@ -42,7 +41,7 @@ pub fn interrupted(
     pause: Duration,
 ) -> (i32, String, String) {
     use std::io::{BufRead, BufReader, Read};
-    use std::process::{Command, Stdio};
+    use std::process::Stdio;
     let mut child = Command::new(env!("CARGO_BIN_EXE_candle-sine"))
         .args(args)
         .current_dir(dir)
