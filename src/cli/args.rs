@@ -75,6 +75,15 @@ impl Settings {
 }
 
 impl Problem {
+    fn seed_and_draw(&self) -> Result<(Option<u64>, Option<u32>)> {
+        Ok(match (self.init, self.seed, self.draw) {
+            (Some(_), ..) => (None, None),
+            (None, None, Some(draw)) => bail!("--draw {draw}: only with --seed"),
+            (None, None, None) => (Some(post::SEED), Some(post::DRAW)),
+            (None, Some(seed), draw) => (Some(seed.number), Some(draw.unwrap_or(1))),
+        })
+    }
+
     pub fn settings(&self) -> Result<Settings> {
         let device = self.device.open();
         let device = device.with_context(|| format!("--device {}", self.device))?;
@@ -85,12 +94,7 @@ impl Problem {
         if !device.is_cpu() {
             notes.push(format!("on {}", candle_sine::device::name(&device)));
         }
-        let (seed, draw) = match (self.init, self.seed, self.draw) {
-            (Some(_), ..) => (None, None),
-            (None, None, Some(draw)) => bail!("--draw {draw}: only with --seed"),
-            (None, None, None) => (Some(post::SEED), Some(post::DRAW)),
-            (None, Some(seed), draw) => (Some(seed.number), Some(draw.unwrap_or(1))),
-        };
+        let (seed, draw) = self.seed_and_draw()?;
         if let Some(Seed {
             number,
             named: false,

@@ -6,6 +6,7 @@ use super::files::{Output, try_places};
 use super::print::Printer;
 use anyhow::Result;
 use candle_sine::sine::{Check, Method, NAMES, check};
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -31,6 +32,7 @@ pub struct Args {
 }
 
 /// What is found of one weight.
+#[derive(Serialize)]
 struct Row {
     weight: &'static str,
     manual: f64,
@@ -41,7 +43,8 @@ struct Row {
     verdict: Verdict,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 enum Verdict {
     Ok,
     /// Rounding may be more than 0.1% of what is left of the terms.
@@ -173,20 +176,6 @@ fn conclusion(rows: &[Row], dtype: &str) -> Result<String, String> {
 }
 
 fn report(settings: &Settings, rows: &[Row], agree: bool) -> Value {
-    let row = |row: &Row| {
-        json!({
-            "weight": row.weight,
-            "manual": row.manual,
-            "autograd": row.autograd,
-            "numeric": row.numeric,
-            "difference": row.difference,
-            "verdict": match row.verdict {
-                Verdict::Ok => "ok",
-                Verdict::Cancelled => "cancelled",
-                Verdict::Wrong => "wrong",
-            },
-        })
-    };
     json!({
         "schema": 3,
         "device": settings.device(),
@@ -195,7 +184,7 @@ fn report(settings: &Settings, rows: &[Row], agree: bool) -> Value {
         "seed": settings.seed,
         "draw": settings.draw,
         "agree": agree,
-        "rows": rows.iter().map(row).collect::<Value>(),
+        "rows": rows,
     })
 }
 

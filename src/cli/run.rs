@@ -23,7 +23,7 @@ pub struct History {
     pub log: Vec<Loss>,
     /// For the picture: those of every epoch, or evenly chosen ones
     pub losses: Vec<Loss>,
-    /// What --animate shows, and the last epoch
+    /// What a moving picture shows, and the last epoch
     pub moments: Vec<Moment>,
     /// Epochs that were trained
     pub epochs: u32,

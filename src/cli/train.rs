@@ -84,36 +84,25 @@ pub fn run(args: &Args) -> Result<Answer> {
     let settings = args.problem.settings()?;
     let mut out = Printer::new(args.quiet || json.is_some_and(Output::is_stdout));
     settings.notes.iter().for_each(|note| out.line(note));
-    let fit = LeastSquares::new(&settings.data)?;
-    if args.learning_rate > fit.stability_limit() && !args.quiet {
-        print::stderr(&format!(
-            "warning: --learning-rate {:e}: above {}, where gradient descent on these {} points stops being stable",
-            args.learning_rate,
-            below(fit.stability_limit()),
-            settings.points(),
-        ));
+    let run = train(args, settings, &mut out)?;
+    let mut files: Vec<_> = outputs.iter().filter(|o| !o.is_stdout()).collect();
+    match run.diverged() {
+        true => files.clear(),
+        false => {
+            report::summary(&run).iter().for_each(|line| out.line(line));
+            write_pictures(args, &run, &outputs)?;
+        }
     }
-    let run = Run {
-        history: descend(args, &settings, &mut out)?,
-        settings,
-        fit,
-        gradient: args.gradient,
-        learning_rate: args.learning_rate,
-        epochs: args.epochs,
-    };
-    let files = match run.diverged() {
-        true => vec![],
-        false => write_pictures(args, &run, &outputs, &mut out)?,
-    };
     if let Some(json) = json {
         json.write(report::json(&run, &files)?.as_bytes())?;
     }
+    if !run.diverged() {
+        out.wrote(files.iter().map(|output| output.path.as_path()));
+    }
+    out.finish()?;
     if run.diverged() {
-        out.finish()?;
         return Ok(Answer::No(report::diverged(&run)));
     }
-    out.wrote(files.iter().map(|output| output.path.as_path()));
-    out.finish()?;
     if run.interrupted() {
         print::stderr(&report::continuation(&run));
         return Ok(Answer::Interrupted);
@@ -121,16 +110,33 @@ pub fn run(args: &Args) -> Result<Answer> {
     Ok(Answer::Yes)
 }
 
+fn train(args: &Args, settings: Settings, out: &mut Printer) -> Result<Run> {
+    let fit = LeastSquares::new(&settings.data)?;
+    let rate = args.learning_rate;
+    if rate > fit.stability_limit() && !args.quiet {
+        print::stderr(&format!(
+            "warning: --learning-rate {rate:e}: above {}, where gradient descent on these {} points stops being stable",
+            below(fit.stability_limit()),
+            settings.points(),
+        ));
+    }
+    interrupt::listen()?;
+    Ok(Run {
+        history: descend(args, &settings, out)?,
+        settings,
+        fit,
+        gradient: args.gradient,
+        learning_rate: rate,
+        epochs: args.epochs,
+    })
+}
+
 /// Losses that are kept for the picture.
 const MOST: u32 = 1000;
 
 /// Trains, with the table on stdout as it goes.
 fn descend(args: &Args, settings: &Settings, out: &mut Printer) -> Result<History> {
-    interrupt::listen()?;
-    let shown = match args.animate {
-        true => pictures::moments(args.epochs),
-        false => vec![],
-    };
+    let shown = pictures::moments(args.epochs);
     let mut descent = (args.gradient).begin(&settings.data, settings.start, args.learning_rate)?;
     let mut history = History::default();
     for epoch in 1..=args.epochs {
@@ -140,14 +146,14 @@ fn descend(args: &Args, settings: &Settings, out: &mut Printer) -> Result<Histor
         let weights = is_shown.then(|| descent.weights()).transpose()?;
         let loss = descent.epoch()?;
         history.epochs = epoch;
-        if (epoch - 1).is_multiple_of(args.epochs.div_ceil(MOST)) {
-            history.losses.push((epoch, loss));
-        }
         history.moments.extend(weights.map(|weights| Moment {
             epoch,
             loss,
             weights,
         }));
+        if (epoch - 1).is_multiple_of(args.epochs.div_ceil(MOST)) {
+            history.losses.push((epoch, loss));
+        }
         if (epoch - 1).is_multiple_of(args.log_every) {
             history.log.push((epoch, loss));
             out.line(format_args!(
@@ -164,23 +170,13 @@ fn descend(args: &Args, settings: &Settings, out: &mut Printer) -> Result<Histor
     Ok(history)
 }
 
-/// And says what was learned. Returns the files that there are once the JSON is written too.
-fn write_pictures<'a>(
-    args: &Args,
-    run: &Run,
-    outputs: &'a [Output],
-    out: &mut Printer,
-) -> Result<Vec<&'a Output>> {
-    report::summary(run).iter().for_each(|line| out.line(line));
+fn write_pictures(args: &Args, run: &Run, outputs: &[Output]) -> Result<()> {
     let mut drawn = pictures::draw(run, args.format)?;
     if args.animate {
         drawn.push(pictures::moving(run)?);
     }
-    for (output, bytes) in outputs.iter().zip(drawn) {
-        output.write(&bytes)?;
-    }
-    Ok(outputs
-        .iter()
-        .filter(|output| !output.is_stdout())
-        .collect())
+    let pairs = outputs.iter().zip(drawn);
+    pairs
+        .into_iter()
+        .try_for_each(|(output, bytes)| output.write(&bytes))
 }

@@ -88,14 +88,7 @@ pub(super) fn draw<DB: DrawingBackend<ErrorType: 'static>>(
 ) -> Result<()> {
     let (width, height) = cell.dim_in_pixel();
     let (width, height) = (width as i32, height as i32);
-    let (top, bottom) = match rows {
-        1 => (height * 58 / 480, height * 53 / 480),
-        _ => (height / 5, height * 3 / 16),
-    };
-    let (left, right) = match columns {
-        1 => (width / 8, width / 10),
-        _ => (width * 7 / 40, width / 20),
-    };
+    let (top, bottom, left, right) = margins((width, height), (rows, columns));
     let inner = (width - left - right, height - top - bottom);
     let title = paper.text(TITLE_FONT);
     let title = title.pos(Pos::new(HPos::Center, VPos::Bottom));
@@ -111,6 +104,18 @@ pub(super) fn draw<DB: DrawingBackend<ErrorType: 'static>>(
         .y_label_area_size(left)
         .build_cartesian_2d(x, y)?;
     Chart { chart, axes, paper }.draw(visible)
+}
+
+/// Above, below, left and right of the axes.
+fn margins((width, height): (i32, i32), (rows, columns): (usize, usize)) -> (i32, i32, i32, i32) {
+    let (top, bottom) = match rows {
+        1 => (height * 58 / 480, height * 53 / 480),
+        _ => (height / 5, height * 3 / 16),
+    };
+    match columns {
+        1 => (top, bottom, width / 8, width / 10),
+        _ => (top, bottom, width * 7 / 40, width / 20),
+    }
 }
 
 /// Their ends and ticks; no ticks where no point is `visible`.
@@ -200,20 +205,24 @@ impl<'a, DB: DrawingBackend<ErrorType: 'static> + 'a> Chart<'a, '_, DB> {
         Ok(inner.draw(&Rectangle::new(corners, pen))?)
     }
 
+    fn legend_size(&self) -> Result<(i32, i32)> {
+        let labels = self.axes.lines.iter().map(|line| &line.label);
+        let labels = labels.filter(|label| !label.is_empty());
+        let (area, text) = (self.chart.plotting_area(), self.paper.text(FONT));
+        let sizes = labels.map(|label| area.estimate_text_size(label, &text));
+        let sizes = sizes.collect::<Result<Vec<_>, _>>()?;
+        let width = sizes.iter().map(|size| size.0 as i32).max().unwrap_or(0);
+        // A row of plotters is 5/4 of its font.
+        let rows = sizes.len() as f64 * 1.25 * self.paper.font * FONT;
+        let around = self.paper.units(LEGEND_SAMPLE + 2. * LEGEND_MARGIN);
+        Ok((width + around, self.paper.units(rows + LEGEND_MARGIN)))
+    }
+
     /// In the corner where the legend hides the fewest points.
     fn legend(&mut self, visible: &[(f64, f64)]) -> Result<()> {
         let (paper, inner) = (self.paper, self.chart.plotting_area().strip_coord_spec());
         let (area, base) = (inner.dim_in_pixel(), inner.get_base_pixel());
-        let text = paper.text(FONT);
-        let labels = self.axes.lines.iter().map(|line| &line.label);
-        let labels = labels.filter(|label| !label.is_empty());
-        let sizes = labels.map(|label| inner.estimate_text_size(label, &text));
-        let sizes = sizes.collect::<Result<Vec<_>, _>>()?;
-        let width = sizes.iter().map(|size| size.0 as i32).max().unwrap_or(0);
-        let width = width + paper.units(LEGEND_SAMPLE + 2. * LEGEND_MARGIN);
-        // A row of plotters is 5/4 of its font.
-        let rows = sizes.len() as f64 * 1.25 * paper.font * FONT;
-        let height = paper.units(rows + LEGEND_MARGIN);
+        let (width, height) = self.legend_size()?;
         let hidden = |&(x, y): &(i32, i32)| {
             let points = visible.iter().map(|p| self.chart.backend_coord(p));
             let points = points.map(|(px, py)| (px - base.0 - x, py - base.1 - y));
@@ -238,7 +247,7 @@ impl<'a, DB: DrawingBackend<ErrorType: 'static> + 'a> Chart<'a, '_, DB> {
             .position(SeriesLabelPosition::Coordinate(x, y))
             .margin(paper.units(LEGEND_MARGIN))
             .legend_area_size(paper.units(LEGEND_SAMPLE))
-            .label_font(text)
+            .label_font(paper.text(FONT))
             .background_style(WHITE.mix(0.8))
             .border_style(paper.pen(RGBColor(204, 204, 204), FRAME_WIDTH))
             .draw()?;
