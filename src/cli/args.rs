@@ -66,12 +66,6 @@ impl Settings {
     pub fn device(&self) -> String {
         candle_sine::device::name(self.data.x.device())
     }
-
-    /// What is said where no learning rate can help.
-    pub fn too_large(&self) -> String {
-        let dtype = self.dtype();
-        format!("the loss at the initial weights is too large for {dtype}")
-    }
 }
 
 impl Problem {

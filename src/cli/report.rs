@@ -106,12 +106,9 @@ fn beside_the_post(rows: &[Loss], how: &str) -> String {
 
 pub fn diverged(run: &Run) -> String {
     let (first, last, epochs) = (run.first_loss(), run.history.final_loss, run.history.epochs);
-    if !first.is_finite() {
-        return run.settings.too_large();
-    }
     let grew = match last.is_finite() {
         true => format!("the loss has grown from {first:.4e} to {last:.4e} by epoch {epochs}"),
-        false => format!("the loss is no longer finite at epoch {epochs}"),
+        false => format!("the loss is not finite at epoch {epochs}"),
     };
     format!(
         "diverged: {grew}; the largest stable --learning-rate for these points is {}, not {:e}",
