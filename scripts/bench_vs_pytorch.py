@@ -5,6 +5,7 @@
     cargo build --release
     python3 scripts/bench_vs_pytorch.py training     # the five ways to the gradient; --write: into assets/ladder.md
     python3 scripts/bench_vs_pytorch.py gradcheck    # an MLP and a GPT, beside torch.autograd.gradcheck
+    python3 scripts/bench_vs_pytorch.py faults       # which faults that finds: tests/data/gradcheck_pytorch.json
 
 The contenders take turns. Of training a time is the least of all turns' medians, of gradcheck their median. A ratio
 is that of two times.
@@ -17,6 +18,7 @@ import json
 import math
 import os
 import pathlib
+import platform
 import statistics
 import subprocess
 import sys
@@ -116,6 +118,10 @@ def median_time(epoch):
     return statistics.median(times)
 
 
+def build(bench):
+    subprocess.run(["cargo", "bench", "-q", "--bench", bench, "--no-run"], cwd=ROOT, check=True)
+
+
 def ours(bench, *args, **env):
     command = ["cargo", "bench", "-q", "--bench", bench, "--", *map(str, args)]
     return json.loads(subprocess.check_output(command, cwd=ROOT, env={**os.environ, **env}))
@@ -194,6 +200,7 @@ def report(times, whole):
 
 
 def training(args):
+    build("ladder")
     whole = end_to_end(args.turns)
     sizes = [int(float(n)) for n in args.points.split(",")]
     text = report({n: measure(n, args.turns) for n in sizes}, whole)
@@ -324,6 +331,7 @@ def checks(turns):
 
 
 def gradcheck(args):
+    build("gradcheck")
     warnings.simplefilter("ignore")  # torch says at each input that f32 will not do
     # Its best: on matrices this small a second thread only waits, up to hundreds of times as long where cores are busy.
     torch.set_num_threads(1)
@@ -348,16 +356,106 @@ def gradcheck(args):
     print(table(rows))
 
 
+# The functions, inputs and faults of tests/gradcheck_faults: a fault scales, cuts or spoils the gradient of input 0.
+M, M2 = torch.tensor([[[0.3, -1.2, 0.7], [2.1, 0.4, -0.45]], [[-0.8, 0.6, 1.7], [0.9, -1.1, 0.55]]], dtype=torch.float64)
+ABOVE_0 = M**2 + 0.3
+
+
+def rms(x, w):
+    return x / torch.sqrt((x**2).mean(-1, keepdim=True) + 1e-5) * w
+
+
+def layer_norm(x):
+    c = x - x.mean(-1, keepdim=True)
+    return c / torch.sqrt((c**2).mean(-1, keepdim=True) + 1e-5)
+
+
+FUNCTIONS = {
+    "square": (lambda x: x**2, [M]),
+    "exp": (torch.exp, [M]),
+    "tanh": (torch.tanh, [M]),
+    "sigmoid": (torch.sigmoid, [M]),
+    "log": (torch.log, [ABOVE_0]),
+    "sqrt": (torch.sqrt, [ABOVE_0]),
+    "recip": (torch.reciprocal, [M]),
+    "mul": (lambda a, b: a * b, [M, M2]),
+    "div": (lambda a, b: a / b, [M, M2]),
+    "fma": (lambda a, b, c: a * b + c, [M, M2, M - M2]),
+    "sum dim 1": (lambda x: x.sum(1), [M]),
+    "mean dim 0": (lambda x: x.mean(0), [M]),
+    "sum of squares": (lambda x: (x**2).sum(), [M]),
+    "logsumexp": (lambda x: torch.logsumexp(x, 1), [M]),
+    "squared error": (lambda a, b: ((a - b) ** 2).sum(), [M, M2]),
+    "softmax": (lambda x: torch.softmax(x, 1), [M]),
+    "log_softmax": (lambda x: torch.log_softmax(x, 1), [M]),
+    "layer norm": (layer_norm, [M]),
+    "rms norm": (rms, [M, torch.tensor([0.8, -1.3, 0.6], dtype=torch.float64)]),
+    "matmul": (torch.matmul, [M, M2.T.contiguous()]),
+}
+
+
+def last(g):
+    return (torch.arange(g.numel()) == g.numel() - 1).reshape(g.shape)
+
+
+FAULTS = {
+    "none": lambda g, x: g,
+    "scaled +1e-2": lambda g, x: g * (1 + 1e-2),
+    "scaled +1e-3": lambda g, x: g * (1 + 1e-3),
+    "scaled +1e-6": lambda g, x: g * (1 + 1e-6),
+    "sign": lambda g, x: -g,
+    "doubled": lambda g, x: 2 * g,
+    "one entry +1e-2": lambda g, x: g + 0.01 * g * last(g),
+    "one entry +1e-6": lambda g, x: g + 1e-6 * g * last(g),
+    "constant": lambda g, x: g + 0.05,
+    "cut": lambda g, x: None,
+    "noncontiguous": lambda g, x: g if x.is_contiguous() else 1.5 * g,
+}
+
+
+def faulty(f, fault):
+    """f as a Function whose backward spoils the gradient of input 0."""
+
+    class Op(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, *inputs):
+            ctx.save_for_backward(*inputs)
+            return f(*(x.detach() for x in inputs))
+
+        @staticmethod
+        def backward(ctx, grad):
+            with torch.enable_grad():
+                inputs = [x.detach().requires_grad_() for x in ctx.saved_tensors]
+                grads = list(torch.autograd.grad(f(*inputs), inputs, grad))
+            grads[0] = fault(grads[0], ctx.saved_tensors[0])
+            return tuple(grads)
+
+    return Op.apply
+
+
+def caught(f, inputs, fault, fast):
+    inputs = [x.clone().requires_grad_() for x in inputs]
+    return torch_says(faulty(f, fault), inputs, fast) != "passes"
+
+
+def faults(args):
+    caught_by = {
+        name: {f: [caught(*FUNCTIONS[f], fault, fast) for fast in (False, True)] for f in FUNCTIONS}
+        for name, fault in FAULTS.items()
+    }
+    versions = {"torch": torch.__version__, "python": platform.python_version()}
+    path = ROOT / "tests/data/gradcheck_pytorch.json"
+    path.write_text(json.dumps({"versions": versions, "caught": caught_by}) + "\n")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["training", "gradcheck"])
+    parser.add_argument("what", choices=["training", "gradcheck", "faults"])
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--points", default="1e3,1e4,1e6,1e7", help="of training")
     parser.add_argument("--write", action="store_true", help="training's table into assets/ladder.md")
     args = parser.parse_args()
-    bench = {"training": "ladder", "gradcheck": "gradcheck"}[args.what]
-    subprocess.run(["cargo", "bench", "-q", "--bench", bench, "--no-run"], cwd=ROOT, check=True)
-    {"training": training, "gradcheck": gradcheck}[args.what](args)
+    {"training": training, "gradcheck": gradcheck, "faults": faults}[args.what](args)
 
 
 if __name__ == "__main__":

@@ -114,7 +114,7 @@ def main():
         "runs": list(runs()),
     }
     path = pathlib.Path(__file__).parent.parent / "tests/data/golden.json"
-    path.write_text(json.dumps(golden, indent=1) + "\n")
+    path.write_text(json.dumps(golden) + "\n")
     print(f"wrote {path.name}, {path.stat().st_size} bytes")
 
 

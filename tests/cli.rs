@@ -3,7 +3,7 @@
 mod common;
 
 use common::movie::frames;
-use common::{names, parts, run, sine};
+use common::{names, parts, run};
 use serde_json::Value;
 use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
@@ -208,6 +208,10 @@ fn weights_come_from_seed_draw_or_init() {
     let given = of(&["--init", "-1,2.5,3e-1, 4", "--dtype", "f64"]);
     let expected = serde_json::json!({"a": -1.0, "b": 2.5, "c": 0.3, "d": 4.0});
     assert_eq!(given["init"], expected);
+    assert_eq!(
+        of(&["--seed", "7", "--init", "-1,2.5,3e-1, 4"])["draw"],
+        Value::Null
+    );
     assert!(given["seed"].is_null() && given["draw"].is_null());
 }
 
@@ -263,8 +267,9 @@ fn another_precision_or_gradient_says_how_near_the_post_it_is() {
 #[test]
 fn init_continues_a_run() {
     let dir = tempdir().unwrap();
-    for dtype in ["f32", "f64"] {
-        let of = |args: &[&str]| json(dir.path(), &[&["--dtype", dtype], args].concat());
+    for (dtype, gradient) in [("f32", "manual"), ("f64", "manual"), ("f32", "normal")] {
+        let same = ["--dtype", dtype, "--gradient", gradient];
+        let of = |args: &[&str]| json(dir.path(), &[&same, args].concat());
         let whole = of(&[]);
         let first = of(&["--epochs", "500"]);
         let rest = of(&["--epochs", "500", "--init", &init(&first)]);
@@ -306,46 +311,12 @@ fn divergence_is_a_negative_answer() {
     );
 }
 
-/// Where the loss itself overflows, no rate and no gradient is to blame.
-#[test]
-fn a_loss_that_overflows_is_the_answer() {
-    for (dtype, init) in [
-        ("f32", "1e39,0,0,0"),
-        ("f32", "1e37,1e37,1e37,1e37"),
-        ("f64", "1e153,0,0,1"),
-    ] {
-        for command in [&["check"][..], &["check", "--every", "1"], &["train"]] {
-            let dir = tempdir().unwrap();
-            let args = [command, &["--dtype", dtype, "--init", init]].concat();
-            let (code, _, stderr) = run(dir.path(), &args);
-            let line = format!("error: the loss at the initial weights is too large for {dtype}\n");
-            assert_eq!((code, stderr), (1, line), "{args:?}");
-            assert!(names(dir.path()).is_empty());
-        }
-    }
-}
-
 #[test]
 fn quiet_prints_nothing_and_writes_all() {
     let dir = tempdir().unwrap();
     let all = run(dir.path(), &["--quiet", "--animate"]);
     assert_eq!(all, (0, String::new(), String::new()));
     assert_eq!(names(&dir.path().join("out")).len(), 7);
-}
-
-#[test]
-fn colours_are_for_terminals_and_respect_no_color() {
-    let dir = tempdir().unwrap();
-    let escaped = |set: &[(&str, &str)]| {
-        let output = sine(dir.path())
-            .args(["--epochs", "1"])
-            .envs(set.iter().copied())
-            .output();
-        parts(output.unwrap()).1.contains('\u{1b}')
-    };
-    assert!(!escaped(&[]));
-    assert!(escaped(&[("CLICOLOR_FORCE", "1")]));
-    assert!(!escaped(&[("NO_COLOR", "1")]));
 }
 
 #[test]
@@ -362,14 +333,6 @@ fn the_moving_picture_lies_beside_the_others() {
 }
 
 #[test]
-fn the_guide_is_written() {
-    let dir = tempdir().unwrap();
-    assert_eq!(run(dir.path(), &["guide"]).0, 0);
-    let guide = dir.path().join("out/guide");
-    assert_eq!(names(&guide), ["candle.js", "en.html", "index.html"]);
-}
-
-#[test]
 fn check_answers_with_four_rows() {
     let dir = tempdir().unwrap();
     for dtype in ["f32", "f64"] {
@@ -377,26 +340,26 @@ fn check_answers_with_four_rows() {
         assert_eq!((code, stderr.as_str()), (0, ""));
         let lines: Vec<_> = stdout.lines().collect();
         for (line, name) in lines[1..5].iter().zip(["a", "b", "c", "d"]) {
-            let words: Vec<_> = line.split_whitespace().collect();
-            assert_eq!((words[0], words[1], words[6]), ("1", name, "OK"), "{line}");
+            assert!(
+                line.trim_start().starts_with(name) && line.ends_with("  OK"),
+                "{line}"
+            );
         }
         assert_eq!(lines[6], "the gradients agree in 4 of 4 rows");
     }
     assert!(names(dir.path()).is_empty());
 }
 
-/// What f32 cannot show, f64 can; and a beginner is told.
+/// What f32 cannot show, f64 can; and a beginner is told. At the optimum all is rounding, and that is no yes.
 #[test]
 fn terms_that_cancel_are_said_to_be_seen_in_f64() {
     let dir = tempdir().unwrap();
-    let fast = "check --every 100 --learning-rate 6e-6 --dtype";
-    let check = |dtype| {
-        run(
-            dir.path(),
-            &fast.split(' ').chain([dtype]).collect::<Vec<_>>(),
-        )
+    let trained = json(dir.path(), &["--learning-rate", "6e-6", "--epochs", "500"]);
+    let check = |dtype, weights: &str| {
+        let args = ["check", "--dtype", dtype, "--init", weights];
+        run(dir.path(), &args)
     };
-    let (code, stdout, _) = check("f32");
+    let (code, stdout, _) = check("f32", &init(&trained));
     assert!(
         code == 0 && stdout.contains("  its terms cancel\n"),
         "{stdout}"
@@ -405,44 +368,14 @@ fn terms_that_cancel_are_said_to_be_seen_in_f64() {
         stdout.ends_with(" whose terms cancel: `--dtype f64` can\n"),
         "{stdout}"
     );
-    let (code, stdout, _) = check("f64");
+    let (code, stdout, _) = check("f64", &init(&trained));
     assert!(
-        code == 0 && stdout.ends_with("agree in 40 of 40 rows\n"),
+        code == 0 && stdout.ends_with("agree in 4 of 4 rows\n"),
         "{stdout}"
     );
-}
-
-/// At the optimum every gradient is rounding: nothing is OK, and that is no yes.
-#[test]
-fn check_at_the_optimum_says_no() {
-    let dir = tempdir().unwrap();
-    let optimum = "-0.09327321,0,0.85649875,0";
-    let (code, _, stderr) = run(dir.path(), &["check", "--init", optimum]);
+    let (code, _, stderr) = check("f32", "-0.09327321,0,0.85649875,0");
     assert!(
         code == 1 && stderr.contains("no gradient could be compared"),
-        "{stderr}"
-    );
-}
-
-#[test]
-fn check_follows_a_run() {
-    let dir = tempdir().unwrap();
-    let args = "check --every 250 --learning-rate 5e-6 --seed 3 --json -";
-    let (code, stdout, _) = run(dir.path(), &args.split(' ').collect::<Vec<_>>());
-    let json: Value = serde_json::from_str(&stdout).unwrap();
-    assert_eq!((code, &json["agree"]), (0, &true.into()));
-    let rows = json["rows"].as_array().unwrap();
-    let epochs: Vec<_> = rows.iter().step_by(4).map(|r| &r["epoch"]).collect();
-    assert_eq!(epochs, [1, 251, 501, 751]);
-    for row in rows {
-        let [numeric, manual] = ["numeric", "manual"].map(|k| row[k].as_f64().unwrap());
-        let difference = row["difference"].as_f64().unwrap();
-        assert!((numeric - manual).abs() <= difference * (1. + 1e-9) + 1e-14 * numeric.abs());
-    }
-    let args = "check --every 100 --learning-rate 1e-5".split(' ');
-    let (code, _, stderr) = run(dir.path(), &args.collect::<Vec<_>>());
-    assert!(
-        code == 1 && stderr.contains("not finite at epoch 69"),
         "{stderr}"
     );
 }
@@ -470,10 +403,6 @@ const WRONG: &[(&str, &[&str])] = &[
     ("--draw 2", &["--draw 2", "only with --seed"]),
     ("--seed 1 --draw 0", &["--draw", "'0'"]),
     (
-        "--seed 1 --init 1,2,3,4",
-        &["--seed", "--init", "cannot be used with"],
-    ),
-    (
         "--device tpu",
         &["--device", "'tpu'", "auto, cpu, cuda[:N] or metal[:N]"],
     ),
@@ -486,7 +415,6 @@ const WRONG: &[(&str, &[&str])] = &[
     ("--out file", &["--out file", "not a directory"]),
     ("--out taken", &["--out taken/y_pred.png", "a directory"]),
     ("--json .", &["--json .", "a directory"]),
-    ("--json new/", &["--json new/", "a directory"]),
     (
         "--json file/run.json",
         &["--json file/run.json", "file is not a directory"],
@@ -502,10 +430,7 @@ const WRONG: &[(&str, &[&str])] = &[
     ("--json out", &["--json out", "--out out/sine.png"]),
     ("--nonsense", &["--nonsense"]),
     ("nonsense", &["nonsense"]),
-    ("check --every 0", &["--every"]),
-    ("check --epochs 5", &["--every"]),
     ("check --out x", &["--out"]),
-    ("check --json new/", &["--json new/"]),
     ("guide --out file", &["--out file/guide", "not a directory"]),
     #[cfg(not(feature = "cuda"))]
     (
@@ -592,54 +517,27 @@ mod unix {
         assert!(names(&dir.path().join("out")).is_empty());
     }
 
-    #[test]
-    fn a_full_device_is_an_error() {
-        if !Path::new("/dev/full").exists() {
-            return;
-        }
-        let dir = tempdir().unwrap();
-        let (code, _, stderr) = shell(dir.path(), "candle-sine > /dev/full");
-        assert_eq!((code, stderr.lines().count()), (2, 1), "{stderr}");
-        assert!(stderr.contains("stdout"), "{stderr}");
-        let (code, _, stderr) = run(dir.path(), &["--json", "/dev/full"]);
-        assert!(code == 2 && stderr.contains("--json /dev/full"), "{stderr}");
-        assert!(!std::fs::metadata("/dev/full").unwrap().is_file());
-    }
-
-    /// Ctrl-C writes everything, and what it then recommends makes the run that was interrupted.
+    /// Ctrl-C writes everything, and the same command with what it then names goes on.
     #[test]
     fn ctrl_c_writes_what_was_learned_and_says_how_to_go_on() {
         for dtype in ["f32", "f64"] {
             let dir = tempdir().unwrap();
-            let shared = "--epochs 3000000 --log-every 1000000 --learning-rate 1e-8 --gradient fused \
+            let args = "--seed 5 --epochs 3000000 --log-every 1000000 --learning-rate 1e-8 --gradient fused \
                 --points 500 --animate --dtype";
-            let mut args: Vec<_> = shared.split_whitespace().chain([dtype]).collect();
+            let args: Vec<_> = args.split_whitespace().chain([dtype]).collect();
             let whole = json(dir.path(), &args);
             let (code, stdout, stderr) = interrupted(dir.path(), &args, 1, Duration::ZERO);
-            assert_eq!((code, stderr.as_str()), (130, ""), "{stdout}");
+            assert_eq!(code, 130, "{stdout}{stderr}");
             assert_eq!(names(&dir.path().join("out")).len(), 7);
-            let advice = stdout.lines().last().unwrap();
-            assert!(advice.starts_with("interrupted after "), "{advice}");
-            let options = advice.split('`').nth(1).unwrap().split(' ');
-            args.drain(..2);
-            args.extend(options);
-            let rest = json(dir.path(), &args);
-            assert_eq!(rest["weights"], whole["weights"], "{advice}");
+            assert!(stderr.starts_with("interrupted after "), "{stderr}");
+            let options = stderr.split('`').nth(1).unwrap().split(' ');
+            let rest = json(
+                dir.path(),
+                &args.into_iter().chain(options).collect::<Vec<_>>(),
+            );
+            assert_eq!(rest["weights"], whole["weights"], "{stderr}");
             assert!(rest["epochs"].as_u64().unwrap() < 3_000_000);
         }
-    }
-
-    #[test]
-    fn ctrl_c_ends_check() {
-        let dir = tempdir().unwrap();
-        let args = "check --every 1000000 --epochs 100000000 --learning-rate 1e-9 --json rows.json";
-        let args: Vec<_> = args.split(' ').collect();
-        // The head and a row: the run has begun.
-        let (code, stdout, stderr) = interrupted(dir.path(), &args, 2, Duration::ZERO);
-        assert_eq!((code, stderr.as_str()), (130, ""), "{stdout}");
-        let json = std::fs::read_to_string(dir.path().join("rows.json")).unwrap();
-        let json: Value = serde_json::from_str(&json).unwrap();
-        assert_eq!(json["rows"].as_array().unwrap().len(), 4);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 mod common;
 
 use common::movie::frames;
-use common::{parts, sine};
+use common::{parts, run, same, sine};
 use std::path::Path;
 use tempfile::tempdir;
 
@@ -78,40 +78,6 @@ fn commands_print_what_is_shown() {
         };
         assert!(run >= least, "{page}: {run} commands");
     }
-}
-
-/// The same words line by line, numbers within 2e-6: another libm may round them otherwise. A
-/// line `...` stands for all that follows.
-fn same(shown: &str, printed: &str) -> bool {
-    let (shown, open) = match shown.strip_suffix("...\n") {
-        Some(beginning) => (beginning, true),
-        None => (shown, false),
-    };
-    let enough = match open {
-        true => printed.lines().count() > shown.lines().count(),
-        false => printed.lines().count() == shown.lines().count(),
-    };
-    let line = |(s, p): (&str, &str)| {
-        let (s, p): (Vec<_>, Vec<_>) = (s.split(' ').collect(), p.split(' ').collect());
-        s.len() == p.len() && s.into_iter().zip(p).all(|(s, p)| same_word(s, p))
-    };
-    enough && shown.lines().zip(printed.lines()).all(line)
-}
-
-fn same_word(shown: &str, printed: &str) -> bool {
-    let number = |word: &str| word.trim_end_matches(',').parse::<f64>().ok();
-    match (number(shown), number(printed)) {
-        // A rounding error, or its size in ulps: its order of magnitude is what is shown.
-        (Some(s), Some(p)) if is_rounding(shown) => p.abs() <= 10. * s.abs().max(1e-15),
-        (Some(s), Some(p)) => (s - p).abs() <= 2e-6 * s.abs().max(1.),
-        _ => shown == printed,
-    }
-}
-
-/// `4.6e-3`, `1.2`: two digits, where a result has more.
-fn is_rounding(word: &str) -> bool {
-    let digits = word.split('e').next().unwrap_or(word);
-    digits.contains('.') && digits.bytes().filter(u8::is_ascii_digit).count() == 2
 }
 
 /// stdout and then stderr of a command, as cargo or an installed program runs it.
@@ -254,7 +220,7 @@ fn pictures_are_what_the_program_draws() {
     let fast = ["--learning-rate", "6e-6", "--animate"];
     for (args, suffix) in [(&fast[2..], ""), (&fast[..], "-converged")] {
         let dir = tempdir().unwrap();
-        sine(dir.path()).args(args).assert().success();
+        assert_eq!(run(dir.path(), args).0, 0);
         let drawn = std::fs::read(dir.path().join("out/fit.png")).unwrap();
         let asset = std::fs::read(root().join(format!("assets/fit{suffix}.png"))).unwrap();
         assert!(

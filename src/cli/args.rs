@@ -1,10 +1,11 @@
 //! What the commands' arguments have in common, and the settings that are made of them, once.
 
 use anyhow::{Context, Result, bail};
-use candle_core::{DType, Device};
+use candle_core::DType;
 use candle_sine::device::DeviceName;
 use candle_sine::sine::{Data, Weights, drawn, post};
-use clap::ValueEnum;
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use std::hash::{BuildHasher, RandomState};
 use std::str::FromStr;
 
 /// The data, and the weights a run starts with.
@@ -17,26 +18,23 @@ pub struct Problem {
 
     /// Draw a, b, c, d as torch.manual_seed(N) and four torch.randn(()) do; "random" picks a seed
     /// and names it [default: the post's, 4034316668 with --draw 3]
-    #[arg(
-        long,
-        value_name = "N",
-        allow_negative_numbers = true,
-        conflicts_with = "init"
-    )]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = seed)]
     seed: Option<Seed>,
 
     /// Take the K-th four draws of the seed [default: 1]
-    #[arg(long, value_name = "K", allow_negative_numbers = true, conflicts_with = "init",
+    #[arg(long, value_name = "K", allow_negative_numbers = true,
         value_parser = clap::value_parser!(u32).range(1..))]
     draw: Option<u32>,
 
-    /// Start at these weights; those that a run ends with continue it
-    #[arg(long, value_name = "a,b,c,d", allow_hyphen_values = true, value_parser = four_numbers)]
+    /// Start at these weights, whatever the seed is; those that a run ends with continue it
+    #[arg(long, value_name = "a,b,c,d", allow_hyphen_values = true, value_parser = four_numbers,
+        overrides_with_all = ["seed", "draw"])]
     init: Option<Weights>,
 
-    /// Precision of all tensors
-    #[arg(long, value_enum, default_value_t = Precision::F32)]
-    dtype: Precision,
+    /// Precision of all tensors; Metal has no f64
+    #[arg(long, default_value = "f32", value_parser = PossibleValuesParser::new(["f32", "f64"])
+        .map(|name| if name == "f32" { DType::F32 } else { DType::F64 }))]
+    dtype: DType,
 
     /// auto, cpu, cuda[:N] or metal[:N]; auto is the GPU that the build is for, else the CPU
     #[arg(long, value_name = "DEVICE", default_value_t = DeviceName::Auto, value_parser = DeviceName::from_str)]
@@ -68,47 +66,44 @@ impl Settings {
     pub fn device(&self) -> String {
         candle_sine::device::name(self.data.x.device())
     }
-
-    /// What is said where no learning rate can help.
-    pub fn too_large(&self) -> String {
-        format!(
-            "the loss at the initial weights is too large for {}",
-            self.dtype()
-        )
-    }
 }
 
 impl Problem {
+    fn seed_and_draw(&self) -> Result<(Option<u64>, Option<u32>)> {
+        Ok(match (self.init, self.seed, self.draw) {
+            (Some(_), ..) => (None, None),
+            (None, None, Some(draw)) => bail!("--draw {draw}: only with --seed"),
+            (None, None, None) => (Some(post::SEED), Some(post::DRAW)),
+            (None, Some(seed), draw) => (Some(seed.number), Some(draw.unwrap_or(1))),
+        })
+    }
+
     pub fn settings(&self) -> Result<Settings> {
-        if let (Some(draw), None) = (self.draw, self.seed) {
-            bail!("--draw {draw}: only with --seed");
-        }
         let device = self.device.open();
         let device = device.with_context(|| format!("--device {}", self.device))?;
-        let dtype = self.dtype.of(&device)?;
+        if self.dtype == DType::F64 && device.is_metal() {
+            bail!("--dtype f64: Metal has no f64")
+        }
         let mut notes = vec![];
         if !device.is_cpu() {
             notes.push(format!("on {}", candle_sine::device::name(&device)));
         }
-        let (seed, draw) = match (self.init, self.seed) {
-            (Some(_), _) => (None, None),
-            (None, None) => (Some(post::SEED), Some(post::DRAW)),
-            (None, Some(Seed::Number(seed))) => (Some(seed), Some(self.draw.unwrap_or(1))),
-            (None, Some(Seed::Random)) => {
-                // PyTorch's CPU generator keeps 32 bits of a seed.
-                let seed = getrandom::u32().context("--seed random")?;
-                notes.push(format!("--seed {seed}"));
-                (Some(seed.into()), Some(self.draw.unwrap_or(1)))
-            }
-        };
+        let (seed, draw) = self.seed_and_draw()?;
+        if let Some(Seed {
+            number,
+            named: false,
+        }) = self.seed
+        {
+            notes.push(format!("--seed {number}"));
+        }
         let start = match (self.init, seed, draw) {
-            (Some(init), ..) => init,
             (None, Some(seed), Some(draw)) => drawn(seed, draw)?,
-            _ => post::WEIGHTS,
+            (init, ..) => init.unwrap_or(post::WEIGHTS),
         };
-        let data = Data::new(self.points as usize, dtype, &device);
+        let data = Data::new(self.points as usize, self.dtype, &device);
+        let data = data.with_context(|| format!("--points {}", self.points))?;
         Ok(Settings {
-            data: data.with_context(|| format!("--points {}", self.points))?,
+            data,
             start,
             seed,
             draw,
@@ -117,43 +112,33 @@ impl Problem {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Precision {
-    /// PyTorch's default
-    F32,
-    /// Not on Metal
-    F64,
-}
-
-impl Precision {
-    fn of(self, device: &Device) -> Result<DType> {
-        match self {
-            Self::F32 => Ok(DType::F32),
-            Self::F64 if device.is_metal() => bail!("--dtype f64: Metal has no f64"),
-            Self::F64 => Ok(DType::F64),
-        }
-    }
-}
-
 #[derive(Clone, Copy)]
-enum Seed {
-    Random,
-    Number(u64),
+struct Seed {
+    number: u64,
+    /// Not picked
+    named: bool,
 }
 
-impl FromStr for Seed {
-    type Err = String;
-
-    fn from_str(s: &str) -> Result<Self, String> {
-        match (s, s.parse()) {
-            ("random", _) => Ok(Self::Random),
-            (_, Ok(number)) => Ok(Self::Number(number)),
-            _ => Err(format!(
-                "expected a whole number from 0 to {} or \"random\"",
-                u64::MAX
-            )),
-        }
+fn seed(s: &str) -> Result<Seed, String> {
+    if s == "random" {
+        // PyTorch's CPU generator keeps 32 bits of a seed.
+        let number = RandomState::new().hash_one(()) & u64::from(u32::MAX);
+        return Ok(Seed {
+            number,
+            named: false,
+        });
     }
+    let number = s.parse();
+    let seed = number.map(|number| Seed {
+        number,
+        named: true,
+    });
+    seed.map_err(|_| {
+        format!(
+            "expected a whole number from 0 to {} or \"random\"",
+            u64::MAX
+        )
+    })
 }
 
 fn four_numbers(s: &str) -> Result<Weights, String> {

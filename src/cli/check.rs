@@ -1,12 +1,13 @@
 //! `candle-sine check`: the post's gradient, candle's, and a numeric one.
 
-use super::args::{Problem, Settings, rate};
+use super::Answer;
+use super::args::{Problem, Settings};
 use super::files::{Output, try_places};
-use super::print::{BAD, GOOD, Printer};
-use super::{Answer, interrupt};
+use super::print::Printer;
 use anyhow::Result;
-use candle_sine::sine::{Check, Method, NAMES, Weights, check, post};
+use candle_sine::sine::{Check, NAMES, check};
 use serde::Serialize;
+use serde_json::{Value, json};
 use std::path::PathBuf;
 
 pub const HELP: &str = "\
@@ -15,41 +16,24 @@ sum over all points; where its terms cancel to less than a thousandth of their s
 of what is left, and the row says so (f64: to less than 1e-10). Any other row says NOT OK, and which gradient \
 differs.
 
-Exit status: 0 no row is NOT OK, and some are OK; 1 a row is NOT OK, none is OK, or the run of --every \
-diverged; 2 it could not be done; 130 ended by Ctrl-C.
+Exit status: 0 no row is NOT OK, and some are OK; 1 a row is NOT OK or none is OK; 2 it could not be done.
 
-Keys of the JSON: schema, device, dtype, points, seed, draw, agree, rows (epoch, weight, manual, autograd, \
-numeric, difference, verdict).";
+Keys of the JSON: schema, device, dtype, points, seed, draw, agree, rows (weight, manual, autograd, numeric, \
+difference, verdict).";
 
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
     problem: Problem,
 
-    /// Check every K-th epoch of a training run too, not only the initial weights
-    #[arg(long, value_name = "K", allow_negative_numbers = true,
-        value_parser = clap::value_parser!(u32).range(1..))]
-    every: Option<u32>,
-
-    /// Length of that run
-    #[arg(long, value_name = "N", default_value_t = post::EPOCHS as u32, requires = "every",
-        allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
-    epochs: u32,
-
-    /// Step size of that run
-    #[arg(long, value_name = "RATE", default_value = "1e-6", requires = "every",
-        allow_hyphen_values = true, value_parser = rate)]
-    learning_rate: f64,
-
     /// Write the rows as JSON; "-" is stdout, which then holds nothing else
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }
 
-/// One weight at one epoch.
+/// What is found of one weight.
 #[derive(Serialize)]
 struct Row {
-    epoch: u32,
     weight: &'static str,
     manual: f64,
     autograd: f64,
@@ -78,7 +62,7 @@ fn rounding(dtype: &str) -> f64 {
 }
 
 impl Row {
-    fn new(epoch: u32, i: usize, found: &Check, dtype: &str) -> Self {
+    fn new(i: usize, found: &Check, dtype: &str) -> Self {
         let (manual, autograd, numeric) = (found.manual[i], found.autograd[i], found.numeric[i]);
         let difference = (manual - numeric).abs().max((autograd - numeric).abs());
         let allowed = SAME * numeric.abs();
@@ -89,7 +73,6 @@ impl Row {
             () => Verdict::Wrong,
         };
         Self {
-            epoch,
             weight: NAMES[i],
             manual,
             autograd,
@@ -107,52 +90,9 @@ impl Row {
             _ => "the numeric gradient is neither of the other two",
         };
         match self.verdict {
-            Verdict::Ok => format!("{GOOD}OK{GOOD:#}"),
+            Verdict::Ok => "OK".to_owned(),
             Verdict::Cancelled => "its terms cancel".to_owned(),
-            Verdict::Wrong => format!("{BAD}NOT OK{BAD:#}: {who}"),
-        }
-    }
-}
-
-#[derive(Default)]
-struct Found {
-    rows: Vec<Row>,
-    /// The epoch whose loss is not finite
-    diverged: Option<u32>,
-    interrupted: bool,
-}
-
-impl Found {
-    fn count(&self, verdict: Verdict) -> usize {
-        self.rows.iter().filter(|r| r.verdict == verdict).count()
-    }
-
-    /// The last line where the gradients agree; else why they do not.
-    fn conclusion(&self, settings: &Settings) -> Result<String, String> {
-        let (all, ok, wrong) = (
-            self.rows.len(),
-            self.count(Verdict::Ok),
-            self.count(Verdict::Wrong),
-        );
-        let cancelled = self.count(Verdict::Cancelled);
-        let dtype = settings.dtype();
-        let more = if dtype == "f32" {
-            ": `--dtype f64` can"
-        } else {
-            ""
-        };
-        let open = format!("{dtype} cannot show 0.1% of {cancelled} whose terms cancel{more}");
-        match self.diverged {
-            Some(1) => Err(settings.too_large()),
-            Some(epoch) => Err(format!(
-                "the run diverged: its loss is not finite at epoch {epoch}"
-            )),
-            None if wrong > 0 => Err(format!("the gradients differ in {wrong} of {all} rows")),
-            None if ok == 0 => Err(format!("no gradient could be compared: {open}")),
-            None if cancelled > 0 => {
-                Ok(format!("the gradients agree in {ok} of {all} rows; {open}"))
-            }
-            None => Ok(format!("the gradients agree in {ok} of {all} rows")),
+            Verdict::Wrong => format!("NOT OK: {who}"),
         }
     }
 }
@@ -162,65 +102,36 @@ pub fn run(args: &Args) -> Result<Answer> {
     try_places(json.as_slice())?;
     let settings = args.problem.settings()?;
     let mut out = Printer::new(json.as_ref().is_some_and(Output::is_stdout));
-    settings.notes.iter().for_each(|note| out.note(note));
-    out.line(format_args!(
-        "{:>7} {:>2} {:>19} {:>19} {:>19} {:>9}",
-        "epoch", "", "manual", "autograd", "numeric", "differ by"
-    ));
-    let found = match args.every {
-        Some(every) => along_a_run(args, every, &settings, &mut out)?,
-        None => {
-            let mut found = Found::default();
-            at(1, settings.start, &settings, &mut found, &mut out)?;
-            found
-        }
-    };
-    let conclusion = found.conclusion(&settings);
+    settings.notes.iter().for_each(|note| out.line(note));
+    let found = check(&settings.data, settings.start)?;
+    let rows = [0, 1, 2, 3].map(|i| Row::new(i, &found, settings.dtype()));
+    table(&rows, &mut out);
+    let conclusion = conclusion(&rows, settings.dtype());
     if let Some(json) = &json {
-        json.write(&report(&settings, &found, conclusion.is_ok())?)?;
+        let report = report(&settings, &rows, conclusion.is_ok());
+        json.write(serde_json::to_string_pretty(&report)?.as_bytes())?;
     }
     if let Ok(line) = &conclusion {
         out.line(format_args!("\n{line}"));
     }
     out.finish()?;
-    Ok(match conclusion {
-        Err(why) => Answer::No(why),
-        Ok(_) if found.interrupted => Answer::Interrupted,
-        Ok(_) => Answer::Yes,
-    })
+    Ok(conclusion.map_or_else(Answer::No, |_| Answer::Yes))
 }
 
-/// The four rows at some weights, unless the loss or a gradient there is not finite.
-fn at(
-    epoch: u32,
-    weights: Weights,
-    settings: &Settings,
-    found: &mut Found,
-    out: &mut Printer,
-) -> Result<()> {
-    let gradients = check(&settings.data, weights)?;
-    let loss = Method::Autograd
-        .begin(&settings.data, weights, 0.)?
-        .epoch()?;
-    let all = [gradients.manual, gradients.autograd, gradients.numeric];
-    if !loss.is_finite() || !all.as_flattened().iter().all(|g| g.is_finite()) {
-        found.diverged = Some(epoch);
-        return Ok(());
-    }
-    for i in 0..4 {
-        let row = Row::new(epoch, i, &gradients, settings.dtype());
+fn table(rows: &[Row], out: &mut Printer) {
+    out.line(format_args!(
+        "{:>2} {:>19} {:>19} {:>19} {:>9}",
+        "", "manual", "autograd", "numeric", "differ by"
+    ));
+    for row in rows {
+        let [manual, autograd, numeric] = [row.manual, row.autograd, row.numeric].map(digits);
         out.line(format_args!(
-            "{epoch:>7} {:>2} {:>19} {:>19} {:>19} {:>9.1e}  {}",
+            "{:>2} {manual:>19} {autograd:>19} {numeric:>19} {:>9.1e}  {}",
             row.weight,
-            digits(row.manual),
-            digits(row.autograd),
-            digits(row.numeric),
             row.difference,
             row.remark(),
         ));
-        found.rows.push(row);
     }
-    Ok(())
 }
 
 /// Seventeen significant digits would be those of an f64; a dozen show any disagreement.
@@ -232,56 +143,50 @@ fn digits(value: f64) -> String {
     format!("{value:.*}", 13usize.saturating_sub(before))
 }
 
-fn along_a_run(args: &Args, every: u32, settings: &Settings, out: &mut Printer) -> Result<Found> {
-    interrupt::listen();
-    let mut found = Found::default();
-    let mut descent = Method::Manual.begin(&settings.data, settings.start, args.learning_rate)?;
-    for epoch in 1..=args.epochs {
-        if (epoch - 1).is_multiple_of(every) {
-            at(epoch, descent.weights()?, settings, &mut found, out)?;
-        }
-        if found.diverged.is_none() && !descent.epoch()?.is_finite() {
-            found.diverged = Some(epoch);
-        }
-        found.interrupted = interrupt::asked();
-        if found.interrupted || found.diverged.is_some() {
-            break;
-        }
-    }
-    Ok(found)
-}
-
-#[derive(Serialize)]
-struct Json<'a> {
-    schema: u32,
-    device: String,
-    dtype: &'static str,
-    points: usize,
-    seed: Option<u64>,
-    draw: Option<u32>,
-    agree: bool,
-    rows: &'a [Row],
-}
-
-fn report(settings: &Settings, found: &Found, agree: bool) -> Result<Vec<u8>> {
-    let json = Json {
-        schema: 2,
-        device: settings.device(),
-        dtype: settings.dtype(),
-        points: settings.points(),
-        seed: settings.seed,
-        draw: settings.draw,
-        agree,
-        rows: &found.rows,
+/// The last line where the gradients agree; else why they do not.
+fn conclusion(rows: &[Row], dtype: &str) -> Result<String, String> {
+    let count = |verdict| rows.iter().filter(|row| row.verdict == verdict).count();
+    let (ok, cancelled, wrong) = (
+        count(Verdict::Ok),
+        count(Verdict::Cancelled),
+        count(Verdict::Wrong),
+    );
+    let more = if dtype == "f32" {
+        ": `--dtype f64` can"
+    } else {
+        ""
     };
-    Ok(serde_json::to_string_pretty(&json)?.into_bytes())
+    let open = format!("{dtype} cannot show 0.1% of {cancelled} whose terms cancel{more}");
+    let agree = format!("the gradients agree in {ok} of {} rows", rows.len());
+    match (ok, cancelled, wrong) {
+        (_, 0, 0) => Ok(agree),
+        (0, _, 0) => Err(format!("no gradient could be compared: {open}")),
+        (_, _, 0) => Ok(format!("{agree}; {open}")),
+        _ => Err(format!(
+            "the gradients differ in {wrong} of {} rows",
+            rows.len()
+        )),
+    }
+}
+
+fn report(settings: &Settings, rows: &[Row], agree: bool) -> Value {
+    json!({
+        "schema": 3,
+        "device": settings.device(),
+        "dtype": settings.dtype(),
+        "points": settings.points(),
+        "seed": settings.seed,
+        "draw": settings.draw,
+        "agree": agree,
+        "rows": rows,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use candle_core::{DType, Device};
-    use candle_sine::sine::{Data, LeastSquares};
+    use candle_sine::sine::{Data, LeastSquares, Weights, post};
 
     fn found(dtype: DType, weights: Weights) -> Check {
         let data = Data::new(1000, dtype, &Device::Cpu).unwrap();
@@ -298,7 +203,7 @@ mod tests {
                 manual.manual[i] *= factor;
                 autograd.autograd[i] *= factor;
                 for (wrong, name) in [(manual, "manual"), (autograd, "candle")] {
-                    let row = Row::new(1, i, &wrong, dtype.as_str());
+                    let row = Row::new(i, &wrong, dtype.as_str());
                     let remark = row.remark();
                     let seen = row.verdict == Verdict::Wrong && remark.contains(name);
                     assert_eq!(seen, factor != 1., "{dtype:?}, {i}, {factor}: {remark}");
@@ -314,7 +219,7 @@ mod tests {
         let optimum = LeastSquares::new(&data).unwrap().optimum;
         for dtype in [DType::F32, DType::F64] {
             let found = found(dtype, optimum);
-            let row = |i| Row::new(1, i, &found, dtype.as_str()).verdict;
+            let row = |i| Row::new(i, &found, dtype.as_str()).verdict;
             assert!((0..4).all(|i| row(i) == Verdict::Cancelled));
         }
     }

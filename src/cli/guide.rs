@@ -31,7 +31,7 @@ pub fn run(args: &Args) -> Result<Answer> {
     }
     let mut out = Printer::new(false);
     out.wrote(outputs.iter().map(|output| output.path.as_path()));
-    out.note("open the first (Korean) or the second (English) in a browser");
+    out.line("open the first (Korean) or the second (English) in a browser");
     out.finish()?;
     Ok(Answer::Yes)
 }

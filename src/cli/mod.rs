@@ -4,14 +4,14 @@ mod args;
 mod check;
 mod files;
 mod guide;
-mod history;
 mod interrupt;
 mod pictures;
 mod print;
+mod report;
+mod run;
 mod train;
 
 use clap::{Parser, Subcommand};
-use print::Printer;
 use std::process::ExitCode;
 
 /// Fits sin(x) with a cubic by gradient descent: a PyTorch tutorial, ported to candle.
@@ -19,7 +19,8 @@ use std::process::ExitCode;
 /// Without a command it trains. At its defaults it repeats the run of the post
 /// https://dongdongju96.github.io/posts/pytorch-2 and prints the post's table.
 #[derive(Parser)]
-#[command(version, args_conflicts_with_subcommands = true, after_help = train::HELP)]
+#[command(version, args_conflicts_with_subcommands = true, args_override_self = true,
+    after_help = train::HELP)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -50,8 +51,11 @@ enum Answer {
 pub fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) if !error.use_stderr() => return help(&error),
-        Err(error) => return could_not(&error.to_string()),
+        Err(error) if error.use_stderr() => return could_not(&error.to_string()),
+        Err(help) => {
+            _ = help.print();
+            return ExitCode::SUCCESS;
+        }
     };
     let answer = match &cli.command {
         None => train::run(&cli.train),
@@ -66,16 +70,6 @@ pub fn run() -> ExitCode {
             ExitCode::from(1)
         }
         Ok(Answer::Interrupted) => ExitCode::from(interrupt::STATUS),
-        Err(error) => could_not(&format!("{error:#}")),
-    }
-}
-
-/// --help and --version.
-fn help(text: &clap::Error) -> ExitCode {
-    let mut out = Printer::new(false);
-    out.line(text.render().ansi().to_string().trim_end());
-    match out.finish() {
-        Ok(()) => ExitCode::SUCCESS,
         Err(error) => could_not(&format!("{error:#}")),
     }
 }

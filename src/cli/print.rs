@@ -1,17 +1,9 @@
-//! Lines on stdout and stderr: coloured where a terminal shows them and NO_COLOR is not set.
+//! Lines on stdout and stderr, and numbers in them.
 
-use anstyle::{AnsiColor, Style};
 use anyhow::{Context, Result};
-use indicatif::{ProgressBar, ProgressStyle};
 use std::fmt::Display;
-use std::io::{ErrorKind, IsTerminal, Write};
+use std::io::{ErrorKind, Write};
 use std::path::Path;
-use std::time::Instant;
-
-const WARNING: Style = AnsiColor::Yellow.on_default().bold();
-pub const GOOD: Style = AnsiColor::Green.on_default();
-pub const BAD: Style = AnsiColor::Red.on_default().bold();
-const NOTE: Style = Style::new().dimmed();
 
 /// Writes to stdout until its reader goes away, which is no error: `candle-sine | head -1`.
 pub struct Printer {
@@ -21,25 +13,14 @@ pub struct Printer {
 
 impl Printer {
     pub fn new(quiet: bool) -> Self {
-        Self {
-            quiet,
-            failed: None,
-        }
+        let failed = None;
+        Self { quiet, failed }
     }
 
     pub fn line(&mut self, line: impl Display) {
-        if self.quiet || self.failed.is_some() {
-            return;
+        if !self.quiet && self.failed.is_none() {
+            self.failed = writeln!(std::io::stdout(), "{line}").err();
         }
-        let mut stdout = anstream::stdout().lock();
-        self.failed = writeln!(stdout, "{line}")
-            .and_then(|()| stdout.flush())
-            .err();
-    }
-
-    /// A line beside the matter, dimmed.
-    pub fn note(&mut self, line: impl Display) {
-        self.line(format_args!("{NOTE}{line}{NOTE:#}"));
     }
 
     pub fn wrote<'a>(&mut self, files: impl Iterator<Item = &'a Path>) {
@@ -58,16 +39,12 @@ impl Printer {
 }
 
 pub fn error(message: &str) {
-    stderr(&format!("{BAD}error:{BAD:#} {}", one_line(message)));
-}
-
-pub fn warning(message: &str) {
-    stderr(&format!("{WARNING}warning:{WARNING:#} {message}"));
+    stderr(&format!("error: {}", one_line(message)));
 }
 
 /// Where stderr is closed there is nobody to tell.
 pub fn stderr(line: &str) {
-    _ = writeln!(anstream::stderr(), "{line}");
+    _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// Without clap's usage and the backtrace that candle appends.
@@ -88,11 +65,8 @@ pub fn below(value: f64) -> String {
 /// As Python's `print` writes a float, which the post's table is made with.
 pub fn python_float(value: f64) -> String {
     let size = value.abs();
-    if value.is_nan() {
-        return "nan".to_owned();
-    }
-    if value.is_infinite() || size == 0. || (1e-4..1e16).contains(&size) {
-        return format!("{value:?}");
+    if !size.is_normal() || (1e-4..1e16).contains(&size) {
+        return format!("{value:?}").to_lowercase();
     }
     let digits = format!("{value:e}");
     let (mantissa, exponent) = digits.split_once('e').unwrap_or((&digits, "0"));
@@ -108,61 +82,6 @@ pub fn short(loss: f64) -> String {
     }
 }
 
-/// A progress bar on stderr, for work of more than about a second, where that is a terminal.
-pub struct Progress {
-    bar: Option<ProgressBar>,
-    shown: bool,
-    began: Instant,
-    /// When to look at the clock again: some twenty times a second.
-    next: u32,
-}
-
-impl Progress {
-    pub fn new(epochs: u32, quiet: bool) -> Self {
-        let bar = ProgressBar::new(epochs.into()).with_style(style());
-        Self {
-            bar: (!quiet && std::io::stderr().is_terminal()).then_some(bar),
-            shown: false,
-            began: Instant::now(),
-            next: 1,
-        }
-    }
-
-    pub fn reached(&mut self, epoch: u32) {
-        let Some(bar) = self.bar.as_ref().filter(|_| epoch >= self.next) else {
-            return;
-        };
-        let seconds = self.began.elapsed().as_secs_f64();
-        self.next = epoch.saturating_add((f64::from(epoch) / seconds / 20.) as u32 + 1);
-        self.shown |= seconds > 1.;
-        if self.shown {
-            bar.set_position(epoch.into());
-        }
-    }
-
-    /// Prints with the bar out of the way.
-    pub fn above(&self, print: impl FnOnce()) {
-        match self.bar.as_ref().filter(|_| self.shown) {
-            Some(bar) => bar.suspend(print),
-            None => print(),
-        }
-    }
-}
-
-impl Drop for Progress {
-    fn drop(&mut self) {
-        if let Some(bar) = self.bar.as_ref().filter(|_| self.shown) {
-            bar.finish_and_clear();
-        }
-    }
-}
-
-fn style() -> ProgressStyle {
-    let style =
-        ProgressStyle::with_template("{wide_bar} {human_pos}/{human_len} epochs, {eta} left");
-    style.unwrap_or_else(|_| ProgressStyle::default_bar())
-}
-
 #[cfg(test)]
 mod tests {
     use super::{one_line, python_float};
@@ -176,7 +95,6 @@ mod tests {
             (0.0001, "0.0001"),
             (0.00001234, "1.234e-05"),
             (1e16, "1e+16"),
-            (1.5e300, "1.5e+300"),
             (123456789012345680., "1.2345678901234568e+17"),
             (f64::NAN, "nan"),
             (f64::NEG_INFINITY, "-inf"),
@@ -190,10 +108,5 @@ mod tests {
     fn an_error_is_one_line_without_its_backtrace() {
         let candle = "cannot find tensor a\n   0: candle_core::error\n             at lib.rs:1\n";
         assert_eq!(one_line(candle), "cannot find tensor a");
-        let clap = "error: invalid value 'x' for '--dtype <DTYPE>'\n  [possible values: f32, f64]\n\nFor more information, try '--help'.\n";
-        assert_eq!(
-            one_line(clap),
-            "invalid value 'x' for '--dtype <DTYPE>' [possible values: f32, f64]"
-        );
     }
 }

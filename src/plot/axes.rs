@@ -50,7 +50,6 @@ impl Line {
 pub(super) struct Axes {
     pub(super) title: String,
     pub(super) xlabel: String,
-    pub(super) integer_xticks: bool,
     pub(super) log_y: bool,
     pub(super) ylim: Option<(f64, f64)>,
     pub(super) legend: bool,

@@ -2,9 +2,8 @@
 //! `savefig`.
 //!
 //! [`Figure`] is what `plt` is in Python: it takes [`Values`] (tensors, slices, vectors) and gives the
-//! bytes of a picture, [SVG or PNG](Format); [`animation`] makes one moving picture of several. plotters
-//! draws the SVG, resvg turns it into pixels; the font, matplotlib's DejaVu Sans, is part of the program.
-//! Nothing here knows of sine.
+//! bytes of a picture, [PNG or SVG](Format); [`animation`] makes one moving picture of several. plotters
+//! draws them; the font, matplotlib's DejaVu Sans, is part of the program. Nothing here knows of sine.
 
 mod axes;
 mod chart;
@@ -13,21 +12,19 @@ mod ticks;
 mod values;
 
 pub use axes::Line;
-pub use pixels::{Format, animation};
+pub use pixels::animation;
 pub use values::Values;
 
 use anyhow::{Context, Result, anyhow, bail};
 use axes::Axes;
-use plotters::prelude::{IntoDrawingArea, SVGBackend, WHITE};
+use chart::Paper;
+use plotters::coord::Shift;
+use plotters::prelude::{DrawingArea, DrawingBackend, IntoDrawingArea, SVGBackend, WHITE};
 use plotters::style::{FontStyle, register_font};
 use std::path::Path;
 
 /// matplotlib's 6.4 by 4.8 inches at 100 dots an inch, in points of the picture.
 const SIZE: (u32, u32) = (640, 480);
-
-/// Drawing units a point: coordinates are whole numbers in plotters, and a tenth of a point is
-/// finer than a pixel.
-const UNITS: u32 = 10;
 
 /// DejaVu Sans, cut down by `scripts/font.sh`: no font of the system is asked for.
 const FONT: &[u8] = include_bytes!("../../assets/font/DejaVuSans.ttf");
@@ -58,15 +55,28 @@ const FAMILY: &str = "DejaVu Sans, Verdana, sans-serif";
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Figure {
-    subplots: Vec<(Place, Axes)>,
+    /// Rows, columns, and the index among them, from 1; the last is the current one.
+    subplots: Vec<((usize, usize, usize), Axes)>,
 }
 
-/// The place of a subplot: rows, columns, and its index among them, from 1.
+/// The kind of picture file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place {
-    rows: usize,
-    columns: usize,
-    index: usize,
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+pub enum Format {
+    /// 1280 by 960 pixels
+    Png,
+    /// Vectors; its text stays text
+    Svg,
+}
+
+impl Format {
+    /// `png` or `svg`.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Png => "png",
+            Self::Svg => "svg",
+        }
+    }
 }
 
 impl Figure {
@@ -80,19 +90,10 @@ impl Figure {
     ///
     /// An index outside of the grid is an error of [`render`](Self::render).
     pub fn subplot(&mut self, rows: usize, columns: usize, index: usize) {
-        let place = Place {
-            rows,
-            columns,
-            index,
-        };
-        // The last is the current one.
-        match self.subplots.iter().position(|(p, _)| *p == place) {
-            Some(known) => {
-                let known = self.subplots.remove(known);
-                self.subplots.push(known);
-            }
-            None => self.subplots.push((place, Axes::default())),
-        }
+        let place = (rows, columns, index);
+        let known = self.subplots.iter().position(|(p, _)| *p == place);
+        let axes = known.map(|at| self.subplots.remove(at).1);
+        self.subplots.push((place, axes.unwrap_or_default()));
     }
 
     /// `plt.title(text)`
@@ -103,12 +104,6 @@ impl Figure {
     /// `plt.xlabel(text)`
     pub fn xlabel(&mut self, text: &str) {
         self.current().xlabel = text.to_owned();
-    }
-
-    /// Ticks of x at whole numbers only: for what is counted. (matplotlib:
-    /// `MaxNLocator(integer=True)`.)
-    pub fn integer_xticks(&mut self) {
-        self.current().integer_xticks = true;
     }
 
     /// `plt.semilogy()`: y on a logarithmic axis; values that are not above 0 are left out.
@@ -152,7 +147,11 @@ impl Figure {
     pub fn savefig(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         let name = || format!("savefig: {}", path.display());
-        let format = Format::of(path).with_context(name)?;
+        let format = match path.extension().and_then(|e| e.to_str()) {
+            Some("png") => Format::Png,
+            Some("svg") => Format::Svg,
+            _ => bail!("{}: the name must end in .png or .svg", name()),
+        };
         let bytes = self.render(format)?;
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).with_context(name)?;
@@ -176,40 +175,55 @@ impl Figure {
     /// # Errors
     /// A subplot outside of its grid.
     pub fn render(&self, format: Format) -> Result<Vec<u8>> {
-        let svg = self.svg(&[self])?;
         match format {
-            Format::Svg => Ok(in_points(svg).into_bytes()),
-            Format::Png => pixels::png(&svg),
+            Format::Png => pixels::png(self),
+            Format::Svg => Ok(self.svg()?.into_bytes()),
         }
     }
 
-    /// With axes that have room for what any of `figures` shows in the same place.
-    fn svg(&self, figures: &[&Figure]) -> Result<String> {
+    /// In tenths of a point: finer than a pixel.
+    fn svg(&self) -> Result<String> {
+        let mut svg = String::new();
+        let area =
+            SVGBackend::with_string(&mut svg, (SIZE.0 * 10, SIZE.1 * 10)).into_drawing_area();
+        // plotters divides the size of a font by 1.24.
+        area.fill(&WHITE)?;
+        let paper = Paper {
+            units: 10,
+            font: 1.24,
+            lift: 0.,
+        };
+        self.draw(&area, paper, &[self])?;
+        drop(area);
+        // plotters gives an SVG the size of its coordinates, and leaves the width of a rectangle's lines open.
+        let (from, to) = (
+            "<svg width=\"6400\" height=\"4800\"",
+            "<svg stroke-width=\"10\" width=\"640\" height=\"480\"",
+        );
+        Ok(svg.replacen(from, to, 1))
+    }
+
+    /// With room for what any of `figures` shows in the same place.
+    fn draw<DB: DrawingBackend<ErrorType: 'static>>(
+        &self,
+        area: &DrawingArea<DB, Shift>,
+        paper: Paper,
+        figures: &[&Figure],
+    ) -> Result<()> {
         let font = register_font(FAMILY, FontStyle::Normal, FONT);
         font.map_err(|_| anyhow!("the font is broken"))?;
-        let mut svg = String::new();
-        let size = (SIZE.0 * UNITS, SIZE.1 * UNITS);
-        let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
-        area.fill(&WHITE)?;
-        for (place, axes) in &self.subplots {
-            let (rows, columns, index) = (place.rows, place.columns, place.index);
+        for (i, &((rows, columns, index), ref axes)) in self.subplots.iter().enumerate() {
             if !(1..=rows * columns).contains(&index) {
                 bail!(
                     "subplot({rows}, {columns}, {index}): the index goes from 1 to rows x columns"
                 )
             }
-            let all = figures.iter().filter_map(|figure| figure.axes(*place));
-            chart::draw(&area, axes, &all.collect::<Vec<_>>(), *place)?;
+            let cell = &area.split_evenly((rows, columns))[index - 1];
+            let same = figures.iter().filter_map(|figure| figure.subplots.get(i));
+            let visible: Vec<_> = same.flat_map(|(_, axes)| axes.visible()).collect();
+            chart::draw(cell, axes, &visible, (rows, columns), paper)?;
         }
-        area.present()?;
-        drop(area);
-        // plotters leaves a rectangle's to the SVG's default, a tenth of a point.
-        Ok(svg.replacen("<svg ", &format!("<svg stroke-width=\"{UNITS}\" "), 1))
-    }
-
-    fn axes(&self, place: Place) -> Option<&Axes> {
-        let (_, axes) = self.subplots.iter().find(|(p, _)| *p == place)?;
-        Some(axes)
+        Ok(area.present()?)
     }
 
     fn current(&mut self) -> &mut Axes {
@@ -219,11 +233,4 @@ impl Figure {
         let last = self.subplots.len() - 1;
         &mut self.subplots[last].1
     }
-}
-
-/// plotters gives an SVG the size of its coordinates; this one is meant to be `SIZE` large.
-fn in_points(svg: String) -> String {
-    let units = format!("width=\"{}\" height=\"{}\"", SIZE.0 * UNITS, SIZE.1 * UNITS);
-    let points = format!("width=\"{}\" height=\"{}\"", SIZE.0, SIZE.1);
-    svg.replacen(&units, &points, 1)
 }

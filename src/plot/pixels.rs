@@ -1,49 +1,25 @@
-//! From an SVG to the file of a picture: resvg paints, png writes.
+//! The bytes of pictures that are made of pixels: plotters draws, png writes.
 
+use super::chart::Paper;
 use super::{Figure, SIZE};
-use anyhow::{Context, Result, bail};
-use png::{BitDepth, BlendOp, ColorType, Compression, Encoder};
+use anyhow::Result;
+use plotters::prelude::{BitMapBackend, IntoDrawingArea};
+use png::{BlendOp, ColorType, Compression, Encoder};
 use rayon::prelude::*;
-use resvg::tiny_skia::{Pixmap, Transform};
-use resvg::usvg::{Options, Tree};
-use std::path::Path;
 use std::time::Duration;
 
-/// The kind of picture file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
-pub enum Format {
-    /// 1280 by 960 pixels
-    Png,
-    /// Vectors; its text stays text
-    Svg,
-}
+/// plotters' pixels have no shades between a line and its ground: so many of them along x and y are averaged.
+const FINER: usize = 3;
 
-impl Format {
-    /// `png` or `svg`.
-    pub fn extension(self) -> &'static str {
-        match self {
-            Self::Png => "png",
-            Self::Svg => "svg",
-        }
-    }
-
-    /// What the name of a file ends in.
-    pub(super) fn of(path: &Path) -> Result<Self> {
-        match path.extension().and_then(|e| e.to_str()) {
-            Some("png") => Ok(Self::Png),
-            Some("svg") => Ok(Self::Svg),
-            _ => bail!("the name must end in .png or .svg"),
-        }
-    }
-}
-
-/// The bytes of a PNG of what `svg` shows, two pixels a point: crisp on a screen of high density.
-pub(super) fn png(svg: &str) -> Result<Vec<u8>> {
+/// The bytes of a PNG, two pixels a point: crisp on a screen of high density.
+pub(super) fn png(figure: &Figure) -> Result<Vec<u8>> {
     let mut file = vec![];
-    let mut encoder = encoder(&mut file, 2);
+    let mut encoder = Encoder::new(&mut file, SIZE.0 * 2, SIZE.1 * 2);
+    encoder.set_color(ColorType::Rgb);
     encoder.set_compression(Compression::Fast);
-    encoder.write_header()?.write_image_data(&paint(svg, 2)?)?;
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(&paint(figure, 2, &[figure])?)?;
+    writer.finish()?;
     Ok(file)
 }
 
@@ -71,94 +47,78 @@ pub(super) fn png(svg: &str) -> Result<Vec<u8>> {
 /// # Errors
 /// No figure at all; those of [`Figure::render`].
 pub fn animation(frames: &[(Figure, Duration)]) -> Result<Vec<u8>> {
-    if frames.is_empty() {
-        bail!("animation: no figure")
-    }
     let figures: Vec<_> = frames.iter().map(|(figure, _)| figure).collect();
-    let painted = figures.par_iter().map(|f| paint(&f.svg(&figures)?, 1));
+    let painted = figures.par_iter().map(|f| paint(f, 1, &figures));
     let painted = painted.collect::<Result<Vec<_>>>()?;
     let mut file = vec![];
-    let mut encoder = encoder(&mut file, 1);
+    let mut encoder = Encoder::new(&mut file, SIZE.0, SIZE.1);
+    encoder.set_color(ColorType::Rgba);
     encoder.set_compression(Compression::High);
     encoder.set_animated(u32::try_from(frames.len())?, 0)?;
     encoder.set_blend_op(BlendOp::Over)?;
     let mut writer = encoder.write_header()?;
-    let mut before = vec![0; painted[0].len()];
-    for (rgba, (_, time)) in painted.into_iter().zip(frames) {
+    let mut before = &vec![];
+    for (rgb, (_, time)) in painted.iter().zip(frames) {
         let milliseconds = u16::try_from(time.as_millis()).unwrap_or(u16::MAX);
         writer.set_frame_delay(milliseconds, 1000)?;
-        writer.write_image_data(&difference(&before, &rgba))?;
-        before = rgba;
+        writer.write_image_data(&difference(before, rgb))?;
+        before = rgb;
     }
     writer.finish()?;
     Ok(file)
 }
 
-/// The pixels of `now`, transparent where they are those `before`.
+/// Red, green, blue and opacity of the pixels of `now`, transparent where they are those `before`.
 fn difference(before: &[u8], now: &[u8]) -> Vec<u8> {
-    let pixels = before.chunks_exact(4).zip(now.chunks_exact(4));
-    let changed = pixels.flat_map(|(b, n)| if b == n { &[0; 4] } else { n });
-    changed.copied().collect()
+    let before = before
+        .chunks_exact(3)
+        .map(Some)
+        .chain(std::iter::repeat(None));
+    let pixels = before.zip(now.chunks_exact(3));
+    let changed = pixels.flat_map(|(before, now)| match before == Some(now) {
+        true => [0; 4],
+        false => [now[0], now[1], now[2], 255],
+    });
+    changed.collect()
 }
 
-fn encoder(file: &mut Vec<u8>, scale: u32) -> Encoder<'static, &mut Vec<u8>> {
-    let mut encoder = Encoder::new(file, SIZE.0 * scale, SIZE.1 * scale);
-    encoder.set_color(ColorType::Rgba);
-    encoder.set_depth(BitDepth::Eight);
-    encoder
-}
-
-/// Red, green, blue and opacity of each pixel, `scale` pixels a point, row by row. The ground of an SVG
-/// of ours is white: nothing shines through.
-fn paint(svg: &str, scale: u32) -> Result<Vec<u8>> {
-    let mut options = Options::default();
-    options.fontdb_mut().load_font_data(super::FONT.to_vec());
-    let tree = Tree::from_str(svg, &options)?;
-    let (width, height) = (SIZE.0 * scale, SIZE.1 * scale);
-    let mut pixmap = Pixmap::new(width, height).context("a picture without pixels")?;
-    let scale = width as f32 / tree.size().width();
-    let transform = Transform::from_scale(scale, scale);
-    resvg::render(&tree, transform, &mut pixmap.as_mut());
-    Ok(pixmap.take())
+/// Red, green and blue of each pixel, `scale` pixels a point, row by row.
+fn paint(figure: &Figure, scale: u32, figures: &[&Figure]) -> Result<Vec<u8>> {
+    let units = scale * FINER as u32;
+    let (width, height) = (SIZE.0 * units, SIZE.1 * units);
+    let mut fine = vec![255; 3 * (width * height) as usize];
+    let area = BitMapBackend::with_buffer(&mut fine, (width, height)).into_drawing_area();
+    // ab_glyph makes letters of the size 1 from DejaVu Sans of the height 1.164, and plotters writes them too high.
+    let paper = Paper {
+        units,
+        font: 1.164,
+        lift: 0.16,
+    };
+    figure.draw(&area, paper, figures)?;
+    drop(area);
+    let row = 3 * width as usize;
+    let mut pixels = Vec::with_capacity(fine.len() / (FINER * FINER));
+    for rows in fine.chunks_exact(FINER * row) {
+        let mut sums = vec![0; row / FINER];
+        for line in rows.chunks_exact(row) {
+            for (sum, many) in sums.chunks_exact_mut(3).zip(line.chunks_exact(3 * FINER)) {
+                for pixel in many.chunks_exact(3) {
+                    sum.iter_mut()
+                        .zip(pixel)
+                        .for_each(|(s, v)| *s += u16::from(*v));
+                }
+            }
+        }
+        let count = (FINER * FINER) as u16;
+        pixels.extend(sums.iter().map(|sum| ((sum + count / 2) / count) as u8));
+    }
+    Ok(pixels)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Format;
     use super::*;
-    use png::Decoder;
-    use std::io::Cursor;
-
-    fn figure(title: &str, height: f64) -> Figure {
-        let mut plt = Figure::new();
-        plt.title(title);
-        plt.plot(&[0., 1., 2.], &[0., height, 0.]).unwrap();
-        plt
-    }
-
-    #[test]
-    fn a_viewer_sees_each_figure_on_the_same_axes() {
-        let figures = [figure("low", 1.), figure("low", 1.), figure("high", 3.)];
-        let frames = figures.clone().map(|f| (f, Duration::from_millis(100)));
-        let all: Vec<_> = figures.iter().collect();
-        let file = animation(&frames).unwrap();
-        let mut reader = Decoder::new(Cursor::new(file)).read_info().unwrap();
-        assert_eq!(reader.info().animation_control().unwrap().num_frames, 3);
-        let mut seen = vec![0; reader.output_buffer_size().unwrap()];
-        for figure in &figures {
-            let mut over = vec![0; seen.len()];
-            reader.next_frame(&mut over).unwrap();
-            for (seen, over) in seen.chunks_mut(4).zip(over.chunks(4)) {
-                if over[3] == 255 {
-                    seen.copy_from_slice(over);
-                }
-            }
-            assert!(seen == paint(&figure.svg(&all).unwrap(), 1).unwrap());
-        }
-        // 2.5 is a tick of the higher one alone, and of both here.
-        let has_tick = |svg: String| svg.contains("\n2.5\n");
-        assert!(!has_tick(figures[0].svg(&[&figures[0]]).unwrap()));
-        assert!(has_tick(figures[0].svg(&all).unwrap()));
-    }
 
     #[test]
     fn small_subplots_and_impossible_limits_are_drawn() {
@@ -167,17 +127,17 @@ mod tests {
             plt.subplot(rows, 3, 3 * rows);
             plt.semilogy();
             plt.ylim(0., 1.);
-            plt.plot(&[0., 1., 2.], &[0.5, -1., 0.2])
-                .unwrap()
-                .label("y");
+            let line = plt.plot(&[0., 1., 2.], &[0.5, -1., 0.2]).unwrap();
+            line.label("y");
             plt.legend();
-            assert!(plt.svg(&[&plt]).unwrap().contains("\ny\n"), "{rows}");
+            let svg = String::from_utf8(plt.render(Format::Svg).unwrap()).unwrap();
+            assert!(svg.contains("\ny\n"), "{rows}");
+            assert!(!png(&plt).unwrap().is_empty());
         }
     }
 
     #[test]
     fn no_figure_is_an_error() {
-        let error = animation(&[]).unwrap_err();
-        assert_eq!(error.to_string(), "animation: no figure");
+        assert!(animation(&[]).is_err());
     }
 }

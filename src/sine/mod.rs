@@ -101,7 +101,7 @@ impl Method {
     ];
 
     /// A descent from `weights` over `data`, before its first epoch. The weights are rounded to the data's
-    /// dtype, and so is every number on the way.
+    /// dtype, and so is every number on the way; those of `Normal` stay `f64`.
     ///
     /// # Errors
     /// A device that is out of memory.

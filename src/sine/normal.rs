@@ -17,13 +17,12 @@ pub(super) struct Normal {
 
 impl Normal {
     pub fn new(data: &Data, weights: Weights, learning_rate: f64) -> Result<Self> {
-        let dtype = data.x.dtype();
         Ok(Self {
             moments: Moments::new(data)?,
-            weights: weights.map(|w| rounded(w, dtype)),
+            weights,
             gradient: Weights::default(),
             learning_rate,
-            dtype,
+            dtype: data.x.dtype(),
         })
     }
 }

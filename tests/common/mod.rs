@@ -6,9 +6,8 @@
 pub mod movie;
 pub mod program;
 
-use assert_cmd::Command;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output};
 #[cfg(unix)]
 use std::time::Duration;
 
@@ -42,7 +41,7 @@ pub fn interrupted(
     pause: Duration,
 ) -> (i32, String, String) {
     use std::io::{BufRead, BufReader, Read};
-    use std::process::{Command, Stdio};
+    use std::process::Stdio;
     let mut child = Command::new(env!("CARGO_BIN_EXE_candle-sine"))
         .args(args)
         .current_dir(dir)
@@ -71,4 +70,36 @@ pub fn names(dir: &Path) -> Vec<String> {
     let mut names: Vec<_> = entries.map(name).collect();
     names.sort();
     names
+}
+
+/// The same words line by line, and numbers to what another libm may change.
+pub fn same(shown: &str, printed: &str) -> bool {
+    let lines = |text: &str| {
+        let words = |line: &str| line.split_whitespace().map(str::to_owned).collect();
+        text.lines().map(words).collect::<Vec<Vec<_>>>()
+    };
+    let (shown, printed) = (lines(shown), lines(printed));
+    let line = |(s, p): (&Vec<String>, &Vec<String>)| {
+        s.len() == p.len() && s.iter().zip(p).all(|(s, p)| same_word(s, p))
+    };
+    shown.len() == printed.len() && shown.iter().zip(&printed).all(line)
+}
+
+fn same_word(shown: &str, printed: &str) -> bool {
+    let number = |word: &str| {
+        let word = word.trim_end_matches(',').replace('\u{2212}', "-");
+        word.parse::<f64>().ok().filter(|v| v.is_finite())
+    };
+    // `4.6e-3`, `1.2`: two digits, where a result has more.
+    let digits = shown.split('e').next().unwrap_or(shown);
+    let is_rounding =
+        digits.contains('.') && digits.matches(|c: char| c.is_ascii_digit()).count() == 2;
+    match (number(shown), number(printed)) {
+        // A rounding error: its order of magnitude is what is shown.
+        (Some(s), Some(p)) if is_rounding => p.abs() <= 10. * s.abs().max(1e-15),
+        // What has grown a millionfold has grown its rounding too.
+        (Some(s), Some(p)) if s.abs() > 1e6 => (s - p).abs() <= 1e-2 * s.abs(),
+        (Some(s), Some(p)) => (s - p).abs() <= 5e-6 * s.abs().max(20.),
+        _ => shown == printed,
+    }
 }

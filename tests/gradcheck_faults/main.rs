@@ -131,7 +131,7 @@ fn print_matrix(cells: &[Cell], equivalent: usize) {
 }
 
 /// The same functions and faults in torch.autograd.gradcheck, f64, its default tolerances
-/// (scripts/gradcheck_pytorch.py wrote the file).
+/// (scripts/bench_vs_pytorch.py wrote the file).
 #[test]
 fn what_pytorch_catches_is_caught() -> Result<()> {
     let data: serde_json::Value =
