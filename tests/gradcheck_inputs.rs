@@ -237,6 +237,24 @@ fn the_same_seed_gives_the_same_report() {
     }
 }
 
+/// In f32 exp(-100) keeps one digit of a gradient that f64 knows; 1 - erf(10) is 0 in both.
+#[test]
+fn advice_that_fits() {
+    let tried = |f: fn(&[Tensor]) -> Result<Tensor>, x: f64, dtype| {
+        let x = Tensor::new(&[x], &Device::Cpu).and_then(|x| x.to_dtype(dtype));
+        let report = check(f, &[x.unwrap()]);
+        let advice = "  try: f64 inputs";
+        (report.verdict(), report.to_string().contains(advice))
+    };
+    let exp = |t: &[Tensor]| t[0].exp();
+    assert_eq!(tried(exp, -100., DType::F32), (Verdict::Inconclusive, true));
+    assert_eq!(tried(exp, -100., DType::F64), (Verdict::Pass, false));
+    let erfc = |t: &[Tensor]| t[0].erf()?.affine(-1., 1.);
+    assert_eq!(tried(erfc, 10., DType::F32), (Verdict::Inconclusive, false));
+    assert_eq!(tried(erfc, 10., DType::F64), (Verdict::Inconclusive, false));
+    assert_eq!(tried(erfc, 3., DType::F64), (Verdict::Pass, false));
+}
+
 #[test]
 #[should_panic(expected = "NOT OK (severed)")]
 fn assert_pass_panics_with_the_table() {

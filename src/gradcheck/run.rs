@@ -324,7 +324,6 @@ impl<E: Exec> Check<'_, E> {
         report.verdict = tally.worst.map_or(Verdict::Pass, |w| w.verdict);
         report.worst = tally.worst.map(|w| self.entry(slot, &w));
         report.certified = tally.certified;
-        report.max_rel_err = tally.max_rel_err;
         report.max_abs_err = tally.max_abs_err;
         report.counts = tally.verdicts();
     }

@@ -102,7 +102,6 @@ pub(crate) fn fill(
         worst: by_hand.worst.map(|w| entry(&w)),
         dissent: dissent(report.verdict, verdict, differ),
         autograd: by_hand.worst.map(|w| at(rows[0], &w)),
-        at_autograds_worst: autograd.worst.map(|w| at(rows[1], &w)),
     });
 }
 
@@ -162,7 +161,6 @@ pub(crate) fn projected<E: Exec>(
             apart(&j) > judge.tolerance.rtol * row.max(by_hand[j].abs()),
         ),
         autograd: Some(autograd[j]),
-        at_autograds_worst: None,
     });
     Ok(())
 }

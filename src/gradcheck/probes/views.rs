@@ -32,7 +32,11 @@ impl View {
         match self {
             Self::Transposed(a, b) => x.transpose(a, b)?.contiguous(),
             Self::Column => Tensor::stack(&[x, x, x], x.rank()),
-            Self::Offset => Tensor::stack(&[x, x], 0),
+            // The first holds x's values in another order, or reading from the start would do no harm.
+            Self::Offset => {
+                let other = x.flatten_all()?.roll(1, 0)?.reshape(x.shape())?;
+                Tensor::stack(&[&other, x], 0)
+            }
         }
     }
 

@@ -18,8 +18,6 @@ pub struct Report {
     pub probes: Vec<ProbeReport>,
     /// [`Mode::Full`] or [`Mode::Fast`], as chosen.
     pub mode: Mode,
-    /// The shape of f's output.
-    pub output_shape: Vec<usize>,
     /// The dtype the numeric derivative was taken in.
     #[cfg_attr(feature = "serde", serde(serialize_with = "dtype_name"))]
     pub oracle: DType,
@@ -54,9 +52,6 @@ pub struct InputReport {
     pub entries: usize,
     /// How many entries got each verdict, of those compared one by one.
     pub counts: Vec<(Verdict, usize)>,
-    /// The largest |autograd - numeric| / max(|autograd|, |numeric|) among entries whose numeric value
-    /// is well clear of its bound.
-    pub max_rel_err: f64,
     /// The largest |analytic - numeric| that is finite. In fast mode 0.
     pub max_abs_err: f64,
     /// Calls of f for this input alone, probes aside; 0 where all inputs passed together.
@@ -112,8 +107,6 @@ pub struct ManualReport {
     pub dissent: Dissent,
     /// Autograd's value at the hand-written gradient's worst entry.
     pub autograd: Option<f64>,
-    /// The hand-written value at autograd's worst entry.
-    pub at_autograds_worst: Option<f64>,
 }
 
 /// Which of autograd, the hand-written gradient and the numeric derivative disagrees with the
