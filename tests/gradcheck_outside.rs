@@ -47,6 +47,14 @@ fn verdict(f: impl Fn(&Tensor) -> Result<Tensor>, x: &[f64]) -> Verdict {
     check(f, &Tensor::new(x, CPU).unwrap()).verdict()
 }
 
+/// By random projections.
+fn fast_verdict(f: impl Fn(&Tensor) -> Result<Tensor>, x: &[f64]) -> Verdict {
+    let options = Options::default().mode(Mode::Fast);
+    let x = Tensor::new(x, CPU).unwrap();
+    let report = gradcheck(|t: &[Tensor]| f(&t[0]), &[x], &options);
+    report.unwrap().verdict()
+}
+
 #[test]
 fn no_wrong_gradient_passes_beside_a_jump() {
     let steps = |x: &Tensor| x.mul(&((from(x, 1.)? * 0.2)? + 0.2)?)?.sum_all();
@@ -108,20 +116,32 @@ fn no_frequency_is_an_alias_of_the_steps() {
 #[test]
 fn a_right_loss_passes_at_its_minimum_and_a_cut_one_does_not() {
     let c = Tensor::new(&[0.3, -1.2, 2.5], CPU).unwrap();
-    let mse = |x: &Tensor| candle_nn_mse(x, &c);
-    assert_eq!(verdict(mse, &[0.3, -1.2, 2.5]), Verdict::Pass);
-    assert_eq!(verdict(|x| (x - 1.)?.sqr(), &[1.]), Verdict::Pass);
-    assert_eq!(
-        verdict(|x| (x - 1.)?.sqr()?.sum_all(), &[1., 1., 1.]),
-        Verdict::Pass
-    );
+    let mse = |x: &Tensor| (x - &c)?.sqr()?.mean_all();
     let spread = |x: &Tensor| x.broadcast_sub(&x.mean_keepdim(0)?)?.sqr()?.mean_all();
-    assert_eq!(verdict(spread, &[0.7, 0.7, 0.7, 0.7]), Verdict::Pass);
-    assert_ne!(verdict(|x| (x.detach() - 1.)?.sqr(), &[1.]), Verdict::Pass);
+    let square = |x: &Tensor| (x - 1.)?.sqr()?.sum_all();
+    let cut = |x: &Tensor| (x.detach() - 1.)?.sqr()?.sum_all();
+    for x in [&[1.][..], &[1.; 3]] {
+        assert_eq!(verdict(square, x), Verdict::Pass);
+        assert_eq!(fast_verdict(square, x), Verdict::Pass);
+        assert_ne!(verdict(cut, x), Verdict::Pass);
+        assert_ne!(fast_verdict(cut, x), Verdict::Pass);
+    }
+    assert_eq!(verdict(mse, &[0.3, -1.2, 2.5]), Verdict::Pass);
+    assert_eq!(fast_verdict(mse, &[0.3, -1.2, 2.5]), Verdict::Pass);
+    assert_eq!(verdict(spread, &[0.7; 4]), Verdict::Pass);
+    assert_eq!(fast_verdict(spread, &[0.7; 4]), Verdict::Pass);
 }
 
-fn candle_nn_mse(x: &Tensor, c: &Tensor) -> Result<Tensor> {
-    (x - c)?.sqr()?.mean_all()
+#[test]
+fn the_larger_of_two_at_a_tie_is_a_kink_by_entries_and_by_projections() {
+    let b = Tensor::new(&[0.3, 1.2, 2.], CPU).unwrap();
+    for op in [Tensor::maximum, Tensor::minimum] {
+        let tie = |x: &Tensor| op(x, &b);
+        assert_eq!(verdict(tie, &[0.3, -1.2, 2.5]), Verdict::Kink);
+        assert_eq!(fast_verdict(tie, &[0.3, -1.2, 2.5]), Verdict::Kink);
+        let doubled = |x: &Tensor| scaled(&tie(x)?, 2.);
+        assert!(fast_verdict(doubled, &[0.3, -1.2, 2.5]).is_defect());
+    }
 }
 
 /// Another number from 0 to 1 at each call.
@@ -189,6 +209,50 @@ fn an_f_that_writes_to_its_argument_does_not_write_to_the_callers() -> Result<()
     );
     assert_eq!(x.to_vec1::<f64>()?, [1.5, -2.]);
     Ok(())
+}
+
+#[test]
+fn a_function_steep_at_zero_is_resolved_and_a_wrong_gradient_of_it_seen() {
+    for k in [1e2, 1e3, 1e4, 1e5, 1e6] {
+        for op in [Tensor::exp, Tensor::tanh, Tensor::sin] {
+            let steep = |x: &Tensor| op(&(x * k)?);
+            let found = verdict(steep, &[0.]);
+            assert!(!found.is_defect() && found != Verdict::Kink, "{k}: {found}");
+            let wrong = verdict(|x| scaled(&steep(x)?, 1.1), &[0.]);
+            assert_ne!(wrong, Verdict::Pass, "{k}");
+        }
+        assert_eq!(verdict(|x| (x * k)?.exp(), &[0.]), Verdict::Pass, "{k}");
+        let at_one = |x: &Tensor| ((x - 1.)? * k)?.exp();
+        assert_eq!(verdict(at_one, &[1.]), Verdict::Pass, "{k}");
+    }
+}
+
+#[test]
+fn a_wave_too_fast_for_f32_is_no_defect_and_seldom_a_kink() {
+    let mut kinks = 0;
+    for n in 0..135u8 {
+        let w = 1e5 * 10f64.powf(f64::from(n) / 134.);
+        let x = Tensor::new(&[0.37 + 0.001 * f32::from(n)], CPU).unwrap();
+        let found = check(|x| (x * w)?.sin(), &x).verdict();
+        assert!(!found.is_defect(), "sin({w} x): {found}");
+        kinks += usize::from(found == Verdict::Kink);
+    }
+    assert!(kinks <= 135 / 5, "{kinks}");
+}
+
+#[test]
+fn an_output_whose_dtype_depends_on_the_data_is_an_error() {
+    let x = Tensor::new(&[0.5, 1.], CPU).unwrap();
+    let f = |t: &[Tensor]| {
+        let y = t[0].sqr()?;
+        let single = t[0].sum_all()?.to_scalar::<f64>()? > 1.5;
+        y.to_dtype(if single { DType::F32 } else { DType::F64 })
+    };
+    let error = gradcheck(f, &[x], &Options::default()).unwrap_err();
+    assert!(
+        error.to_string().contains("its dtype depends on the data"),
+        "{error}"
+    );
 }
 
 /// Models: what a VarMap holds besides parameters of the model's dtype.

@@ -69,8 +69,8 @@ mod options;
 mod probes;
 mod report;
 mod run;
-mod second;
 mod second_order;
+mod settle;
 mod support;
 
 use candle_core::{Result, Tensor};

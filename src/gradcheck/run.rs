@@ -7,16 +7,15 @@ use super::check::Check;
 use super::compare::by_hand::{self, Manual};
 use super::compare::fast::{Fast, Projected};
 use super::compare::full::{self, Rows};
-use super::compare::joint::{self, Part};
+use super::compare::projection::{Part, Projection, Round, rounds};
 use super::compare::tally::{Tally, Worst};
-use super::compare::{Round, largest, rounds};
 use super::judge::law::ROUNDING;
 use super::judge::verdict::Verdict;
 use super::numeric::function::Oracle;
 use super::numeric::grid::UNEVEN;
 use super::options::{Mode, Options};
 use super::report::{Entry, InputReport, Report};
-use super::second::look_again;
+use super::settle::{Settled, settle};
 use super::support::exec::Exec;
 use super::support::panics::catch;
 use super::support::rng::SplitMix64;
@@ -238,13 +237,9 @@ impl<E: Exec> Check<'_, E> {
             return Ok(());
         }
         match report.mode {
-            Mode::Fast => self.fast(&slots, manual, report)?,
-            _ => self.full(&slots, manual, report)?,
+            Mode::Fast => self.fast(&slots, manual, report),
+            _ => self.full(&slots, manual, report),
         }
-        for (slot, input) in report.inputs.iter_mut().enumerate() {
-            look_again(self, slot, input)?;
-        }
-        Ok(())
     }
 
     /// Of an input without elements, the gradient's shape can be checked, and by hand how many there are.
@@ -302,9 +297,10 @@ impl<E: Exec> Check<'_, E> {
             };
             let target = self.target(slot, &noise, &constant);
             let compared = full::compare(self.exec, &self.oracle, &target, &gradients)?;
+            let tally = &compared.tallies[0];
+            let missing = rows.iter().all(|products| products[slot].is_none());
+            self.fill(slot, tally, missing, &mut report.inputs[slot])?;
             report.inputs[slot].evaluations = self.exec.calls() - before;
-            self.fill(slot, &compared.tallies[0], &mut report.inputs[slot]);
-            self.severed(slot, &rows, &compared.tallies[0], &mut report.inputs[slot]);
             if let Some(by_hand) = &by_hand {
                 let entry = |worst: &Worst| self.entry(slot, worst);
                 by_hand::fill(
@@ -320,34 +316,51 @@ impl<E: Exec> Check<'_, E> {
         Ok(())
     }
 
-    fn fill(&self, slot: usize, tally: &Tally, report: &mut InputReport) {
-        report.verdict = tally.worst.map_or(Verdict::Pass, |w| w.verdict);
-        report.worst = tally.worst.map(|w| self.entry(slot, &w));
+    fn fill(
+        &self,
+        slot: usize,
+        tally: &Tally,
+        missing: bool,
+        report: &mut InputReport,
+    ) -> Result<()> {
+        let point = tally.worst.map_or(Verdict::Pass, |w| w.verdict);
+        let cut = tally.moving > 0 && tally.nonzero == 0;
+        let settled = settle(self, slot, point, tally.worst.as_ref(), cut)?;
+        self.conclude(slot, (point, tally.worst), settled, missing, report);
         report.certified = tally.certified;
         report.max_abs_err = tally.max_abs_err;
         report.counts = tally.verdicts();
+        Ok(())
     }
 
-    /// Tells a cut graph from a wrong gradient, and a gradient that is rightly missing from both.
-    fn severed(&self, slot: usize, rows: &[Products], tally: &Tally, report: &mut InputReport) {
-        let missing = rows.iter().all(|products| products[slot].is_none());
-        if missing && report.verdict == Verdict::Pass {
-            let note = "no gradient, and the derivative is zero: f ignores this input here";
-            report.notes.push(note.to_string());
-        }
-        let accused = matches!(report.verdict, Verdict::Wrong | Verdict::Imprecise);
-        if accused && tally.moving > 0 && tally.nonzero == 0 {
-            report.verdict = Verdict::Severed;
-            let note = if missing {
-                "autograd gave no gradient at all"
-            } else {
-                "the gradient is all zeros"
-            };
-            report.notes.push(note.to_string());
-            if let Some(worst) = &mut report.worst {
-                worst.verdict = Verdict::Severed;
+    /// Writes one input's verdict, its worst entry, and why.
+    fn conclude(
+        &self,
+        slot: usize,
+        (point, worst): (Verdict, Option<Worst>),
+        settled: Settled,
+        missing: bool,
+        report: &mut InputReport,
+    ) {
+        report.verdict = settled.verdict;
+        report.resolution = settled.resolution;
+        report.worst = worst.map(|worst| Entry {
+            verdict: match worst.verdict {
+                verdict if verdict == point => settled.verdict,
+                verdict => verdict,
+            },
+            ..self.entry(slot, &worst)
+        });
+        let why = match (settled.verdict, missing) {
+            (Verdict::Severed, true) => Some("autograd gave no gradient at all"),
+            (Verdict::Severed, false) => Some("the gradient is all zeros"),
+            (Verdict::Pass, true) if point == Verdict::Pass => {
+                Some("no gradient, and the derivative is zero: f ignores this input here")
             }
-        }
+            _ => None,
+        };
+        let notes = why.map(str::to_string).into_iter().chain(settled.note);
+        report.notes.extend(notes);
     }
 
     /// The backward pass failed: the same for every input.
@@ -371,12 +384,13 @@ impl<E: Exec> Check<'_, E> {
             }
             _ => None,
         };
-        let mut together = self.together(slots, &rounds)?;
-        for &slot in slots {
+        let parts: Vec<Part> = slots.iter().map(|&slot| self.part(slot, &rounds)).collect();
+        let together = self.together(&parts, &rounds)?;
+        for (n, &slot) in slots.iter().enumerate() {
             let before = self.exec.calls();
-            let (noise, agreed) = match &mut together {
-                Some(joint) => (joint.noise.clone(), joint.projected[slot].take()),
-                None => (self.noise(&[slot]), None),
+            let noise = match &together {
+                Some((noise, _)) => noise.clone(),
+                None => self.noise(&[slot]),
             };
             let zero = |round: &Round| round.products[slot].iter().flatten().all(|g| *g == 0.);
             let constant = match rounds.iter().all(zero) {
@@ -390,15 +404,15 @@ impl<E: Exec> Check<'_, E> {
                 wide: self.wide.as_ref(),
                 target: &target,
                 seed: self.options.seed,
-                largest: largest(&rounds, slot),
+                part: parts[n],
             };
-            let projected = match agreed {
-                Some(projected) => projected,
+            let projected = match &together {
+                Some((_, smallest)) => Projected::pass(smallest[n]),
                 None => fast.check(self.exec, &rounds)?,
             };
-            report.inputs[slot].evaluations = self.exec.calls() - before;
             let missing = rounds.iter().all(|r| r.products[slot].is_none());
-            self.fill_fast(slot, projected, missing, report);
+            self.fill_fast(slot, projected, missing, &mut report.inputs[slot])?;
+            report.inputs[slot].evaluations = self.exec.calls() - before;
             if let (Some(by_hand), Some(round)) = (&by_hand, rounds.first()) {
                 let input = &mut report.inputs[slot];
                 by_hand::projected(self.exec, &fast, round, by_hand, input)?;
@@ -408,50 +422,39 @@ impl<E: Exec> Check<'_, E> {
         Ok(())
     }
 
-    /// All inputs in one projection; None where that cannot be done or does not settle them all.
-    fn together(&self, slots: &[usize], rounds: &[Round]) -> Result<Option<Together>> {
-        let part = |&slot: &usize| {
-            let input = self.checked[slot];
-            Part::new(&self.oracle, (slot, input), self.judge(slot), rounds)
-        };
-        let parts: Option<Vec<Part>> = slots.iter().map(part).collect();
-        let Some(parts) = parts.filter(|parts| parts.len() > 1) else {
-            return Ok(None);
-        };
-        let noise = self.noise(slots);
-        let seed = self.options.seed;
-        let joint = joint::project(self.exec, &self.oracle, &parts, rounds, &noise, seed)?;
-        let Some(smallest_visible) = joint.smallest_visible else {
-            return Ok(None);
-        };
-        let mut projected: Vec<Option<Projected>> = self.checked.iter().map(|_| None).collect();
-        for (part, least) in parts.iter().zip(smallest_visible) {
-            projected[part.slot] = Some(Projected::pass(least));
-        }
-        Ok(Some(Together { noise, projected }))
+    fn part(&self, slot: usize, rounds: &[Round]) -> Part {
+        let input = self.checked[slot];
+        Part::new(&self.oracle, (slot, input), self.judge(slot), rounds)
     }
 
-    fn fill_fast(&self, slot: usize, projected: Projected, missing: bool, report: &mut Report) {
-        let input = &mut report.inputs[slot];
-        input.verdict = projected.verdict;
-        input.worst = projected.worst.map(|w| self.entry(slot, &w));
-        input.smallest_visible = Some(projected.smallest_visible);
-        input.notes.extend(projected.note);
-        if missing && input.verdict == Verdict::Wrong {
-            input.verdict = Verdict::Severed;
-            input
-                .notes
-                .push("autograd gave no gradient at all".to_string());
+    /// The noise of every output, and the smallest visible error of every part, where one projection of all
+    /// inputs settles them all; else nothing is said, and each is projected by itself.
+    fn together(&self, parts: &[Part], rounds: &[Round]) -> Result<Option<(Vec<f64>, Vec<f64>)>> {
+        if parts.len() < 2 || !parts.iter().all(|part| part.has_gradient(rounds)) {
+            return Ok(None);
         }
-        if missing && input.verdict == Verdict::Pass {
-            let note = "no gradient, and the derivative is zero: f ignores this input here";
-            input.notes.push(note.to_string());
-        }
+        let slots: Vec<usize> = parts.iter().map(|part| part.slot).collect();
+        let noise = self.noise(&slots);
+        let projection = Projection {
+            oracle: &self.oracle,
+            noise: &noise,
+        };
+        let smallest = projection.together(self.exec, parts, rounds, self.options.seed)?;
+        Ok(smallest.map(|smallest| (noise, smallest)))
     }
-}
 
-/// Inputs that passed together: the noise of every output, and by slot what is to be reported.
-struct Together {
-    noise: Vec<f64>,
-    projected: Vec<Option<Projected>>,
+    fn fill_fast(
+        &self,
+        slot: usize,
+        projected: Projected,
+        missing: bool,
+        report: &mut InputReport,
+    ) -> Result<()> {
+        report.smallest_visible = Some(projected.smallest_visible);
+        report.notes.extend(projected.note);
+        let (point, worst) = (projected.verdict, projected.worst);
+        let settled = settle(self, slot, point, worst.as_ref(), missing)?;
+        self.conclude(slot, (point, worst), settled, missing, report);
+        Ok(())
+    }
 }

@@ -124,19 +124,19 @@ pub(crate) fn projected<E: Exec>(
     exec: &E,
     fast: &Fast,
     round: &Round,
-    by_hand: &Products,
+    products: &Products,
     report: &mut InputReport,
 ) -> Result<()> {
     let slot = fast.target.slot;
     let n = report.shape.iter().product();
     let dense = |p: &Products| or_zeros(p[slot].clone(), n);
-    let (autograd, by_hand) = (dense(&round.products), dense(by_hand));
+    let (autograd, by_hand) = (dense(&round.products), dense(products));
     let apart = |j: &usize| (autograd[*j] - by_hand[*j]).abs();
     let row = autograd.iter().fold(0f64, |m, g| m.max(g.abs()));
     let judge = &fast.target.judge;
     let mut worst: Option<(Verdict, usize, Pair)> = None;
     let from_autograd = (0..n).max_by(|a, b| apart(a).total_cmp(&apart(b)));
-    let from_numbers = fast.off(exec, &round.v, &by_hand)?;
+    let from_numbers = fast.off(exec, &round.v, &products)?;
     for j in from_autograd.into_iter().chain(from_numbers) {
         let mut pair = fast.element(exec, j, &round.v)?;
         (pair.row, pair.peers, pair.analytic) = (row, row, by_hand[j]);

@@ -7,12 +7,11 @@ use candle_core::Result;
 use super::tally::{Tally, Worst};
 use crate::gradcheck::autograd::graph::Products;
 use crate::gradcheck::judge::law::{Judge, Pair};
-use crate::gradcheck::judge::verdict::Verdict;
 use crate::gradcheck::numeric::function::{Oracle, Size};
 use crate::gradcheck::numeric::grid::{Grid, ODDER};
 use crate::gradcheck::numeric::kink::{Slopes, slopes};
 use crate::gradcheck::numeric::line::{Column, Point};
-use crate::gradcheck::numeric::steps::{best_start, search, second_opinion};
+use crate::gradcheck::numeric::steps::{best_start, closer, search, second_opinion};
 use crate::gradcheck::support::exec::Exec;
 
 /// Columns compared together, so that reading a column of row-major rows uses whole cache lines.
@@ -300,8 +299,8 @@ impl<E: Exec> Block<'_, E> {
             ignored: self.target.constant.get(output).copied().unwrap_or(false),
             natural: made_of / self.size.largest.max(scale),
             own: made_of / scale,
-            beside: 0.,
             single: self.target.single,
+            ..Pair::default()
         }
     }
 }
@@ -320,23 +319,15 @@ impl<E: Exec> Doubts<'_, '_, E> {
     fn settle(&mut self, claim: &Claim, i: usize) -> Result<Worst> {
         let judge = &self.block.target.judge;
         let mut pair = self.pair(claim, i);
-        let mut verdict = judge.verdict(&pair);
-        if verdict != Verdict::Pass && pair.analytic.is_finite() && pair.numeric.is_finite() {
+        if judge.doubts(&pair) {
             self.sharpen(i)?;
             pair = self.pair(claim, i);
-            verdict = judge.verdict(&pair);
         }
-        let looks_bent = verdict != Verdict::Pass || self.column.kinked[i];
-        let numbers = pair.analytic.is_finite() && pair.numeric.is_finite();
-        if looks_bent && numbers && self.kink(i, pair.analytic)? {
-            verdict = Verdict::Kink;
-        }
-        let x = self.block.oracle.values(self.block.target.input)[self.j];
-        if verdict == Verdict::NonFinite && pair.analytic.is_finite() && !x.is_finite() {
-            verdict = Verdict::Inconclusive; // there is nothing to differentiate by
+        if judge.doubts_smoothness(&pair, self.column.kinked[i]) {
+            pair.kink = self.kink(i, pair.analytic)?;
         }
         Ok(Worst {
-            verdict,
+            verdict: judge.verdict(&pair),
             excess: judge.excess(&pair),
             output: self.block.only.unwrap_or(i),
             input: self.j,
@@ -349,7 +340,14 @@ impl<E: Exec> Doubts<'_, '_, E> {
         let pair = self.block.pair(claim, i, n, e, self.grid.scales[0]);
         let given = claim.given.get(i).copied().unwrap_or(false);
         let beside = if given { self.column.slope[i] } else { 0. };
-        Pair { beside, ..pair }
+        let x = self.block.oracle.values(self.block.target.input)[self.j];
+        let bends = x.abs() * self.column.curvature[i];
+        Pair {
+            beside,
+            bends,
+            undefined: !x.is_finite(),
+            ..pair
+        }
     }
 
     /// Holds the numeric value against one from other steps: the better of the two where they agree,
@@ -365,23 +363,37 @@ impl<E: Exec> Doubts<'_, '_, E> {
         };
         let kappa = self.block.target.judge.tolerance.kappa;
         reconcile(&mut self.column, second, i, kappa);
-        self.steeper(i, kappa)
+        self.closer(i, kappa)
     }
 
     /// Where f is steeper over a distance far below all steps than they saw, they saw an alias of it, and bound
-    /// nothing.
-    fn steeper(&mut self, i: usize, kappa: f64) -> Result<()> {
+    /// nothing: what counts is a tableau of steps near that distance, if it says the same as the distance itself.
+    fn closer(&mut self, i: usize, kappa: f64) -> Result<()> {
         let near = self.grid.scales[0] * ODDER * self.grid.unit.powf(0.75);
+        let (f0, noise) = (self.block.f0, self.block.noise);
         let mut line = self.block.line(self.j);
         let (plus, minus) = (line(near)?, line(-near)?);
         let width = plus.t - minus.t;
         let slope = (plus.y[i] - minus.y[i]) / width;
-        let rounding =
-            4. * self.block.noise[i].max(self.grid.unit * self.block.f0[i].abs()) / width;
+        // So near, f's rounding of x counts: it moves f by its slope.
+        let mut noise = noise.to_vec();
+        let rounds = self.grid.x * slope.abs();
+        noise[i] = noise[i].max(self.grid.unit * f0[i].abs().max(2. * rounds));
+        let rounding = 4. * noise[i] / width;
         let (value, bound) = (self.column.value[i], self.column.bound[i]);
         let apart = (slope - value).abs();
-        if width > 0. && slope.abs() > 2. * value.abs() && apart > kappa * (bound + rounding) {
-            self.column.bound[i] = apart;
+        let steeper = slope.abs() > 2. * value.abs();
+        if !(width > 0. && steeper && apart > kappa * rounding) {
+            return Ok(());
+        }
+        let close = closer(&mut line, f0, &noise, &self.grid, near)?;
+        let same = (close.value[i] - slope).abs() <= kappa * (close.bound[i] + rounding);
+        self.column.bound[i] = bound.max(apart);
+        if same {
+            self.column.value[i] = close.value[i];
+            self.column.bound[i] = close.bound[i];
+            self.column.curvature[i] = close.curvature[i];
+            self.column.kinked[i] = close.kinked[i];
         }
         Ok(())
     }

@@ -1,11 +1,18 @@
-//! What the random projections of one input and of all inputs share.
+//! One projection: vᵀ(Ju) by numbers and (vᵀJ)·u by autograd, of one input or of all at once.
+
+use candle_core::Result;
 
 use crate::gradcheck::autograd::graph::{Failure, Graph, Products};
+use crate::gradcheck::judge::law::{Judge, ROUNDING};
 use crate::gradcheck::numeric::function::Oracle;
-use crate::gradcheck::numeric::grid::Grid;
+use crate::gradcheck::numeric::grid::{Grid, power_of_two};
+use crate::gradcheck::numeric::line::Point;
+use crate::gradcheck::numeric::steps::search;
+use crate::gradcheck::support::exec::Exec;
 use crate::gradcheck::support::rng::SplitMix64;
+use crate::gradcheck::support::values::dot;
 
-/// One round's output signs and the gradients they give.
+/// One round's v, and the gradients it gives.
 pub(crate) struct Round {
     pub(crate) v: Vec<f64>,
     pub(crate) products: Products,
@@ -24,23 +31,173 @@ pub(crate) fn rounds(
     })
 }
 
-/// The largest finite element of any round's gradient of one input.
-pub(crate) fn largest(rounds: &[Round], slot: usize) -> f64 {
-    let all = rounds
-        .iter()
-        .flat_map(|round| round.products[slot].iter().flatten());
-    all.filter(|g| g.is_finite())
-        .fold(0f64, |m, g| m.max(g.abs()))
+/// One input in a projection.
+#[derive(Clone, Copy)]
+pub(crate) struct Part {
+    pub(crate) slot: usize,
+    pub(crate) input: usize,
+    pub(crate) judge: Judge,
+    /// The scale of the input, a power of two: u is so many times random signs.
+    pub(crate) scale: f64,
+    /// The largest element of any round's vᵀJ: what a backward pass's rounding is measured by, also where a
+    /// product cancels.
+    pub(crate) largest: f64,
 }
 
-/// vᵀf's own rounding, from that of every output: independent errors add in quadrature.
-pub(crate) fn projected_noise(oracle: &Oracle, noise: &[f64], v: &[f64], p0: f64) -> f64 {
-    let weighted = noise.iter().zip(v).map(|(e, v)| (e * v).powi(2));
-    weighted.sum::<f64>().sqrt().max(oracle.unit * p0.abs())
+impl Part {
+    pub(crate) fn new(
+        oracle: &Oracle,
+        (slot, input): (usize, usize),
+        judge: Judge,
+        rounds: &[Round],
+    ) -> Self {
+        let typical = oracle.size(input).typical;
+        let all = rounds
+            .iter()
+            .flat_map(|round| round.products[slot].iter().flatten());
+        let finite = all.filter(|g| g.is_finite());
+        Self {
+            slot,
+            input,
+            judge,
+            scale: power_of_two(if typical > 0. { typical } else { 1. }),
+            largest: finite.fold(0f64, |m, g| m.max(g.abs())),
+        }
+    }
+
+    /// Whether every round has a gradient of it, all of it finite, and not zero throughout.
+    pub(crate) fn has_gradient(&self, rounds: &[Round]) -> bool {
+        let gradients = rounds
+            .iter()
+            .map(|round| round.products[self.slot].as_ref());
+        let finite = |g: Option<&Vec<f64>>| g.is_some_and(|g| g.iter().all(|g| g.is_finite()));
+        self.largest > 0. && gradients.into_iter().all(finite)
+    }
+
+    /// u of one round, without the scale.
+    pub(crate) fn signs(&self, oracle: &Oracle, seed: u64, round: usize) -> Vec<f64> {
+        let stream = 2 * (round + 64 * self.input) as u64 + 2;
+        SplitMix64::new(seed, stream).uneven_signs(oracle.values(self.input).len())
+    }
+
+    /// By how much the largest element moves the total, per unit of u's signs.
+    pub(crate) fn reach(&self) -> f64 {
+        self.largest * self.scale
+    }
 }
 
-/// A bound that the first steps reach where f is smooth on them.
-pub(crate) fn enough(noise: f64, grid: &Grid) -> f64 {
-    let scale = grid.scales.first().copied().unwrap_or(1.);
-    8. * noise * 2f64.powi(grid.first()) / scale
+/// One total by both roads, in units of u's signs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Total {
+    pub(crate) analytic: f64,
+    pub(crate) numeric: f64,
+    pub(crate) bound: f64,
+    /// κ·e and the rounding of the backward pass.
+    pub(crate) threshold: f64,
+    /// The largest change of vᵀf beside x, over the step.
+    pub(crate) beside: f64,
+}
+
+impl Total {
+    pub(crate) fn apart(&self) -> f64 {
+        (self.analytic - self.numeric).abs()
+    }
+
+    pub(crate) fn disagrees(&self) -> bool {
+        self.apart() > self.threshold
+    }
+}
+
+/// f as numbers, and how far each of its outputs scatters.
+#[derive(Clone, Copy)]
+pub(crate) struct Projection<'a> {
+    pub(crate) oracle: &'a Oracle,
+    pub(crate) noise: &'a [f64],
+}
+
+impl Projection<'_> {
+    /// vᵀ(Ju) and (vᵀJ)·u along u = Σ scaleₖ signsₖ, a zero in the signs or in v leaving that part out. The
+    /// search for steps ends at a bound of `enough`, or where rounding ends it.
+    pub(crate) fn total(
+        &self,
+        exec: &impl Exec,
+        parts: &[(Part, Vec<f64>)],
+        v: &[f64],
+        products: &Products,
+        enough: f64,
+    ) -> Result<Total> {
+        let p0 = [dot(&self.oracle.f0, v)];
+        let noise = [self.noise(v, p0[0])];
+        let directions: Vec<(usize, Vec<f64>)> = (parts.iter())
+            .map(|(part, signs)| (part.input, signs.iter().map(|s| s * part.scale).collect()))
+            .collect();
+        let scales = self.scales(parts);
+        // In units of the inputs' scales t = 1 is as large as they are, and x less than 2.
+        let grid = Grid::new(2., &scales, self.oracle.unit);
+        let enough = enough.max(8. * noise[0] * 2f64.powi(grid.first()));
+        let mut line = self.oracle.toward(exec, &directions);
+        let mut line = |t: f64| {
+            let Point { t, y } = line(t)?;
+            let y = vec![dot(&y, v)];
+            Ok(Point { t, y })
+        };
+        let column = search(&mut line, &p0, &noise, &grid, &|_, _, e| e <= enough)?;
+        let (mut analytic, mut squares, mut kappa, mut unit) = (0., 0., 1f64, 0f64);
+        for ((part, signs), (_, u)) in parts.iter().zip(&directions) {
+            let gradient = products[part.slot].as_deref().unwrap_or_default();
+            analytic += dot(gradient, u);
+            let moved = signs.iter().filter(|s| **s != 0.).count() as f64;
+            squares += part.reach().powi(2) * moved;
+            kappa = kappa.max(part.judge.tolerance.kappa);
+            unit = unit.max(part.judge.tolerance.unit);
+        }
+        Ok(Total {
+            analytic,
+            numeric: column.value[0],
+            bound: column.bound[0],
+            threshold: kappa * column.bound[0] + ROUNDING * unit * squares.sqrt(),
+            beside: column.slope[0],
+        })
+    }
+
+    /// The scales of t worth trying: that of the inputs, and 1 where it is one input.
+    fn scales(&self, parts: &[(Part, Vec<f64>)]) -> Vec<f64> {
+        match parts {
+            [(part, _)] if part.scale != 1. => vec![1., 1. / part.scale],
+            _ => vec![1.],
+        }
+    }
+
+    /// vᵀf's own rounding, from that of every output: independent errors add in quadrature.
+    fn noise(&self, v: &[f64], p0: f64) -> f64 {
+        let weighted = self.noise.iter().zip(v).map(|(e, v)| (e * v).powi(2));
+        weighted
+            .sum::<f64>()
+            .sqrt()
+            .max(self.oracle.unit * p0.abs())
+    }
+
+    /// All `parts` at once: where they agree in every round, as sharply as one alone would have to, the
+    /// smallest error of an entry that each could have shown.
+    pub(crate) fn together(
+        &self,
+        exec: &impl Exec,
+        parts: &[Part],
+        rounds: &[Round],
+        seed: u64,
+    ) -> Result<Option<Vec<f64>>> {
+        let allowed = |part: &Part| part.judge.tolerance.rtol * part.reach();
+        let enough = parts.iter().map(allowed).fold(f64::INFINITY, f64::min) / 32.;
+        let totals = exec.map(rounds.len(), |exec, r| {
+            let signs = |part: &Part| (*part, part.signs(self.oracle, seed, r));
+            let parts: Vec<_> = parts.iter().map(signs).collect();
+            self.total(exec, &parts, &rounds[r].v, &rounds[r].products, enough)
+        });
+        let totals = totals.into_iter().collect::<Result<Vec<_>>>()?;
+        let threshold = totals.iter().fold(0f64, |m, t| m.max(t.threshold));
+        let agree = threshold.is_finite() && totals.iter().all(|t| t.apart() <= t.threshold);
+        let sharp = parts.iter().all(|part| 2. * threshold <= allowed(part));
+        let smallest = parts.iter().map(|part| 2. * threshold / part.scale);
+        Ok((agree && sharp).then(|| smallest.collect()))
+    }
 }

@@ -93,16 +93,9 @@ mod tests {
                 input: 0,
                 pair: Pair {
                     analytic,
-                    wide: None,
                     numeric,
                     bound,
-                    row: 0.,
-                    peers: 0.,
-                    ignored: false,
-                    natural: 0.,
-                    own: 0.,
-                    beside: 0.,
-                    single: false,
+                    ..Pair::default()
                 },
             }
         };

@@ -6,7 +6,7 @@ use super::tolerance::Tolerance;
 use super::verdict::Verdict;
 
 /// One entry of the Jacobian, and what its size is measured against.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Pair {
     /// autograd's value in the function's own dtype.
     pub(crate) analytic: f64,
@@ -30,8 +30,14 @@ pub(crate) struct Pair {
     /// The largest change of f beside x, over the step, where a gradient is given: at a minimum f = 0 has no size,
     /// and moves all the same. Without a gradient a derivative of 0 there certifies nothing.
     pub(crate) beside: f64,
+    /// |x f''|: by how much the derivative changes where f rounds x, in units of round-off.
+    pub(crate) bends: f64,
     /// f's values are single-precision numbers, and scatter like them.
     pub(crate) single: bool,
+    /// The one-sided slopes differ here, and autograd's value lies between them.
+    pub(crate) kink: bool,
+    /// x is not finite, so there is nothing to differentiate by.
+    pub(crate) undefined: bool,
 }
 
 impl Pair {
@@ -72,6 +78,10 @@ pub(crate) const SINGLE: f64 = 1e-5;
 /// How many units of round-off of G, terms as large as f that cancel in its gradient, may be off by.
 const INSIDE: f64 = 64.;
 
+/// f may round x, and a multiple of it, before it does anything: its slope is then that of a point so many
+/// units of round-off away.
+const ARGUMENT: f64 = 4.;
+
 /// A bound of this share of what a pass allows hides nothing.
 pub(crate) const SHARP: f64 = 1e-3;
 
@@ -96,8 +106,14 @@ impl Tolerance {
 impl Judge {
     /// The verdict on one entry.
     pub(crate) fn verdict(&self, p: &Pair) -> Verdict {
-        if !p.numeric.is_finite() || !p.analytic.is_finite() {
-            return Verdict::NonFinite;
+        if !p.analytic.is_finite() || !p.numeric.is_finite() {
+            return match p.undefined && p.analytic.is_finite() {
+                true => Verdict::Inconclusive,
+                false => Verdict::NonFinite,
+            };
+        }
+        if p.kink {
+            return Verdict::Kink;
         }
         let certain = self.certain(p);
         if p.difference() <= self.agreement(p) {
@@ -110,7 +126,13 @@ impl Judge {
             return Verdict::Inconclusive;
         }
         // Right in f64, so the narrow dtype's own rounding, more of it than was allowed for.
-        let gross = (GROSS * p.size().max(p.row)).max(self.inside(p));
+        let argument = match self.certain(p) {
+            true => ARGUMENT * self.tolerance.unit * p.bends,
+            false => 0.,
+        };
+        let gross = (GROSS * p.size().max(p.row))
+            .max(self.inside(p))
+            .max(argument);
         if self.right_in_f64(p) && p.difference() <= gross {
             return Verdict::Inconclusive;
         }
@@ -119,6 +141,20 @@ impl Judge {
             return Verdict::Imprecise;
         }
         Verdict::Wrong
+    }
+
+    /// Whether the numeric derivative is to be held against another before this is said of the entry.
+    pub(crate) fn doubts(&self, p: &Pair) -> bool {
+        let finite = p.analytic.is_finite() && p.numeric.is_finite();
+        finite && self.verdict(p) != Verdict::Pass
+    }
+
+    /// Whether f may have a kink here: the entry is in doubt, or its differences halve as at a kink. Where the same
+    /// backward pass is right in f64 on a sharp derivative, rounding is all that is left of a doubt.
+    pub(crate) fn doubts_smoothness(&self, p: &Pair, kinked: bool) -> bool {
+        let finite = p.analytic.is_finite() && p.numeric.is_finite();
+        let rounding = self.right_in_f64(p) && self.certain(p);
+        (self.doubts(p) && !rounding) || (finite && kinked)
     }
 
     /// κ·e + rtol·max(|a|, |n|) + rounding of the backward pass.
@@ -151,6 +187,7 @@ impl Judge {
         self.tolerance.inside(p.natural)
     }
 
+    /// Whether the same backward pass, in f64, gives the numeric derivative.
     fn right_in_f64(&self, p: &Pair) -> bool {
         p.wide.is_some_and(|wide| {
             let f64s = Tolerance::of(DType::F64).rtol * wide.abs().max(p.numeric.abs())
@@ -235,16 +272,10 @@ mod tests {
     fn pair(analytic: f64, numeric: f64, bound: f64) -> Pair {
         Pair {
             analytic,
-            wide: None,
             numeric,
             bound,
             row: analytic.abs(),
-            peers: 0.,
-            ignored: false,
-            natural: 0.,
-            own: 0.,
-            beside: 0.,
-            single: false,
+            ..Pair::default()
         }
     }
 

@@ -22,6 +22,8 @@ pub(crate) struct Oracle {
     /// The dtype each input is evaluated in.
     dtypes: Vec<DType>,
     dims: Vec<usize>,
+    /// The dtype that f returns.
+    returns: DType,
     pub(crate) f0: Vec<f64>,
     /// The coarsest unit round-off among the float inputs and the output.
     pub(crate) unit: f64,
@@ -96,6 +98,7 @@ impl Oracle {
             values,
             inputs,
             dims: dims.to_vec(),
+            returns: y.dtype(),
             f0: to_f64(&y)?,
             unit,
             dtype,
@@ -134,6 +137,13 @@ impl Oracle {
             }
         };
         same_shape(&self.dims, &y)?;
+        if y.dtype() != self.returns {
+            bail!(
+                "gradcheck: f returns {:?} here and {:?} beside it: its dtype depends on the data",
+                self.returns,
+                y.dtype()
+            )
+        }
         to_f64(&y)
     }
 

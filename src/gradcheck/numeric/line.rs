@@ -19,6 +19,8 @@ pub(crate) struct Column {
     pub(crate) kinked: Vec<bool>,
     /// The largest change of f beside x, over the step: what a derivative of 0 is measured by.
     pub(crate) slope: Vec<f64>,
+    /// |f''|, from the smallest steps at which f bends beyond its noise.
+    pub(crate) curvature: Vec<f64>,
 }
 
 impl Column {
@@ -30,6 +32,7 @@ impl Column {
             evaluations: 0,
             kinked: vec![false; outputs],
             slope: vec![0.; outputs],
+            curvature: vec![0.; outputs],
         }
     }
 
@@ -43,6 +46,9 @@ impl Column {
         }
         for (slope, other) in self.slope.iter_mut().zip(&other.slope) {
             *slope = slope.max(*other);
+        }
+        for (curvature, other) in self.curvature.iter_mut().zip(&other.curvature) {
+            *curvature = curvature.max(*other);
         }
         for i in 0..self.value.len() {
             let apart = (self.value[i] - other.value[i]).abs();

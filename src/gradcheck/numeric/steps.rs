@@ -126,3 +126,23 @@ pub(crate) fn second_opinion(
     }
     Ok(best)
 }
+
+/// A tableau that ends near the smallest step, `near`: for an f that varies far faster than x.
+pub(crate) fn closer(
+    line: &mut impl FnMut(f64) -> Result<Point>,
+    f0: &[f64],
+    noise: &[f64],
+    grid: &Grid,
+    near: f64,
+) -> Result<Column> {
+    const LEVELS: i32 = 12;
+    let mut fine = Column::unknown(f0.len());
+    let mut descent = Descent::new(f0, noise, grid, &|_, _, _| false);
+    descent.run(
+        line,
+        near * 2f64.powi(LEVELS + 4),
+        LEVELS as usize,
+        &mut fine,
+    )?;
+    Ok(fine)
+}

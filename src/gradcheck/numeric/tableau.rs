@@ -46,7 +46,15 @@ struct Before {
     bend: f64,
     /// The rounding of D(i,0).
     round: f64,
+    /// The larger of |f(x+h) - f(x)| and |f(x-h) - f(x)|.
+    change: f64,
+    /// The level at which the tableau began.
+    start: usize,
 }
+
+/// f falls by at most 2^6 from one step to the next where a polynomial of degree 6 describes it. Where it falls
+/// faster (exp(10⁴x) does, at the first steps), what came before says nothing: the tableau begins anew.
+const STEEP: f64 = 64.;
 
 impl<'a, D: Fn(usize, f64, f64) -> bool> Descent<'a, D> {
     pub(crate) fn new(f0: &'a [f64], noise: &'a [f64], grid: &Grid, done: &'a D) -> Self {
@@ -135,34 +143,57 @@ impl<'a, D: Fn(usize, f64, f64) -> bool> Descent<'a, D> {
         let mut rounding = true;
         for i in 0..self.f0.len() {
             let (p, m, f0) = (plus.y[i], minus.y[i], self.f0[i]);
-            let before = self.outputs[i];
+            let change = (p - f0).abs().max((m - f0).abs());
+            let before = self.before(i, change);
             let bend = (p - f0) + (m - f0);
-            let round = self.rounding(i, p.abs().max(m.abs()), width);
+            let round = self
+                .rounding(i, p.abs().max(m.abs()), width)
+                .max(before.round / 3.);
             let argument = self.argument(bend, width);
-            let (row, value, error) = extrapolate((p - m) / width, &before.row, self.levels);
+            let orders = self.levels - before.start;
+            let (row, value, error) = extrapolate((p - m) / width, &before.row, orders);
             let error = error.max(self.unresolved(bend, i) / width);
             let bound = error + round + argument;
             if bound < best.bound[i] {
                 best.value[i] = value;
                 best.bound[i] = bound;
             }
-            let change = (p - f0).abs().max((m - f0).abs());
             best.slope[i] = best.slope[i].max(2. * change / width);
+            if bend.abs() > 16. * self.noise[i] {
+                best.curvature[i] = 4. * bend.abs() / (width * width);
+            }
             best.kinked[i] |= self.halves(bend, (p - m).abs(), i);
             rounding &= error <= round + argument || self.is_done(i, best);
-            self.outputs[i] = Before { row, bend, round };
+            self.outputs[i] = Before {
+                row,
+                bend,
+                round,
+                change,
+                start: before.start,
+            };
         }
         self.levels += 1;
         rounding
     }
 
-    /// 2ε/h for the values of this level, no less than the share that the level before hands on
-    /// (its weight is at most 1/3).
+    /// The level before, or nothing where f has fallen too fast since.
+    fn before(&self, i: usize, change: f64) -> Before {
+        match self.outputs[i] {
+            before if before.change <= STEEP * change => before,
+            before => Before {
+                bend: before.bend,
+                start: self.levels,
+                ..Before::default()
+            },
+        }
+    }
+
+    /// 2ε/h for the values of this level; the level before hands on a share of at most 1/3.
     fn rounding(&self, i: usize, size: f64, width: f64) -> f64 {
         // A few units of rounding grow with f; more than that is cancellation inside f, and stays.
-        let relative = (self.noise[i] / self.f0[i].abs()).clamp(self.unit, 4. * self.unit);
-        let values = 4. * self.noise[i].max(relative * size) / width;
-        values.max(self.outputs[i].round / 3.)
+        let relative = self.noise[i] / self.f0[i].abs(); // NaN where both are 0
+        let relative = relative.max(self.unit).min(4. * self.unit);
+        4. * self.noise[i].max(relative * size) / width
     }
 
     /// 4u|x||f''|: f may round x twice before it does anything, by 2u|x| together, and its slope at

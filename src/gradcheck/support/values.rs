@@ -115,11 +115,3 @@ pub(crate) fn rel_err(a: f64, n: f64) -> f64 {
         (a - n).abs() / a.abs().max(n.abs())
     }
 }
-
-/// The place of an element in row-major order, from its index.
-pub(crate) fn ravel(index: &[usize], dims: &[usize]) -> usize {
-    index
-        .iter()
-        .zip(dims)
-        .fold(0, |flat, (i, dim)| flat * dim + i)
-}
