@@ -1,7 +1,7 @@
 //! Views of a tensor that hold an input's values in another layout.
 //!
 //! candle's own gradients of the ops used here (transpose, narrow, squeeze) were read in candle-core
-//! 0.11.1's `backprop.rs` and are exact, and the audit checks each, so that a probe never accuses f of
+//! 0.11.1's `backprop.rs` and are exact, and the audit checks each, so that a probe never flags f for
 //! their faults.
 
 use candle_core::{Result, Tensor};
