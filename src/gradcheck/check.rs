@@ -5,6 +5,7 @@ use candle_core::Tensor;
 use super::autograd::graph::Graph;
 use super::compare::full::Target;
 use super::compare::tally::Worst;
+use super::judge::constants::{FULL_ENTRIES, FULL_EVALUATIONS};
 use super::judge::law::Judge;
 use super::judge::verdict::Verdict;
 use super::numeric::function::Oracle;
@@ -12,11 +13,6 @@ use super::options::{Mode, Options};
 use super::report::{Entry, InputReport, Report};
 use super::support::exec::Exec;
 use super::support::values::unravel;
-
-/// Auto takes every entry up to this many evaluations, and this many entries.
-const FULL_EVALUATIONS: usize = 8192;
-
-const FULL_ENTRIES: usize = 1 << 22;
 
 /// Everything that does not change during a check.
 pub(crate) struct Check<'a, E> {

@@ -9,7 +9,7 @@ use super::compare::fast::{Fast, Projected};
 use super::compare::full::{self, Rows};
 use super::compare::projection::{Part, Projection, Round, rounds};
 use super::compare::tally::{Tally, Worst};
-use super::judge::law::ROUNDING;
+use super::judge::constants::{RARE, ROUNDING};
 use super::judge::verdict::Verdict;
 use super::numeric::function::Oracle;
 use super::numeric::grid::UNEVEN;
@@ -166,9 +166,6 @@ fn ignores<E: Exec>(exec: &E, graph: &Graph, y: &[f64], inputs: &[Tensor]) -> Re
     }
     Ok(true)
 }
-
-/// Calls of f before anything is accused: a dropout of 1% of twenty elements changes one call in six.
-const RARE: usize = 32;
 
 impl<E: Exec> Check<'_, E> {
     /// Whether the same backward pass gives another gradient when run again.

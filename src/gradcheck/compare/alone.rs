@@ -8,32 +8,12 @@ use candle_core::{Result, Tensor, Var};
 use super::bits::Bits;
 use super::displace::Move;
 use super::walk::{Walker, signs};
-use crate::gradcheck::judge::law::SHARP;
+use crate::gradcheck::judge::constants::{AGAIN, BEYOND, CAPS, CLEAR, LENGTHS, SHARP};
+pub(crate) use crate::gradcheck::judge::constants::{FARTHEST, LONG};
 use crate::gradcheck::judge::readings::{Reading, Readings};
-use crate::gradcheck::judge::segment::{CLEAR, Evidence};
+use crate::gradcheck::judge::segment::Evidence;
 use crate::gradcheck::judge::verdict::Verdict;
 use crate::gradcheck::support::rng::SplitMix64;
-
-/// The share of f by which each segment changes it. The first is short, so that few kinks lie on it; a wrong
-/// gradient is apart 16 times as much on the second and the third, a staircase is not. Three are long, so
-/// that two of them are a majority; the last is asked only if the two before do not say the same.
-const LENGTHS: [f64; 5] = [4e-4, 6.4e-3, 0.1, 0.3, 0.2];
-
-/// Where an error in any direction has to show, the second is taken so many times more.
-const AGAIN: usize = 2;
-
-/// And at most so much of the largest step.
-const CAPS: [f64; 5] = [1. / 256., 1. / 16., 1., 1., 1.];
-
-/// A segment of this share of f is long: none shorter may call a gradient wrong by itself, since over short
-/// distances f may be a staircase.
-pub(crate) const LONG: f64 = 0.05;
-
-/// The largest step, in root mean squares of the variable, or of all where that is not enough,
-pub(crate) const FARTHEST: f64 = 0.5;
-
-/// and so many times as far where even that does not stand out of f's own scatter.
-const BEYOND: f64 = 8.;
 
 /// Said where short segments contradict and a long one agrees.
 pub(crate) const STAIRS: &str = "over short distances f is a staircase or has a kink, so that \

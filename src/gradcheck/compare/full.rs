@@ -6,6 +6,7 @@ use candle_core::Result;
 
 use super::tally::{Tally, Worst};
 use crate::gradcheck::autograd::graph::Products;
+use crate::gradcheck::judge::constants::PEERS;
 use crate::gradcheck::judge::law::{Judge, Pair};
 use crate::gradcheck::numeric::function::{Oracle, Size};
 use crate::gradcheck::numeric::grid::{Grid, ODDER};
@@ -16,10 +17,6 @@ use crate::gradcheck::support::exec::Exec;
 
 /// Columns compared together, so that reading a column of row-major rows uses whole cache lines.
 const BLOCK: usize = 8;
-
-/// Elements of one input that differ by more than this factor are not measured by each other's
-/// gradients.
-const PEERS: f64 = 1048576.;
 
 /// Gradients to hold against one input's numeric Jacobian: autograd's, and perhaps more.
 pub(crate) struct Rows<'a> {

@@ -3,7 +3,8 @@
 use candle_core::Result;
 
 use crate::gradcheck::autograd::graph::{Failure, Graph, Products};
-use crate::gradcheck::judge::law::{Judge, ROUNDING};
+use crate::gradcheck::judge::constants::ROUNDING;
+use crate::gradcheck::judge::law::Judge;
 use crate::gradcheck::numeric::function::Oracle;
 use crate::gradcheck::numeric::grid::{Grid, power_of_two};
 use crate::gradcheck::numeric::line::Point;

@@ -14,8 +14,7 @@
 //! what a step accuses, but certify nothing (over a distance they say nothing of an element that moves a
 //! millionth of the rest, and a jump of f on the way blunts them), and they accuse nothing that a step has not.
 
-use super::law::ROUNDING;
-use super::segment::RESOLVED;
+use super::constants::{RESOLVED, ROUNDING};
 use super::tolerance::Tolerance;
 use super::verdict::Verdict;
 

@@ -2,6 +2,8 @@
 
 use candle_core::DType;
 
+use super::constants::{ARGUMENT, CERTAIN, GROSS, INSIDE, MOST, SATURATED};
+pub(crate) use super::constants::{ROUNDING, SHARP, SINGLE};
 use super::tolerance::Tolerance;
 use super::verdict::Verdict;
 
@@ -57,36 +59,6 @@ pub(crate) struct Judge {
     /// u of the dtype the numeric derivative was taken in.
     pub(crate) unit: f64,
 }
-
-/// How many units of round-off of the row's largest entry a backward pass may be off by: as many as
-/// the 16-bit floats' rtol allows of the entry itself.
-pub(crate) const ROUNDING: f64 = 8.;
-
-/// A pass leaves room for an error of at most this many rtol of an entry: 1e-6 of it in f64, 1e-2 in
-/// f32.
-pub(crate) const CERTAIN: f64 = 100.;
-
-/// And for no more than this share of it, whatever the dtype: 16-bit floats have few digits.
-const MOST: f64 = 0.25;
-
-/// Rounding in a narrow dtype does not change a gradient by more than this share.
-pub(crate) const GROSS: f64 = 0.1;
-
-/// Single precision: a hundred units in the last place of an f32.
-pub(crate) const SINGLE: f64 = 1e-5;
-
-/// How many units of round-off of G, terms as large as f that cancel in its gradient, may be off by.
-const INSIDE: f64 = 64.;
-
-/// f may round x, and a multiple of it, before it does anything: its slope is then that of a point so many
-/// units of round-off away.
-const ARGUMENT: f64 = 4.;
-
-/// A bound of this share of what a pass allows hides nothing.
-pub(crate) const SHARP: f64 = 1e-3;
-
-/// f is flat beside its own size where its slope is this share of G: few digits of it can be known.
-const SATURATED: f64 = 1e-6;
 
 impl Tolerance {
     /// 64u·G: the rounding of terms as large as f that cancel in its gradient.

@@ -34,6 +34,7 @@
 //! contradict it too. Cause comes before consequence: `severed` before `wrong`
 //! ([`Verdict::rank`](verdict::Verdict::rank)).
 
+pub(crate) mod constants;
 pub(crate) mod input;
 pub(crate) mod law;
 pub(crate) mod readings;

@@ -15,12 +15,10 @@
 //! still on it, or most of what it moves by, or of what the two sides are apart by, is one jump. Then long ones
 //! have to agree, and to see what that one saw.
 
-use super::segment::{Evidence, RESOLVED};
+pub(crate) use super::constants::CHANCE;
+use super::constants::RESOLVED;
+use super::segment::Evidence;
 use super::verdict::Verdict;
-
-/// The chance that an error of [`RESOLVED`] in a random direction has stayed hidden in every segment, where
-/// something else is cut.
-pub(crate) const CHANCE: f64 = 1e-3;
 
 /// One segment, as far as the verdict needs it.
 #[derive(Clone, Copy, Debug)]

@@ -29,15 +29,8 @@
 //! Where few jumps are on the way, both ends may lie just beyond one, and the two sides are apart by a whole
 //! jump: less than the largest change of R from node to node contradicts nothing.
 
-/// A pass resolves a gradient that is wrong by a quarter as a whole: a halved or doubled one is then
-/// twice as far off as what could hide.
-pub(crate) const RESOLVED: f64 = 0.25;
-
-/// A change of f stands out where it is this many times its scatter.
-pub(crate) const CLEAR: f64 = 40.;
-
-/// Values of f that scatter by so many units of rounding are a staircase's: sums of f32 leave one or two.
-const ROUGH: f64 = 16.;
+use super::constants::ROUGH;
+pub(crate) use super::constants::{CLEAR, RESOLVED};
 
 /// A tensor's part in a walk: autograd's ∇f·d at each node, d the displacement from the node before
 /// and to the node after; 0 beyond the ends.

@@ -1,6 +1,6 @@
 //! What a probe finds, compared with what the plain call gave, with room for rounding.
 
-use crate::gradcheck::judge::law::ROUNDING;
+use crate::gradcheck::judge::constants::ROUNDING;
 use crate::gradcheck::judge::tolerance::Tolerance;
 use crate::gradcheck::judge::verdict::Verdict;
 use crate::gradcheck::report::Outcome;
