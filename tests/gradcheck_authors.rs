@@ -3,7 +3,7 @@
 use candle_core::{
     CpuStorage, CustomOp1, D, DType, Device, Layout, Result, Shape, Storage, Tensor, bail,
 };
-use candle_sine::gradcheck::{Dissent, Gradcheck, Mode, Options, Report, Verdict, gradcheck};
+use candle_sine::gradcheck::{Gradcheck, Mode, OddOneOut, Options, Report, Verdict, gradcheck};
 
 const CPU: &Device = &Device::Cpu;
 
@@ -297,13 +297,13 @@ fn a_mistake_made_twice_is_one_of_both() {
         let report = check.run(&[x()]).unwrap();
         let manual = report.inputs[0].manual.as_ref().unwrap();
         assert_eq!(manual.verdict, Verdict::Wrong, "{mode:?} {report}");
-        assert_eq!(manual.dissent, Dissent::Numeric, "{mode:?} {report}");
+        assert_eq!(manual.odd_one_out, OddOneOut::Numeric, "{mode:?} {report}");
         let cut = |t: &[Tensor]| t[0].detach().sqr();
         let check = Gradcheck::of(cut).by_hand(by_hand).options(options);
         let report = check.run(&[x()]).unwrap();
         let manual = report.inputs[0].manual.as_ref().unwrap();
         assert_eq!(manual.verdict, Verdict::Wrong, "{mode:?} {report}");
-        assert_eq!(manual.dissent, Dissent::All, "{mode:?} {report}");
+        assert_eq!(manual.odd_one_out, OddOneOut::All, "{mode:?} {report}");
     }
 }
 

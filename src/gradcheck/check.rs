@@ -45,7 +45,7 @@ impl<E: Exec> Check<'_, E> {
                 Mode::Auto => Mode::Fast,
                 mode => mode,
             },
-            oracle: self.oracle.dtype,
+            numeric_dtype: self.oracle.dtype,
             evaluations: 0,
             backwards: 0,
             notes: Vec::new(),

@@ -119,7 +119,9 @@ pub use judge::verdict::Verdict;
 pub use model::model;
 pub use model::{Cut, Mark, ModelReport, ParameterReport, Segment, Suspect, mark, vars};
 pub use options::{Mode, Options};
-pub use report::{Dissent, Entry, InputReport, ManualReport, Outcome, Probe, ProbeReport, Report};
+pub use report::{
+    Entry, InputReport, ManualReport, OddOneOut, Outcome, Probe, ProbeReport, Report,
+};
 pub use second_order::gradgradcheck;
 
 /// Checks the gradient that candle's backward pass gives for `f` at `inputs`.

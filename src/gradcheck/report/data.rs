@@ -20,7 +20,7 @@ pub struct Report {
     pub mode: Mode,
     /// The dtype the numeric derivative was taken in.
     #[cfg_attr(feature = "serde", serde(serialize_with = "dtype_name"))]
-    pub oracle: DType,
+    pub numeric_dtype: DType,
     /// Calls of f in all.
     pub evaluations: usize,
     /// Backward passes in all.
@@ -94,7 +94,7 @@ impl Entry {
     }
 }
 
-/// A hand-written gradient of one input, beside autograd's.
+/// A hand-written gradient of one input, compared with autograd's.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -103,8 +103,8 @@ pub struct ManualReport {
     pub verdict: Verdict,
     /// Its worst entry; `analytic` is the hand-written value.
     pub worst: Option<Entry>,
-    /// Which of the three stands alone.
-    pub dissent: Dissent,
+    /// Which of the three disagrees with the other two.
+    pub odd_one_out: OddOneOut,
     /// Autograd's value at the hand-written gradient's worst entry.
     pub autograd: Option<f64>,
 }
@@ -115,7 +115,7 @@ pub struct ManualReport {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
-pub enum Dissent {
+pub enum OddOneOut {
     /// All three agree.
     None,
     /// The hand-written gradient alone.

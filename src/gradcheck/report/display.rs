@@ -4,7 +4,7 @@ use std::fmt::{Display, Formatter, Result};
 
 use candle_core::DType;
 
-use super::data::{Dissent, Entry, InputReport, ManualReport, Outcome, ProbeReport, Report};
+use super::data::{Entry, InputReport, ManualReport, OddOneOut, Outcome, ProbeReport, Report};
 use crate::gradcheck::judge::verdict::Verdict;
 use crate::gradcheck::options::Mode;
 
@@ -18,12 +18,12 @@ impl Display for Report {
             f,
             "gradcheck: {}; {mode}, numeric derivative in {}, {} evaluations, {} backward passes",
             ok(self.verdict()),
-            self.oracle.as_str(),
+            self.numeric_dtype.as_str(),
             self.evaluations,
             self.backwards,
         )?;
         for input in &self.inputs {
-            write_input(f, input, self.oracle)?;
+            write_input(f, input, self.numeric_dtype)?;
         }
         for probes in self.probes.chunk_by(|a, b| a.input == b.input) {
             write_probes(f, probes)?;
@@ -42,7 +42,7 @@ fn ok(verdict: Verdict) -> String {
     }
 }
 
-fn write_input(f: &mut Formatter<'_>, input: &InputReport, oracle: DType) -> Result {
+fn write_input(f: &mut Formatter<'_>, input: &InputReport, numeric: DType) -> Result {
     let (dtype, entries) = (input.dtype.as_str(), input.entries);
     let verdict = ok(input.verdict);
     writeln!(
@@ -72,7 +72,7 @@ fn write_input(f: &mut Formatter<'_>, input: &InputReport, oracle: DType) -> Res
     }
     if input.verdict != Verdict::Pass {
         writeln!(f, "  {}: {}", input.verdict, input.verdict.meaning())?;
-        writeln!(f, "  try: {}", advice(input, oracle))?;
+        writeln!(f, "  try: {}", advice(input, numeric))?;
     }
     for note in &input.notes {
         writeln!(f, "  note: {note}")?;
@@ -81,11 +81,11 @@ fn write_input(f: &mut Formatter<'_>, input: &InputReport, oracle: DType) -> Res
 }
 
 /// What to try next: of what stayed open, what would settle it.
-fn advice(input: &InputReport, oracle: DType) -> &'static str {
+fn advice(input: &InputReport, numeric: DType) -> &'static str {
     let (Verdict::Inconclusive, Some(worst)) = (input.verdict, &input.worst) else {
         return input.verdict.advice();
     };
-    let wide = oracle == DType::F64;
+    let wide = numeric == DType::F64;
     // exp(-100) has a gradient of 42 digits after the point in f64 and of one digit in f32;
     // 1 - erf(10) is 0 in both.
     if wide && worst.numeric == 0. && worst.bound == 0. {
@@ -123,14 +123,14 @@ fn write_manual(f: &mut Formatter<'_>, manual: &ManualReport) -> Result {
     if let Some(autograd) = manual.autograd {
         writeln!(f, "    autograd  {autograd:>23.15e}")?;
     }
-    let odd_one_out = match manual.dissent {
-        Dissent::None => return Ok(()),
-        Dissent::Manual => "the hand-written gradient disagrees with the other two",
-        Dissent::Autograd => "autograd disagrees with the other two",
-        Dissent::Numeric => {
+    let odd_one_out = match manual.odd_one_out {
+        OddOneOut::None => return Ok(()),
+        OddOneOut::Manual => "the hand-written gradient disagrees with the other two",
+        OddOneOut::Autograd => "autograd disagrees with the other two",
+        OddOneOut::Numeric => {
             "the numeric derivative disagrees with the other two: a kink, or one mistake made twice"
         }
-        Dissent::All => "no two of the three agree",
+        OddOneOut::All => "no two of the three agree",
     };
     writeln!(f, "  {odd_one_out}")
 }
@@ -234,7 +234,7 @@ mod tests {
         let by_hand = ManualReport {
             verdict: Verdict::Wrong,
             worst: entry(Verdict::Wrong, 2.),
-            dissent: Dissent::Manual,
+            odd_one_out: OddOneOut::Manual,
             autograd: Some(1.25),
         };
         let by_hand = InputReport {
@@ -272,7 +272,7 @@ mod tests {
             inputs: vec![passed, input(Verdict::Wrong), by_hand],
             probes: probes.into(),
             mode: Mode::Full,
-            oracle: DType::F64,
+            numeric_dtype: DType::F64,
             evaluations: 40,
             backwards: 5,
             notes: vec!["the end".into()],
