@@ -136,7 +136,7 @@ pub(crate) fn projected<E: Exec>(
     let judge = &fast.target.judge;
     let mut worst: Option<(Verdict, usize, Pair)> = None;
     let from_autograd = (0..n).max_by(|a, b| apart(a).total_cmp(&apart(b)));
-    let from_numbers = fast.off(exec, &round.v, &products)?;
+    let from_numbers = fast.off(exec, &round.v, products)?;
     for j in from_autograd.into_iter().chain(from_numbers) {
         let mut pair = fast.element(exec, j, &round.v)?;
         (pair.row, pair.peers, pair.analytic) = (row, row, by_hand[j]);

@@ -82,6 +82,7 @@ impl<E: Exec> Check<'_, E> {
         let value = Expected {
             values: &self.y,
             dims: self.graph.y.dims(),
+            dtype: self.graph.y.dtype(),
             tolerance,
             rounding: tolerance.unit * terms,
         };
@@ -91,6 +92,7 @@ impl<E: Exec> Check<'_, E> {
             Expected {
                 values,
                 dims: self.inputs[input].dims(),
+                dtype: self.inputs[input].dtype(),
                 tolerance,
                 rounding: rounding::of_gradient(values, again, (scale, tolerance.unit)),
             }

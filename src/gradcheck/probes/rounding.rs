@@ -1,16 +1,19 @@
 //! What a probe finds, compared with what the plain call gave, with room for rounding.
 
+use candle_core::DType;
+
 use crate::gradcheck::judge::constants::ROUNDING;
 use crate::gradcheck::judge::tolerance::Tolerance;
 use crate::gradcheck::judge::verdict::Verdict;
 use crate::gradcheck::report::Outcome;
-use crate::gradcheck::support::values::unravel;
+use crate::gradcheck::support::values::{round_to, unravel};
 
 /// Numbers that a probe has to find again.
 #[derive(Clone, Copy)]
 pub(super) struct Expected<'a> {
     pub(super) values: &'a [f64],
     pub(super) dims: &'a [usize],
+    pub(super) dtype: DType,
     pub(super) tolerance: Tolerance,
     /// r: how far rounding was seen to move them.
     pub(super) rounding: f64,
@@ -57,13 +60,15 @@ impl Expected<'_> {
                 false => f64::INFINITY,
             }
         };
-        let finite = (0..found.len()).filter(|&at| self.values[at].is_finite());
-        let beyond = finite.filter(|&at| excess(at) > rounding + atol);
+        // What the dtype cannot hold cannot be found: twice a gradient may overflow.
+        let finite = |at| round_to(self.dtype, self.values[at]).is_ok_and(f64::is_finite);
+        let beyond = (0..found.len()).filter(|&at| self.values[at].is_finite());
+        let beyond = beyond.filter(|&at| excess(at) > rounding + atol && finite(at));
         beyond.max_by(|&a, &b| excess(a).total_cmp(&excess(b)))
     }
 }
 
-/// r: how far (kv)ᵀJ / k lies from g. More than √u of the largest gradient, or of f's `scale`, is no
+/// r: how far (kv)ᵀJ / k lies from g. More than 4√u of the largest gradient, or of f's `scale`, is no
 /// rounding but a backward pass that is not linear, which is for a probe to say.
 pub(super) fn of_gradient<'a>(
     g: &[f64],
@@ -75,7 +80,7 @@ pub(super) fn of_gradient<'a>(
         apart.filter(|d| d.is_finite()).fold(0., f64::max)
     };
     let most = again.map(apart).fold(0., f64::max);
-    match most <= unit.sqrt() * largest(g).max(scale) {
+    match most <= 4. * unit.sqrt() * largest(g).max(scale) {
         true => most,
         false => 0.,
     }
