@@ -98,15 +98,18 @@ mod builder;
 mod check;
 mod compare;
 mod control;
+mod entries;
 mod judge;
 mod model;
 pub mod numeric;
 mod options;
 mod probes;
+mod projections;
 mod report;
 mod run;
 mod second_order;
 mod settle;
+mod start;
 mod support;
 
 use candle_core::{Result, Tensor};

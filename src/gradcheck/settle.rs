@@ -11,6 +11,7 @@ use super::compare::walk::Walker;
 use super::judge::constants::{GROSS, ROUNDING};
 use super::judge::input::{Known, Next, Question, Segments, next};
 use super::judge::verdict::Verdict;
+use super::report::{Entry, InputReport};
 use super::support::exec::Exec;
 use super::support::rng::SplitMix64;
 use super::support::values::{rel_err, tensor, to_f64, unit_roundoff, unit_vector};
@@ -84,6 +85,38 @@ fn settled(known: &Known, verdict: Verdict) -> Settled {
         verdict,
         resolution: whole.and_then(|whole| whole.resolution),
         note,
+    }
+}
+
+impl<E: Exec> Check<'_, E> {
+    /// Writes one input's verdict, its worst entry, and why.
+    pub(crate) fn conclude(
+        &self,
+        slot: usize,
+        (point, worst): (Verdict, Option<Worst>),
+        settled: Settled,
+        missing: bool,
+        report: &mut InputReport,
+    ) {
+        report.verdict = settled.verdict;
+        report.resolution = settled.resolution;
+        report.worst = worst.map(|worst| Entry {
+            verdict: match worst.verdict {
+                verdict if verdict == point => settled.verdict,
+                verdict => verdict,
+            },
+            ..self.entry(slot, &worst)
+        });
+        let why = match (settled.verdict, missing) {
+            (Verdict::Severed, true) => Some("autograd gave no gradient at all"),
+            (Verdict::Severed, false) => Some("the gradient is all zeros"),
+            (Verdict::Pass, true) if point == Verdict::Pass => {
+                Some("no gradient, and the derivative is zero: f ignores this input here")
+            }
+            _ => None,
+        };
+        let notes = why.map(str::to_string).into_iter().chain(settled.note);
+        report.notes.extend(notes);
     }
 }
 
