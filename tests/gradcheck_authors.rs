@@ -3,7 +3,7 @@
 use candle_core::{
     CpuStorage, CustomOp1, D, DType, Device, Layout, Result, Shape, Storage, Tensor, bail,
 };
-use candle_sine::gradcheck::{Dissent, Gradcheck, Mode, Options, Report, Verdict, gradcheck};
+use candle_sine::gradcheck::{Gradcheck, Mode, OddOneOut, Options, Report, Verdict, gradcheck};
 
 const CPU: &Device = &Device::Cpu;
 
@@ -297,14 +297,42 @@ fn a_mistake_made_twice_is_one_of_both() {
         let report = check.run(&[x()]).unwrap();
         let manual = report.inputs[0].manual.as_ref().unwrap();
         assert_eq!(manual.verdict, Verdict::Wrong, "{mode:?} {report}");
-        assert_eq!(manual.dissent, Dissent::Numeric, "{mode:?} {report}");
+        assert_eq!(manual.odd_one_out, OddOneOut::Numeric, "{mode:?} {report}");
         let cut = |t: &[Tensor]| t[0].detach().sqr();
         let check = Gradcheck::of(cut).by_hand(by_hand).options(options);
         let report = check.run(&[x()]).unwrap();
         let manual = report.inputs[0].manual.as_ref().unwrap();
         assert_eq!(manual.verdict, Verdict::Wrong, "{mode:?} {report}");
-        assert_eq!(manual.dissent, Dissent::All, "{mode:?} {report}");
+        assert_eq!(manual.odd_one_out, OddOneOut::All, "{mode:?} {report}");
     }
+}
+
+/// A contiguous tensor need not begin where its storage does.
+#[test]
+fn an_op_that_reads_from_the_start_of_the_storage() {
+    struct Double;
+    impl CustomOp1 for Double {
+        fn name(&self) -> &'static str {
+            "double"
+        }
+
+        fn cpu_fwd(&self, s: &CpuStorage, l: &Layout) -> Result<(CpuStorage, Shape)> {
+            match s {
+                CpuStorage::F64(v) if l.is_contiguous() => {
+                    let v = v[..l.shape().elem_count()].iter().map(|x| 2. * x);
+                    Ok((CpuStorage::F64(v.collect()), l.shape().clone()))
+                }
+                _ => bail!("contiguous f64 only"),
+            }
+        }
+
+        fn bwd(&self, _: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+            Ok(Some((grad * 2.)?))
+        }
+    }
+    let report = gradcheck(|t| t[0].apply_op1(Double), &[x()], &Options::default()).unwrap();
+    assert_eq!(report.inputs[0].verdict, Verdict::Pass, "{report}");
+    assert_eq!(report.verdict(), Verdict::Wrong, "{report}");
 }
 
 /// Both inputs strided at once: neither alone shows the fault.

@@ -7,7 +7,7 @@ use std::cell::Cell;
 
 use candle_core::{CpuStorage, CustomOp1, DType, Device, Layout, Result, Shape, Tensor, bail};
 use candle_sine::gradcheck::{
-    Dissent, Gradcheck, Mode, Options, Outcome, Probe, Report, Verdict, gradcheck,
+    Gradcheck, Mode, OddOneOut, Options, Outcome, Probe, Report, Verdict, gradcheck,
 };
 
 fn x() -> Tensor {
@@ -88,7 +88,7 @@ fn every_float_dtype() {
 fn a_function_of_f32_alone_is_checked_in_f32() {
     let w = x().to_dtype(DType::F32).unwrap();
     let report = check(|t| (&t[0] * &w)?.sin(), std::slice::from_ref(&w));
-    assert_eq!(report.oracle, DType::F32);
+    assert_eq!(report.numeric_dtype, DType::F32);
     assert!(!report.verdict().is_defect(), "{report}");
     let report = check(
         |t| (&t[0] * &w)?.sin()?.detach() + &t[0],
@@ -212,16 +212,16 @@ fn three_ways() {
     let x = (x().abs().unwrap() + 0.1).unwrap();
     for mode in [Mode::Full, Mode::Fast] {
         let o = Options::default().mode(mode);
-        let dissent = |report: Report| report.inputs[0].manual.as_ref().unwrap().dissent;
+        let odd_one_out = |report: Report| report.inputs[0].manual.as_ref().unwrap().odd_one_out;
         let inputs = std::slice::from_ref(&x);
         let run = |f: &dyn Fn(&[Tensor]) -> Result<Tensor>, by| {
             let check = Gradcheck::of(f).by_hand(by_hand(by)).options(o.clone());
-            dissent(check.run(inputs).unwrap())
+            odd_one_out(check.run(inputs).unwrap())
         };
-        assert_eq!(run(&cubes, 3.), Dissent::None);
-        assert_eq!(run(&cubes, 2.), Dissent::Manual);
-        assert_eq!(run(&cut, 3.), Dissent::Autograd);
-        assert_eq!(run(&cut, 2.), Dissent::All);
+        assert_eq!(run(&cubes, 3.), OddOneOut::None);
+        assert_eq!(run(&cubes, 2.), OddOneOut::Manual);
+        assert_eq!(run(&cut, 3.), OddOneOut::Autograd);
+        assert_eq!(run(&cut, 2.), OddOneOut::All);
     }
     let none = |_: &[Tensor], _: &Tensor| Ok(Vec::<Tensor>::new());
     assert!(Gradcheck::of(cubes).by_hand(none).run(&[x]).is_err());
@@ -235,6 +235,24 @@ fn the_same_seed_gives_the_same_report() {
         let reports = [(); 2].map(|()| gradcheck(f, &[x()], &o).unwrap().to_string());
         assert_eq!(reports[0], reports[1]);
     }
+}
+
+/// In f32 exp(-100) keeps one digit of a gradient that f64 knows; 1 - erf(10) is 0 in both.
+#[test]
+fn advice_that_fits() {
+    let tried = |f: fn(&[Tensor]) -> Result<Tensor>, x: f64, dtype| {
+        let x = Tensor::new(&[x], &Device::Cpu).and_then(|x| x.to_dtype(dtype));
+        let report = check(f, &[x.unwrap()]);
+        let advice = "  try: f64 inputs";
+        (report.verdict(), report.to_string().contains(advice))
+    };
+    let exp = |t: &[Tensor]| t[0].exp();
+    assert_eq!(tried(exp, -100., DType::F32), (Verdict::Inconclusive, true));
+    assert_eq!(tried(exp, -100., DType::F64), (Verdict::Pass, false));
+    let erfc = |t: &[Tensor]| t[0].erf()?.affine(-1., 1.);
+    assert_eq!(tried(erfc, 10., DType::F32), (Verdict::Inconclusive, false));
+    assert_eq!(tried(erfc, 10., DType::F64), (Verdict::Inconclusive, false));
+    assert_eq!(tried(erfc, 3., DType::F64), (Verdict::Pass, false));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::f64::consts::{FRAC_PI_2, FRAC_PI_4, PI};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use candle_core::{CpuStorage, CustomOp1, D, DType, Device, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp1, D, DType, Device, Layout, Result, Shape, Tensor, bail};
 use candle_nn::{loss, ops};
 use candle_sine::gradcheck::{Mode, Options, Verdict, gradcheck};
 
@@ -25,8 +25,15 @@ impl<F: Fn(&Tensor) -> Result<Tensor>> CustomOp1 for Back<F> {
     }
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        use candle_core::backend::BackendStorage;
-        Ok((storage.try_clone(layout)?, layout.shape().clone()))
+        let Some((start, end)) = layout.contiguous_offsets() else {
+            bail!("contiguous input only")
+        };
+        let same = match storage {
+            CpuStorage::F64(v) => CpuStorage::F64(v[start..end].to_vec()),
+            CpuStorage::F32(v) => CpuStorage::F32(v[start..end].to_vec()),
+            _ => bail!("f64 and f32 only"),
+        };
+        Ok((same, layout.shape().clone()))
     }
 
     fn bwd(&self, _: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
@@ -324,7 +331,7 @@ fn pytorch(all: &mut Vec<Case>) {
     cases! { all, "PyTorch";
         "(2x + y, 3x + y)", [v(4), v(4)], |t| Tensor::stack(&[((&t[0] * 2.)? + &t[1])?, ((&t[0] * 3.)? + &t[1])?], 0), Is;
         "a backward pass that leaves the output's gradient out", [[0.6]], |t| {
-            back(&t[0], |g| Ok((g.ones_like()? * 1.)?))? * 1.
+            back(&t[0], |g| g.ones_like()? * 1.)? * 1.
         }, Not;
         "a hook that adds 1e-2", [v(4)], |t| back(&t[0].clone(), |g| g + 1e-2), Not;
         "a cut branch in a sum", [v(4)], |t| t[0].sqr()?.detach() + (&t[0] * 1e-3)?, Not;

@@ -46,13 +46,13 @@ impl<'a, F: Fn(&[Tensor]) -> Result<Tensor>> Gradcheck<'a, F> {
     /// `manual` takes the inputs and the output's gradient and returns one gradient an input, `Tensor`
     /// or `Option<Tensor>`. For a scalar `f` the output's gradient is one, and may be ignored.
     /// [`InputReport::manual`](super::InputReport::manual) has its verdict, and
-    /// [`ManualReport::dissent`](super::ManualReport::dissent) which of the three disagrees with the
+    /// [`ManualReport::odd_one_out`](super::ManualReport::odd_one_out) which of the three disagrees with the
     /// other two. The check ends in an error if `manual` returns one, too many or too few gradients,
     /// or one whose shape is not its input's.
     ///
     /// ```
     /// use candle_core::{Device, Tensor};
-    /// use candle_sine::gradcheck::{Dissent, Gradcheck};
+    /// use candle_sine::gradcheck::{OddOneOut, Gradcheck};
     ///
     /// let x = Tensor::new(&[0.5f64, -1.5, 2.], &Device::Cpu)?;
     /// let wrong = |t: &[Tensor], _: &Tensor| Ok(vec![(t[0].sqr()? * 2.)?]);
@@ -60,7 +60,7 @@ impl<'a, F: Fn(&[Tensor]) -> Result<Tensor>> Gradcheck<'a, F> {
     ///     .by_hand(wrong)
     ///     .run(&[x])?;
     /// let by_hand = report.inputs[0].manual.as_ref().unwrap();
-    /// assert_eq!(by_hand.dissent, Dissent::Manual);
+    /// assert_eq!(by_hand.odd_one_out, OddOneOut::Manual);
     /// # Ok::<(), candle_core::Error>(())
     /// ```
     pub fn by_hand<M, G>(mut self, manual: M) -> Self

@@ -84,7 +84,6 @@ impl<E: Exec> Check<'_, E> {
         let settled = settle(self, slot, point, tally.worst.as_ref(), cut)?;
         self.conclude(slot, (point, tally.worst), settled, missing, report);
         report.certified = tally.certified;
-        report.max_rel_err = tally.max_rel_err;
         report.max_abs_err = tally.max_abs_err;
         report.counts = tally.verdicts();
         Ok(())

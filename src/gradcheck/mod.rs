@@ -1,19 +1,56 @@
 //! Is this the gradient? For any candle function.
 //!
-//! candle's graph can be cut, or a gradient be wrong, without an error. [`gradcheck`] takes a function
-//! of tensors and holds the gradient that candle's backward pass gives against the numeric
-//! derivative, entry by entry, and again with the input used twice and as a view. There is no tolerance to tune: the numeric derivative ([`numeric`]) states a bound on its own
-//! error, and the [`Verdict`] uses it. With a = autograd, n = numeric, e = n's bound,
-//! S the largest gradient of the same output and u the dtype's unit round-off:
+//! candle's graph can be cut, or a gradient be wrong, without an error. [`gradcheck`] compares the gradient
+//! that candle's backward pass gives with one found by numbers, for every entry ∂fᵢ/∂xⱼ of the Jacobian.
+//!
+//! # What is compared
+//!
+//! A comparison has three numbers: a from autograd, n from values of f alone, and e, the error of n. There
+//! are two ways to get n, and both measure their own error ([`numeric`]).
+//!
+//! **At the point**, by Ridders' extrapolation of central differences to step 0, in f64 where f runs in it,
+//! whatever the dtype of the inputs (they widen exactly):
 //!
 //! ```text
-//! wrong    |a - n| > κ e + rtol max(|a|, |n|) + 8 u S + atol
-//! pass     |a - n| ≤ κ e + rtol max(|a|, |n|) + 8 u S    and e is small beside a and n
-//! else     inconclusive
+//! D(i, 0) = [f(x + hᵢ) - f(x - hᵢ)] / 2hᵢ,   hᵢ = h₀ / 2ⁱ
+//! D(i, k) = [4ᵏ D(i, k-1) - D(i-1, k-1)] / (4ᵏ - 1)
+//! e = how far D(i, k) is from D(i, k-1) and D(i-1, k-1), plus 2 ε / hᵢ,   ε the noise of f, measured
 //! ```
 //!
-//! atol may excuse, it never certifies. 8uS is the rounding of the backward pass itself; where the
-//! dtype is narrower than f64 and the same backward is right in f64, it is rtol·S.
+//! **Along a segment**, by the gradient theorem, which holds in any dtype and across kinks:
+//!
+//! ```text
+//! n = f(x + u) - f(x - u),   a = ∫ ∇f(x + s u)·u ds over s from -1 to 1
+//! e = the error of the integral and the noise of f, both from fourth differences along the segment
+//! ```
+//!
+//! The derivative at the point comes first. Segments are asked where it contradicts autograd or stays open.
+//! Where f runs in f64 they may take back a `wrong`, and certify nothing; where it does not, they decide.
+//!
+//! # When each verdict is given
+//!
+//! With u the unit round-off of the dtype, S the largest gradient of the same output, and the options
+//! κ = 4, rtol and atol: T = κ e + rtol max(|a|, |n|) + 8 u S. (8 u S is the rounding of the backward pass;
+//! where the dtype is narrower than f64 and the same backward pass is right in f64, it is rtol S.)
+//!
+//! | verdict | when |
+//! |---|---|
+//! | `pass` | \|a - n\| ≤ T, and e is small beside a and n |
+//! | `wrong` | \|a - n\| > T + atol, and segments do not take it back |
+//! | `severed` | the same, and no gradient flows, or only zeros |
+//! | `imprecise` | the same, but right to the digits of f32; or f computes in f32 inside f64 |
+//! | `kink` | f jumps here, or its one-sided slopes differ and a lies between them: no derivative here |
+//! | `inconclusive` | none of these: e is too large, or \|a - n\| is below atol, which excuses and never certifies |
+//! | `non_finite` | a value or a gradient is infinite or NaN |
+//! | `nondeterministic` | the same call, or the same backward pass, gives another result |
+//! | `unsupported`, `panicked` | the backward pass returns an error, or panics |
+//!
+//! An input has the verdict of its worst entry. Then four probes call f in other ways that must not change
+//! its gradient ([`Probe`]): x used twice, as a strided view and as an offset view, and another gradient of
+//! the output. A report has the worst verdict of all; `pass`, `kink` and `inconclusive` accuse nobody.
+//!
+//! [`Mode::Fast`] compares random projections vᵀJu with signs u and v that are not normalised, so that one
+//! wrong entry shows by its full size, and halves u and v to find it.
 //!
 //! # A wrong gradient, and what is said of it
 //!
@@ -48,8 +85,7 @@
 //!
 //! [`torch.autograd.gradcheck`](https://docs.pytorch.org/docs/stable/notes/gradcheck.html) takes
 //! central differences with a fixed step of 1e-6, so it needs f64 and tolerances of 1e-5 and 1e-3; it
-//! counts a missing gradient as zero, and its fast mode normalises its random vectors. This module's
-//! fast mode does not, and finds the entry ([`Mode::Fast`]).
+//! counts a missing gradient as zero, and its fast mode normalises its random vectors.
 //!
 //! # Panics
 //!
@@ -86,7 +122,9 @@ pub use judge::verdict::Verdict;
 pub use model::model;
 pub use model::{Cut, Mark, ModelReport, ParameterReport, Segment, Suspect, mark, vars};
 pub use options::{Mode, Options};
-pub use report::{Dissent, Entry, InputReport, ManualReport, Outcome, Probe, ProbeReport, Report};
+pub use report::{
+    Entry, InputReport, ManualReport, OddOneOut, Outcome, Probe, ProbeReport, Report,
+};
 pub use second_order::gradgradcheck;
 
 /// Checks the gradient that candle's backward pass gives for `f` at `inputs`.

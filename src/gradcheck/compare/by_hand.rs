@@ -9,7 +9,7 @@ use super::tally::Worst;
 use crate::gradcheck::autograd::graph::Products;
 use crate::gradcheck::judge::law::Pair;
 use crate::gradcheck::judge::verdict::Verdict;
-use crate::gradcheck::report::{Dissent, Entry, InputReport, ManualReport};
+use crate::gradcheck::report::{Entry, InputReport, ManualReport, OddOneOut};
 use crate::gradcheck::support::exec::Exec;
 use crate::gradcheck::support::values::{or_zeros, tensor, to_f64, unit_vector, unravel};
 
@@ -100,21 +100,20 @@ pub(crate) fn fill(
     report.manual = Some(ManualReport {
         verdict,
         worst: by_hand.worst.map(|w| entry(&w)),
-        dissent: dissent(report.verdict, verdict, differ),
+        odd_one_out: odd_one_out(report.verdict, verdict, differ),
         autograd: by_hand.worst.map(|w| at(rows[0], &w)),
-        at_autograds_worst: autograd.worst.map(|w| at(rows[1], &w)),
     });
 }
 
 /// Which of the three stands alone.
-fn dissent(autograd: Verdict, by_hand: Verdict, differ: bool) -> Dissent {
+fn odd_one_out(autograd: Verdict, by_hand: Verdict, differ: bool) -> OddOneOut {
     let fine = |v: Verdict| !v.is_defect() && v != Verdict::Kink;
     match (fine(autograd), fine(by_hand)) {
-        (true, true) => Dissent::None,
-        (true, false) => Dissent::Manual,
-        (false, true) => Dissent::Autograd,
-        (false, false) if differ => Dissent::All,
-        (false, false) => Dissent::Numeric,
+        (true, true) => OddOneOut::None,
+        (true, false) => OddOneOut::Manual,
+        (false, true) => OddOneOut::Autograd,
+        (false, false) if differ => OddOneOut::All,
+        (false, false) => OddOneOut::Numeric,
     }
 }
 
@@ -156,13 +155,12 @@ pub(crate) fn projected<E: Exec>(
             bound: pair.bound,
             verdict,
         }),
-        dissent: dissent(
+        odd_one_out: odd_one_out(
             report.verdict,
             verdict,
             apart(&j) > judge.tolerance.rtol * row.max(by_hand[j].abs()),
         ),
         autograd: Some(autograd[j]),
-        at_autograds_worst: None,
     });
     Ok(())
 }

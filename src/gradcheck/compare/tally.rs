@@ -2,22 +2,18 @@
 
 use crate::gradcheck::judge::law::{Judge, Pair};
 use crate::gradcheck::judge::verdict::Verdict;
-use crate::gradcheck::support::values::rel_err;
 
 /// Verdicts counted, and the worst entry.
 #[derive(Clone, Default)]
 pub(crate) struct Tally {
     pub(crate) counts: [usize; 10],
     pub(crate) certified: usize,
-    pub(crate) max_rel_err: f64,
     pub(crate) max_abs_err: f64,
     pub(crate) worst: Option<Worst>,
     /// Entries whose numeric derivative is surely not zero.
     pub(crate) moving: usize,
     /// Entries whose gradient is not zero.
     pub(crate) nonzero: usize,
-    /// The largest finite gradient.
-    pub(crate) largest: f64,
 }
 
 /// An entry by the flat indices of its output and input elements.
@@ -37,16 +33,9 @@ impl Tally {
         self.certified += usize::from(worst.verdict == Verdict::Pass);
         self.moving += usize::from(judge.surely_moves(pair));
         self.nonzero += usize::from(pair.analytic != 0.);
-        if pair.analytic.is_finite() {
-            self.largest = self.largest.max(pair.analytic.abs());
-        }
         let apart = (pair.analytic - pair.numeric).abs();
         if apart.is_finite() {
             self.max_abs_err = self.max_abs_err.max(apart);
-        }
-        if pair.numeric.abs() > 1e3 * pair.bound || pair.analytic.abs() > 1e3 * pair.bound {
-            let rel_err = rel_err(pair.analytic, pair.numeric);
-            self.max_rel_err = self.max_rel_err.max(rel_err);
         }
         self.keep(worst);
     }
@@ -71,8 +60,6 @@ impl Tally {
         self.certified += other.certified;
         self.moving += other.moving;
         self.nonzero += other.nonzero;
-        self.largest = self.largest.max(other.largest);
-        self.max_rel_err = self.max_rel_err.max(other.max_rel_err);
         self.max_abs_err = self.max_abs_err.max(other.max_abs_err);
         if let Some(worst) = other.worst {
             self.keep(worst);
@@ -137,8 +124,7 @@ mod tests {
         ];
         assert_eq!(tally.verdicts(), counts);
         assert_eq!((tally.certified, tally.moving, tally.nonzero), (2, 5, 5));
-        assert_eq!((tally.largest, tally.max_abs_err), (7., 9.));
-        assert_eq!(tally.max_rel_err, 9. / 7.);
+        assert_eq!(tally.max_abs_err, 9.);
         assert_eq!(tally.worst.map(|w| w.output), Some(2));
     }
 
@@ -152,8 +138,7 @@ mod tests {
             merged.merge(&tally(second));
             let numbers = |t: &Tally| {
                 let counts = (t.counts, t.certified, t.moving, t.nonzero);
-                let sizes = [t.largest, t.max_rel_err, t.max_abs_err];
-                (counts, sizes, t.worst.map(|w| w.output))
+                (counts, t.max_abs_err, t.worst.map(|w| w.output))
             };
             assert_eq!(numbers(&merged), numbers(&whole), "{at}");
         }

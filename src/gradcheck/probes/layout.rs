@@ -1,7 +1,8 @@
 //! The probes of an input in another layout.
 
-use candle_core::{Result, Tensor, Var};
+use candle_core::{Device, Result, Tensor, Var};
 
+use super::rounding::Expected;
 use super::views::View;
 use super::{Subject, failed};
 use crate::gradcheck::autograd::graph::{Failure, products, seeded};
@@ -10,7 +11,7 @@ use crate::gradcheck::judge::verdict::Verdict;
 use crate::gradcheck::report::{Outcome, Probe};
 use crate::gradcheck::support::exec::Exec;
 use crate::gradcheck::support::panics::catch;
-use crate::gradcheck::support::values::{first_line, same_shape, tensor, to_f64};
+use crate::gradcheck::support::values::{first_line, same_shape, to_f64};
 
 impl<E: Exec> Check<'_, E> {
     /// f on a view of a variable. Where it refuses the other inputs strided too, they are left as they
@@ -55,33 +56,36 @@ impl<E: Exec> Check<'_, E> {
             }
             Err(message) => return Ok(failed(Failure::panicked(format!("f itself: {message}")))),
         };
-        if let Some(outcome) = subject.value.forward(&to_f64(&y)?) {
-            return Ok(outcome);
+        match (subject.value.forward(&to_f64(&y)?), &subject.gradient) {
+            (Some(outcome), _) => Ok(outcome),
+            (None, Some(gradient)) => self.gradient_on_view(view, &var, &y, gradient),
+            // No gradient in the plain call either, whose verdict says so.
+            (None, None) => Ok(Outcome::Pass),
         }
-        let Some(gradient) = &subject.gradient else {
-            return Ok(Outcome::Pass); // none in the plain call either, whose verdict says so
-        };
-        let found = products(self.exec.passes(), std::slice::from_ref(&var), || {
-            seeded(&y, &self.weights)
+    }
+
+    fn gradient_on_view(
+        &self,
+        view: View,
+        var: &Var,
+        y: &Tensor,
+        gradient: &Expected,
+    ) -> Result<Outcome> {
+        let found = products(self.exec.passes(), std::slice::from_ref(var), || {
+            seeded(y, &self.weights)
         });
         let found = match found {
             Ok(mut products) => products.swap_remove(0),
             Err(failure) => return Ok(failed(failure)),
         };
-        let (verdict, note) = match found {
-            Some(_) => (Verdict::Wrong, "the gradient is different in this layout"),
-            None => (
-                Verdict::Severed,
-                "no gradient reaches the variable through this layout",
-            ),
+        let Some(stored) = found else {
+            let none = vec![0.; gradient.values.len()];
+            let note = "no gradient reaches the variable through this layout";
+            return Ok(gradient.outcome(&none, Verdict::Severed, note));
         };
-        let found = match found {
-            Some(g) => {
-                let stored = tensor(&g, var.dims(), candle_core::DType::F64, x.device())?;
-                to_f64(&view.take(&stored)?)?
-            }
-            None => vec![0.; gradient.values.len()],
-        };
-        Ok(gradient.outcome(&found, verdict, note))
+        let stored = Tensor::from_vec(stored, var.dims(), &Device::Cpu)?;
+        let found = to_f64(&view.take(&stored)?)?;
+        let note = "the gradient is different in this layout";
+        Ok(gradient.outcome(&found, Verdict::Wrong, note))
     }
 }

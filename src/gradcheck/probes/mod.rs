@@ -34,8 +34,8 @@ use rounding::Expected;
 struct Subject<'a> {
     input: usize,
     slot: usize,
-    /// The size that a gradient has by nature: that of f's values by that of the input's.
-    natural: f64,
+    /// f's characteristic scale: the size of its values over that of the input's.
+    scale: f64,
     /// g; None where the plain call gives no gradient, so that only values of f can be compared.
     gradient: Option<Expected<'a>>,
     /// f's value at the inputs.
@@ -74,24 +74,35 @@ impl<E: Exec> Check<'_, E> {
         let baseline = self.graph.baseline(&self.weights)?;
         let input = self.checked[slot];
         let tolerance = self.options.tolerance(self.inputs[input].dtype());
-        let made_of = (self.y.iter().zip(noise))
+        // ε / u is the size of the terms that f adds up, where they cancel in its value.
+        let terms = (self.y.iter().zip(noise))
             .flat_map(|(y, e)| [y.abs(), e / self.oracle.unit])
             .filter(|size| size.is_finite())
             .fold(0., f64::max);
-        let dims = self.inputs[input].dims();
-        let natural = made_of / self.oracle.size(input).largest.max(f64::MIN_POSITIVE);
-        let gradient = |g| {
-            let again = baseline.again.iter().filter_map(|p| p[slot].as_deref());
-            let rounding = rounding::of_gradient(g, again, (natural, tolerance.unit));
-            Expected::new(g, dims, tolerance, rounding)
+        let value = Expected {
+            values: &self.y,
+            dims: self.graph.y.dims(),
+            dtype: self.graph.y.dtype(),
+            tolerance,
+            rounding: tolerance.unit * terms,
         };
-        let noise = tolerance.unit * made_of;
+        let scale = terms / self.oracle.size(input).largest.max(f64::MIN_POSITIVE);
+        let gradient = |values| {
+            let again = baseline.again.iter().filter_map(|p| p[slot].as_deref());
+            Expected {
+                values,
+                dims: self.inputs[input].dims(),
+                dtype: self.inputs[input].dtype(),
+                tolerance,
+                rounding: rounding::of_gradient(values, again, (scale, tolerance.unit)),
+            }
+        };
         Some(Subject {
             input,
             slot,
-            natural,
+            scale,
             gradient: baseline.products[slot].as_deref().map(gradient),
-            value: Expected::new(&self.y, self.graph.y.dims(), tolerance, noise),
+            value,
         })
     }
 
@@ -102,63 +113,71 @@ impl<E: Exec> Check<'_, E> {
             let one = || seeded(&self.exec.call(&arguments)?, &self.weights);
             one()? + one()?
         });
+        let found = match found {
+            Ok(mut found) => or_zeros(found.swap_remove(0), gradient.values.len()),
+            Err(failure) => return Ok(failed(failure)),
+        };
         let twice: Vec<f64> = gradient.values.iter().map(|g| 2. * g).collect();
+        let twice = Expected {
+            values: &twice,
+            rounding: 2. * gradient.rounding,
+            ..*gradient
+        };
         let note = "x is used twice, and its two gradients do not add up";
-        Ok(match found {
-            Ok(mut found) => {
-                let found = or_zeros(found.swap_remove(0), twice.len());
-                let twice = gradient.with(&twice, 2. * gradient.rounding);
-                twice.outcome(&found, Verdict::Wrong, note)
-            }
-            Err(failure) => failed(failure),
-        })
+        Ok(twice.outcome(&found, Verdict::Wrong, note))
     }
 
     /// The gradients for v + w, for w and for no weights at all, by one graph.
     fn linear(&self, subject: &Subject, gradient: &Expected) -> Outcome {
-        let of = |weights: &[f64]| {
-            let found = self.graph.vjp(weights)?.swap_remove(subject.slot);
-            Ok(or_zeros(found, gradient.values.len()))
-        };
-        let n = self.weights.len();
-        let w = SplitMix64::new(self.options.seed, 77).weights(n);
-        // Of two signs, so that it shows where only one side of zero is linear.
-        let sign = -(self.weights[0] * w[0]).signum();
-        let w: Vec<f64> = w.iter().map(|w| sign * w).collect();
-        let both: Vec<f64> = self.weights.iter().zip(&w).map(|(v, w)| v + w).collect();
-        let all = of(&w).and_then(|of_w| Ok((of_w, of(&both)?, of(&vec![0.; n])?)));
-        let (of_w, found, of_none) = match all {
+        let (v, w) = (&self.weights, self.other_weights());
+        let both: Vec<f64> = v.iter().zip(&w).map(|(v, w)| v + w).collect();
+        let of = |weights: &[f64]| self.product(subject.slot, weights);
+        let all = of(&w).and_then(|of_w| Ok((of_w, of(&both)?, of(&vec![0.; w.len()])?)));
+        let (of_w, of_both, of_none) = match all {
             Ok(all) => all,
             Err(failure) => return failed(failure),
         };
-        let sum: Vec<f64> = gradient
-            .values
-            .iter()
-            .zip(&of_w)
-            .map(|(g, w)| g + w)
-            .collect();
-        let none = vec![0.; sum.len()];
-        let note = "the gradient is not linear in the output's gradient: something is added, or the \
-                    output's gradient is not used as it is";
-        let outcome = (gradient.with(&none, 0.)).outcome(&of_none, Verdict::Wrong, note);
-        if !matches!(outcome, Outcome::Pass) {
-            return outcome;
-        }
-        let added = |rounding: f64| {
-            let sum = gradient.with(&sum, 4. * rounding);
-            sum.outcome(&found, Verdict::Wrong, note)
+        let sum = gradient.values.iter().zip(&of_w);
+        let sum: Vec<f64> = sum.map(|(of_v, of_w)| of_v + of_w).collect();
+        let compared = |values: &[f64], found: &[f64], rounding: f64| {
+            let expected = Expected {
+                values,
+                rounding,
+                ..*gradient
+            };
+            expected.outcome(found, Verdict::Wrong, NOT_LINEAR)
         };
-        match added(gradient.rounding) {
-            Outcome::Pass => Outcome::Pass,
-            _ => added(gradient.rounding.max(self.rounding(subject, &w, &of_w))),
+        // Three passes, of which one may round by twice as much.
+        let mut outcome = compared(&sum, &of_both, 4. * gradient.rounding);
+        if !matches!(outcome, Outcome::Pass) {
+            let rounding = gradient.rounding.max(self.rounding(subject, &w, &of_w));
+            outcome = compared(&sum, &of_both, 4. * rounding);
         }
+        match outcome {
+            Outcome::Pass => compared(&vec![0.; sum.len()], &of_none, 0.),
+            outcome => outcome,
+        }
+    }
+
+    /// w: no multiple of v, and no element of v + w is 0. Of v's other sign for one output, so that it
+    /// shows where a backward pass is linear on one side of 0 alone.
+    fn other_weights(&self) -> Vec<f64> {
+        let mut w = SplitMix64::new(self.options.seed, 77).weights(self.weights.len());
+        let sign = -(self.weights[0] * w[0]).signum();
+        w.iter_mut().for_each(|w| *w *= sign * 11. / 16.);
+        w
+    }
+
+    fn product(&self, slot: usize, weights: &[f64]) -> std::result::Result<Vec<f64>, Failure> {
+        let found = self.graph.vjp(weights)?.swap_remove(slot);
+        Ok(or_zeros(found, self.graph.vars[slot].elem_count()))
     }
 
     fn rounding(&self, subject: &Subject, weights: &[f64], g: &[f64]) -> f64 {
         let again = self.graph.again(weights);
         let again = again.iter().filter_map(|p| p[subject.slot].as_deref());
         let unit = unit_roundoff(self.inputs[subject.input].dtype());
-        rounding::of_gradient(g, again, (subject.natural, unit))
+        rounding::of_gradient(g, again, (subject.scale, unit))
     }
 
     /// The inputs as plain tensors, with input k a variable.
@@ -169,6 +188,9 @@ impl<E: Exec> Check<'_, E> {
         Ok((arguments, var))
     }
 }
+
+const NOT_LINEAR: &str = "the gradient is not linear in the output's gradient: something is added, or the \
+     output's gradient is not used as it is";
 
 fn failed(failure: Failure) -> Outcome {
     Outcome::Failed {

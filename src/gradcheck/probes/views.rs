@@ -1,7 +1,7 @@
 //! Views of a tensor that hold an input's values in another layout.
 //!
 //! candle's own gradients of the ops used here (transpose, narrow, squeeze) were read in candle-core
-//! 0.11.1's `backprop.rs` and are exact, and the audit checks each, so that a probe never accuses f of
+//! 0.11.1's `backprop.rs` and are exact, and the audit checks each, so that a probe never flags f for
 //! their faults.
 
 use candle_core::{Result, Tensor};
@@ -32,7 +32,11 @@ impl View {
         match self {
             Self::Transposed(a, b) => x.transpose(a, b)?.contiguous(),
             Self::Column => Tensor::stack(&[x, x, x], x.rank()),
-            Self::Offset => Tensor::stack(&[x, x], 0),
+            // The first holds x's values in another order, or reading from the start would do no harm.
+            Self::Offset => {
+                let other = x.flatten_all()?.roll(1, 0)?.reshape(x.shape())?;
+                Tensor::stack(&[&other, x], 0)
+            }
         }
     }
 

@@ -18,11 +18,9 @@ pub struct Report {
     pub probes: Vec<ProbeReport>,
     /// [`Mode::Full`] or [`Mode::Fast`], as chosen.
     pub mode: Mode,
-    /// The shape of f's output.
-    pub output_shape: Vec<usize>,
     /// The dtype the numeric derivative was taken in.
     #[cfg_attr(feature = "serde", serde(serialize_with = "dtype_name"))]
-    pub oracle: DType,
+    pub numeric_dtype: DType,
     /// Calls of f in all.
     pub evaluations: usize,
     /// Backward passes in all.
@@ -54,9 +52,6 @@ pub struct InputReport {
     pub entries: usize,
     /// How many entries got each verdict, of those compared one by one.
     pub counts: Vec<(Verdict, usize)>,
-    /// The largest |autograd - numeric| / max(|autograd|, |numeric|) among entries whose numeric value
-    /// is well clear of its bound.
-    pub max_rel_err: f64,
     /// The largest |analytic - numeric| that is finite. In fast mode 0.
     pub max_abs_err: f64,
     /// Calls of f for this input alone, probes aside; 0 where all inputs passed together.
@@ -99,7 +94,7 @@ impl Entry {
     }
 }
 
-/// A hand-written gradient of one input, beside autograd's.
+/// A hand-written gradient of one input, compared with autograd's.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -108,12 +103,10 @@ pub struct ManualReport {
     pub verdict: Verdict,
     /// Its worst entry; `analytic` is the hand-written value.
     pub worst: Option<Entry>,
-    /// Which of the three stands alone.
-    pub dissent: Dissent,
+    /// Which of the three disagrees with the other two.
+    pub odd_one_out: OddOneOut,
     /// Autograd's value at the hand-written gradient's worst entry.
     pub autograd: Option<f64>,
-    /// The hand-written value at autograd's worst entry.
-    pub at_autograds_worst: Option<f64>,
 }
 
 /// Which of autograd, the hand-written gradient and the numeric derivative disagrees with the
@@ -122,7 +115,7 @@ pub struct ManualReport {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
-pub enum Dissent {
+pub enum OddOneOut {
     /// All three agree.
     None,
     /// The hand-written gradient alone.

@@ -3,4 +3,4 @@
 mod data;
 mod display;
 
-pub use data::{Dissent, Entry, InputReport, ManualReport, Outcome, Probe, ProbeReport, Report};
+pub use data::{Entry, InputReport, ManualReport, OddOneOut, Outcome, Probe, ProbeReport, Report};
