@@ -93,6 +93,7 @@
 //! first check installs a hook in front of the program's own, silent on a thread that is inside a
 //! check and otherwise handing on. Under `panic = "abort"` such a panic ends the program.
 
+mod ask;
 mod autograd;
 mod builder;
 mod check;

@@ -1,20 +1,17 @@
 //! One input's verdict: what the numeric derivative at the point says, and where that is not the last word, what
-//! [`next`](super::judge::input::next) asks, answered by calls of f.
+//! [`next`] asks, answered by calls of f ([`Input`]).
 
-use candle_core::{DType, Result, Tensor, Var};
+use candle_core::{DType, Result};
 
+use super::ask::Input;
 use super::check::Check;
-use super::compare::alone::{Alone, One, Opinion, STAIRS};
-use super::compare::bits::Bits;
+use super::compare::alone::STAIRS;
 use super::compare::tally::Worst;
-use super::compare::walk::Walker;
-use super::judge::constants::{GROSS, ROUNDING};
-use super::judge::input::{Known, Next, Question, Segments, next};
+use super::judge::input::{Known, Next, next};
 use super::judge::verdict::Verdict;
 use super::report::{Entry, InputReport};
 use super::support::exec::Exec;
-use super::support::rng::SplitMix64;
-use super::support::values::{rel_err, tensor, to_f64, unit_roundoff, unit_vector};
+use super::support::values::{rel_err, unit_roundoff};
 
 /// The verdict on an input, and why.
 pub(crate) struct Settled {
@@ -48,28 +45,17 @@ pub(crate) fn settle<E: Exec>(
     if !worst.is_none_or(finite) {
         return Ok(settled(&known, point));
     }
-    let mut input = None;
+    let mut asked = None;
     loop {
         let question = match next(&known) {
             Next::Verdict(verdict) => return Ok(settled(&known, verdict)),
             Next::Ask(question) => question,
         };
-        let input = match &mut input {
+        let input = match &mut asked {
             Some(input) => input,
             none => none.insert(Input::new(check, slot)?),
         };
-        // A verdict without an entry is of sums of them, which say nothing of a jump or a kink.
-        let Some(worst) = worst else {
-            (known.jumps, known.bends) = (Some(false), Some(false));
-            known.whole = Some(input.whole()?);
-            continue;
-        };
-        match question {
-            Question::Jumps => known.jumps = Some(jumps(check, slot, worst)?),
-            Question::Bends => known.bends = Some(input.bends(worst)?),
-            Question::Element => known.element = Some(input.element(worst)?),
-            Question::Whole => known.whole = Some(input.whole()?),
-        }
+        input.answer(question, worst, &mut known)?;
     }
 }
 
@@ -117,174 +103,5 @@ impl<E: Exec> Check<'_, E> {
         };
         let notes = why.map(str::to_string).into_iter().chain(settled.note);
         report.notes.extend(notes);
-    }
-}
-
-/// Whether f jumps at the worst entry's element: it changes within a few units in the last place, beyond
-/// rounding, and by no more within sixteen times as many.
-fn jumps<E: Exec>(check: &Check<E>, slot: usize, worst: &Worst) -> Result<bool> {
-    let input = check.checked[slot];
-    let x = check.oracle.values(input)[worst.input].abs();
-    let sizes = [x, check.oracle.size(input).typical, 1.];
-    let own = sizes.into_iter().find(|size| *size > 0.).unwrap_or(1.);
-    let f0 = check.oracle.f0[worst.output];
-    let mut line = check.oracle.along(check.exec, input, worst.input);
-    let step = ROUNDING * check.oracle.unit * own;
-    for side in [-1., 1.] {
-        let mut change = |step: f64| Ok::<_, candle_core::Error>(line(step)?.y[worst.output] - f0);
-        let (near, far) = (change(side * step)?, change(16. * side * step)?);
-        let rounding = 64. * check.oracle.unit * f0.abs().max((f0 + near).abs());
-        if near.abs() > rounding && far.abs() < 2. * near.abs() && far * near > 0. {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
-/// One input as a variable, with f behind it.
-struct Input<'a, E> {
-    check: &'a Check<'a, E>,
-    input: usize,
-    vars: [Var; 1],
-    origin: [Tensor; 1],
-    arguments: Vec<Tensor>,
-}
-
-impl<'a, E: Exec> Input<'a, E> {
-    fn new(check: &'a Check<'a, E>, slot: usize) -> Result<Self> {
-        let input = check.checked[slot];
-        let mut arguments: Vec<Tensor> = check.inputs.iter().map(Tensor::detach).collect();
-        let origin = arguments[input].contiguous()?;
-        let var = Var::from_tensor(&origin.copy()?)?;
-        arguments[input] = var.as_tensor().clone();
-        Ok(Self {
-            check,
-            input,
-            vars: [var],
-            origin: [origin],
-            arguments,
-        })
-    }
-
-    /// What segments of the worst entry's element say, of the one output.
-    fn element(&self, worst: &Worst) -> Result<Segments> {
-        let mut only = Bits::new(self.vars[0].elem_count());
-        only.set(worst.input);
-        let x = self.check.oracle.values(self.input)[worst.input].abs();
-        let weights = unit_vector(self.check.y.len(), worst.output);
-        let opinion = self.opinion(&weights, Some(&only), x)?;
-        let moves = (worst.pair.analytic * x).abs();
-        let size = self.check.y[worst.output].abs().max(moves);
-        Ok(self.segments(&opinion, size))
-    }
-
-    /// What segments of all elements say, of the outputs together.
-    fn whole(&self) -> Result<Segments> {
-        let opinion = self.opinion(&self.check.weights, None, 0.)?;
-        Ok(self.segments(&opinion, 1.))
-    }
-
-    /// f's values scatter like f32's rather than like f64's where they do by more than the geometric mean of
-    /// the two units of round-off; `size` is what the scatter is a share of.
-    fn segments(&self, opinion: &Opinion, size: f64) -> Segments {
-        let between = (unit_roundoff(DType::F32) * unit_roundoff(DType::F64)).sqrt();
-        let largest = self.check.y.iter().fold(0f64, |m, y| m.max(y.abs()));
-        Segments {
-            verdict: opinion.verdict,
-            resolution: opinion.resolution,
-            coarse: opinion.scatter > between * largest,
-            stairs: opinion.stairs,
-            rounding: opinion.scatter / size,
-        }
-    }
-
-    /// Whether autograd's own gradient of the worst entry changes within a few units in the last place:
-    /// whether the kink is where the input is.
-    fn bends(&self, worst: &Worst) -> Result<bool> {
-        let element = worst.input;
-        let f = || self.check.exec.call(&self.arguments);
-        let weights = unit_vector(self.check.y.len(), worst.output);
-        let walker = Walker {
-            vars: &self.vars,
-            f: &f,
-            weights: &weights,
-            passes: self.check.exec.passes(),
-        };
-        let (var, origin) = (&self.vars[0], &self.origin[0]);
-        let x = to_f64(origin)?;
-        let own = if x[element] == 0. {
-            1.
-        } else {
-            x[element].abs()
-        };
-        let mut beside = Vec::with_capacity(2);
-        for side in [-ROUNDING, ROUNDING] {
-            let mut x = x.clone();
-            x[element] += side * unit_roundoff(var.dtype()) * own;
-            var.set(&tensor(&x, var.dims(), var.dtype(), var.device())?)?;
-            if let Ok(pass) = walker.pass()?
-                && let Some(gradient) = &pass.gradients[0]
-            {
-                beside.push(to_f64(gradient)?[element]);
-            }
-        }
-        var.set(origin)?;
-        let [left, right] = beside[..] else {
-            return Ok(false);
-        };
-        Ok((left - right).abs() > GROSS * left.abs().max(right.abs()))
-    }
-
-    fn opinion(&self, weights: &[f64], only: Option<&Bits>, size: f64) -> Result<Opinion> {
-        let f = || self.check.exec.call(&self.arguments);
-        let walker = Walker {
-            vars: &self.vars,
-            f: &f,
-            weights,
-            passes: self.check.exec.passes(),
-        };
-        let typical = self.check.oracle.size(self.input).typical;
-        let typical = if typical > 0. { typical } else { 1. };
-        let parts = self.check.y.iter().zip(weights);
-        let loss: f64 = parts.map(|(y, v)| (y * v).abs()).sum();
-        let unit = unit_roundoff(self.check.graph.y.dtype());
-        let mut opinion = Opinion::none();
-        let Ok(pass) = walker.pass()? else {
-            return Ok(opinion);
-        };
-        let gradient = pass.gradients[0].as_ref();
-        let mut negative = Bits::new(self.vars[0].elem_count());
-        let mut sum = 0.;
-        if let Some(g) = gradient {
-            for (i, g) in to_f64(g)?.into_iter().enumerate() {
-                if only.is_none_or(|only| only.get(i)) {
-                    sum += g.abs();
-                }
-                if g < 0. {
-                    negative.set(i);
-                }
-            }
-        }
-        let one = One {
-            var: 0,
-            negative: &negative,
-            sum,
-            size: if size > 0. { size } else { typical },
-            only,
-        };
-        let alone = Alone {
-            walker: &walker,
-            origin: &self.origin,
-            loss,
-            scatter: unit * loss,
-            accused: true,
-            strict: false,
-            typical,
-            kappa: self.check.options.kappa,
-        };
-        let mut rng = SplitMix64::new(self.check.options.seed, 500);
-        let tolerance = self.check.options.tolerance(self.vars[0].dtype());
-        opinion = alone.settle(&one, tolerance.segment(), &mut rng)?;
-        Ok(opinion)
     }
 }

@@ -1,0 +1,211 @@
+//! Answers to what [`next`](super::judge::input::next) asks of one input, by calls of f: does it jump, does its
+//! gradient bend, what do segments say.
+
+use candle_core::{DType, Result, Tensor, Var};
+
+use super::check::Check;
+use super::compare::alone::{Alone, One, Opinion};
+use super::compare::bits::Bits;
+use super::compare::tally::Worst;
+use super::compare::walk::Walker;
+use super::judge::constants::{GROSS, ROUNDING};
+use super::judge::input::{Known, Question, Segments};
+use super::support::exec::Exec;
+use super::support::rng::SplitMix64;
+use super::support::values::{tensor, to_f64, unit_roundoff, unit_vector};
+
+/// One input as a variable, with f behind it.
+pub(crate) struct Input<'a, E> {
+    check: &'a Check<'a, E>,
+    input: usize,
+    vars: [Var; 1],
+    origin: [Tensor; 1],
+    arguments: Vec<Tensor>,
+}
+
+impl<'a, E: Exec> Input<'a, E> {
+    pub(crate) fn new(check: &'a Check<'a, E>, slot: usize) -> Result<Self> {
+        let input = check.checked[slot];
+        let mut arguments: Vec<Tensor> = check.inputs.iter().map(Tensor::detach).collect();
+        let origin = arguments[input].contiguous()?;
+        let var = Var::from_tensor(&origin.copy()?)?;
+        arguments[input] = var.as_tensor().clone();
+        Ok(Self {
+            check,
+            input,
+            vars: [var],
+            origin: [origin],
+            arguments,
+        })
+    }
+
+    /// Adds one answer to what is known. A verdict without an entry is of sums of them, of which nobody can say
+    /// that they jump or bend.
+    pub(crate) fn answer(
+        &self,
+        question: Question,
+        worst: Option<&Worst>,
+        known: &mut Known,
+    ) -> Result<()> {
+        match (question, worst) {
+            (Question::Jumps, worst) => {
+                known.jumps = Some(worst.map_or(Ok(false), |worst| self.jumps(worst))?);
+            }
+            (Question::Bends, worst) => {
+                known.bends = Some(worst.map_or(Ok(false), |worst| self.bends(worst))?);
+            }
+            (Question::Element, Some(worst)) => known.element = Some(self.element(worst)?),
+            (Question::Element, None) => known.element = Some(self.whole()?),
+            (Question::Whole, _) => known.whole = Some(self.whole()?),
+        }
+        Ok(())
+    }
+
+    /// Whether f jumps at the worst entry's element: it changes within a few units in the last place, beyond
+    /// rounding, and by no more within sixteen times as many.
+    fn jumps(&self, worst: &Worst) -> Result<bool> {
+        let (check, input) = (self.check, self.input);
+        let x = check.oracle.values(input)[worst.input].abs();
+        let sizes = [x, check.oracle.size(input).typical, 1.];
+        let own = sizes.into_iter().find(|size| *size > 0.).unwrap_or(1.);
+        let f0 = check.oracle.f0[worst.output];
+        let mut line = check.oracle.along(check.exec, input, worst.input);
+        let step = ROUNDING * check.oracle.unit * own;
+        for side in [-1., 1.] {
+            let mut change =
+                |step: f64| Ok::<_, candle_core::Error>(line(step)?.y[worst.output] - f0);
+            let (near, far) = (change(side * step)?, change(16. * side * step)?);
+            let rounding = 64. * check.oracle.unit * f0.abs().max((f0 + near).abs());
+            if near.abs() > rounding && far.abs() < 2. * near.abs() && far * near > 0. {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// What segments of the worst entry's element say, of the one output.
+    fn element(&self, worst: &Worst) -> Result<Segments> {
+        let mut only = Bits::new(self.vars[0].elem_count());
+        only.set(worst.input);
+        let x = self.check.oracle.values(self.input)[worst.input].abs();
+        let weights = unit_vector(self.check.y.len(), worst.output);
+        let opinion = self.opinion(&weights, Some(&only), x)?;
+        let moves = (worst.pair.analytic * x).abs();
+        let size = self.check.y[worst.output].abs().max(moves);
+        Ok(self.segments(&opinion, size))
+    }
+
+    /// What segments of all elements say, of the outputs together.
+    fn whole(&self) -> Result<Segments> {
+        let opinion = self.opinion(&self.check.weights, None, 0.)?;
+        Ok(self.segments(&opinion, 1.))
+    }
+
+    /// f's values scatter like f32's rather than like f64's where they do by more than the geometric mean of
+    /// the two units of round-off; `size` is what the scatter is a share of.
+    fn segments(&self, opinion: &Opinion, size: f64) -> Segments {
+        let between = (unit_roundoff(DType::F32) * unit_roundoff(DType::F64)).sqrt();
+        let largest = self.check.y.iter().fold(0f64, |m, y| m.max(y.abs()));
+        Segments {
+            verdict: opinion.verdict,
+            resolution: opinion.resolution,
+            coarse: opinion.scatter > between * largest,
+            stairs: opinion.stairs,
+            rounding: opinion.scatter / size,
+        }
+    }
+
+    /// Whether autograd's own gradient of the worst entry changes within a few units in the last place:
+    /// whether the kink is where the input is.
+    fn bends(&self, worst: &Worst) -> Result<bool> {
+        let element = worst.input;
+        let f = || self.check.exec.call(&self.arguments);
+        let weights = unit_vector(self.check.y.len(), worst.output);
+        let walker = Walker {
+            vars: &self.vars,
+            f: &f,
+            weights: &weights,
+            passes: self.check.exec.passes(),
+        };
+        let (var, origin) = (&self.vars[0], &self.origin[0]);
+        let x = to_f64(origin)?;
+        let own = if x[element] == 0. {
+            1.
+        } else {
+            x[element].abs()
+        };
+        let mut beside = Vec::with_capacity(2);
+        for side in [-ROUNDING, ROUNDING] {
+            let mut x = x.clone();
+            x[element] += side * unit_roundoff(var.dtype()) * own;
+            var.set(&tensor(&x, var.dims(), var.dtype(), var.device())?)?;
+            if let Ok(pass) = walker.pass()?
+                && let Some(gradient) = &pass.gradients[0]
+            {
+                beside.push(to_f64(gradient)?[element]);
+            }
+        }
+        var.set(origin)?;
+        let [left, right] = beside[..] else {
+            return Ok(false);
+        };
+        Ok((left - right).abs() > GROSS * left.abs().max(right.abs()))
+    }
+
+    /// Segments of some elements, or all, of vᵀf; `size` is that of the element, where it is one.
+    fn opinion(&self, v: &[f64], only: Option<&Bits>, size: f64) -> Result<Opinion> {
+        let f = || self.check.exec.call(&self.arguments);
+        let walker = Walker {
+            vars: &self.vars,
+            f: &f,
+            weights: v,
+            passes: self.check.exec.passes(),
+        };
+        let Ok(pass) = walker.pass()? else {
+            return Ok(Opinion::none());
+        };
+        let (negative, sum) = self.signs(pass.gradients[0].as_ref(), only)?;
+        let typical = self.check.oracle.size(self.input).typical;
+        let typical = if typical > 0. { typical } else { 1. };
+        let one = One {
+            var: 0,
+            negative: &negative,
+            sum,
+            size: if size > 0. { size } else { typical },
+            only,
+        };
+        let parts = self.check.y.iter().zip(v);
+        let loss: f64 = parts.map(|(y, v)| (y * v).abs()).sum();
+        let alone = Alone {
+            walker: &walker,
+            origin: &self.origin,
+            loss,
+            scatter: unit_roundoff(self.check.graph.y.dtype()) * loss,
+            accused: true,
+            strict: false,
+            typical,
+            kappa: self.check.options.kappa,
+        };
+        let mut rng = SplitMix64::new(self.check.options.seed, 500);
+        let tolerance = self.check.options.tolerance(self.vars[0].dtype());
+        alone.settle(&one, tolerance.segment(), &mut rng)
+    }
+
+    /// Where the gradient is negative, and Σ|g| of the elements that move.
+    fn signs(&self, gradient: Option<&Tensor>, only: Option<&Bits>) -> Result<(Bits, f64)> {
+        let mut negative = Bits::new(self.vars[0].elem_count());
+        let mut sum = 0.;
+        let Some(gradient) = gradient else {
+            return Ok((negative, sum));
+        };
+        for (i, g) in to_f64(gradient)?.into_iter().enumerate() {
+            if only.is_none_or(|only| only.get(i)) {
+                sum += g.abs();
+            }
+            if g < 0. {
+                negative.set(i);
+            }
+        }
+        Ok((negative, sum))
+    }
+}
