@@ -11,7 +11,8 @@ use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor, V
 use candle_sine::gradcheck::{Gradcheck, Mode, Options, Report, Verdict, gradcheck};
 use numbers::CPU;
 
-/// The identity, whose backward is what it is given: times k of the gradient, or of another shape.
+/// The identity of what fills its storage, whose backward is what it is given: times k of the gradient, or of
+/// another shape.
 struct Back<F>(F);
 
 impl<F: Fn(&Tensor) -> Result<Tensor>> CustomOp1 for Back<F> {
@@ -30,7 +31,7 @@ impl<F: Fn(&Tensor) -> Result<Tensor>> CustomOp1 for Back<F> {
 }
 
 fn scaled(y: &Tensor, k: f64) -> Result<Tensor> {
-    y.contiguous()?
+    y.force_contiguous()?
         .apply_op1(Back(move |grad: &Tensor| grad * k))
 }
 
@@ -170,7 +171,8 @@ fn rare_randomness_and_that_of_the_backward_pass_is_said_to_be_that() {
     }
     assert!(wrong <= 1, "{wrong} of 100");
     let backward = |x: &Tensor| {
-        x.apply_op1(Back(|grad: &Tensor| grad * (0.5 + noise())))?
+        x.force_contiguous()?
+            .apply_op1(Back(|grad: &Tensor| grad * (0.5 + noise())))?
             .sqr()
     };
     let report = check(backward, &Tensor::new(&x[..], CPU).unwrap());
@@ -182,7 +184,7 @@ fn rare_randomness_and_that_of_the_backward_pass_is_said_to_be_that() {
 fn of_an_empty_input_the_gradients_shape_is_checked() -> Result<()> {
     let x = Tensor::zeros((0, 3), DType::F64, CPU)?;
     let turned = |x: &Tensor| {
-        x.contiguous()?
+        x.force_contiguous()?
             .apply_op1(Back(|grad: &Tensor| grad.t()?.contiguous()))
     };
     assert!(check(turned, &x).verdict().is_defect());

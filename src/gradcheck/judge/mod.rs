@@ -1,8 +1,9 @@
-//! From two derivatives and a bound to a verdict: the law.
+//! From two derivatives and a bound to a verdict: three pure functions, and their numbers in [`constants`].
 //!
-//! [`law`] judges an entry of the Jacobian by a numeric derivative at a point, [`segment`] a gradient as
-//! a whole by the change of f over a distance. Each compares two numbers, autograd's a and another n,
-//! and asks by how much they may differ though the gradient is right. That is a sum of named terms:
+//! [`law`] judges an entry of the Jacobian by a numeric derivative at a point, [`readings`] a gradient as
+//! a whole by the change of f over several [`segment`]s, and [`input`] says which of the two has the last word on
+//! an input. Each of the first two compares two numbers, autograd's a and another n, and asks by how much they may
+//! differ though the gradient is right. That is a sum of named terms:
 //!
 //! ```text
 //! term       of an entry                              of a segment
@@ -26,12 +27,11 @@
 //! bound may be measured by what it is small beside: a thousandth of rtol, or 64u, of the largest gradient of the
 //! same output; of f's own slope G = |f|/|x| where f is flat; rtol of G where nothing moves at all. Two
 //! terms are granted only where the same backward is right in f64, so that what is left can but be the
-//! narrow dtype's rounding: rtol S, and 64u G for terms as large as f that cancel in its gradient. Each
-//! number has a name in [`law`] and a test that holds it from both sides.
+//! narrow dtype's rounding: rtol S, and 64u G for terms as large as f that cancel in its gradient; and for 4u |x f''|,
+//! by which the derivative changes where f rounds x, such an entry is not called wrong. Each number of [`law`] has
+//! a test that holds it from both sides.
 //!
-//! atol excuses and never certifies. A step is not believed against a segment: an entry is `wrong` only
-//! where segments of its own element do not refute it, and where f does not run in f64 only where they
-//! contradict it too. Cause comes before consequence: `severed` before `wrong`
+//! atol excuses and never certifies. Cause comes before consequence: `severed` before `wrong`
 //! ([`Verdict::rank`](verdict::Verdict::rank)).
 
 pub(crate) mod constants;
