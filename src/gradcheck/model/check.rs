@@ -94,20 +94,20 @@ impl Run<'_> {
             return Ok(());
         }
         drop(pass); // as large as the parameters
-        if self.wanders()? {
+        if self.varies()? {
             self.nondeterministic();
             return Ok(());
         }
-        self.silent()?;
-        let speaking: Vec<usize> = self.open().filter(|&t| !self.plain[t].all_silent).collect();
-        let moving = self.still(&speaking)?;
+        self.zeros()?;
+        let nonzero: Vec<usize> = self.open().filter(|&t| !self.plain[t].all_zero).collect();
+        let moving = self.moving(&nonzero)?;
         let severed = (self.report.parameters.iter()).any(|p| p.verdict == Verdict::Severed);
         self.settle_all(&moving, severed)?;
         for p in &mut self.report.parameters {
             p.consequence = severed && p.verdict == Verdict::Wrong;
         }
         if !severed {
-            self.narrow()?;
+            self.localise()?;
         }
         Ok(())
     }

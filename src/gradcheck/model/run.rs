@@ -95,7 +95,7 @@ impl<'a> Run<'a> {
 
     /// Whether the loss or its gradient is another when f is called again, or run backward again: asked first,
     /// and more than once, since noise in one value may be rare.
-    pub(crate) fn wanders(&mut self) -> Result<bool> {
+    pub(crate) fn varies(&mut self) -> Result<bool> {
         let loss = self.report.loss;
         let far = |value: f64| (value - loss).abs() > ROUNDING * self.scatter;
         for _ in 0..CALLS {
@@ -106,16 +106,16 @@ impl<'a> Run<'a> {
         let Ok(again) = self.walker.pass()? else {
             return Ok(false);
         };
-        let mut wanders = far(again.value);
+        let mut varies = far(again.value);
         for (plain, gradient) in self.plain.iter().zip(&again.gradients) {
             let n = gradient.as_ref().map_or(0, Tensor::elem_count);
             let norm = Plain::new(gradient.as_ref(), n)?.norm;
             let (most, unit) = (norm.max(plain.norm), self.scatter / loss.abs());
             // Sums taken in another order differ by rounding, and what is rounding alone by all of itself.
             let rounding = (1e4 * unit * most).max(self.kappa() * self.scatter);
-            wanders |= (norm - plain.norm).abs() > rounding;
+            varies |= (norm - plain.norm).abs() > rounding;
         }
-        Ok(wanders)
+        Ok(varies)
     }
 
     pub(crate) fn nondeterministic(&mut self) {
