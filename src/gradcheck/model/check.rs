@@ -46,13 +46,7 @@ fn counting(
     options: &Options,
 ) -> Result<ModelReport> {
     let (y, marks) = marks::passed(f)?;
-    if y.elem_count() != 1 || !y.dtype().is_float() {
-        bail!(
-            "gradcheck: the loss is {:?} {:?}; it must be one float, e.g. .mean_all()",
-            y.dtype(),
-            y.dims()
-        )
-    }
+    one_number(&y)?;
     drop(y);
     let walker = Walker {
         vars: &parameters.vars,
@@ -60,7 +54,7 @@ fn counting(
         weights: &[1.],
         passes,
     };
-    let mut run = Run::new(parameters, walker, options)?;
+    let mut run = Run::new(parameters, walker, options);
     run.report.marks = marks;
     let pass = match run.walker.pass()? {
         Ok(pass) => pass,
@@ -77,6 +71,14 @@ fn counting(
     let unread = &run.report.unread;
     (run.report.parameters).retain(|p| !unread.contains(&p.name));
     Ok(run.report)
+}
+
+fn one_number(y: &Tensor) -> Result<()> {
+    if y.elem_count() != 1 || !y.dtype().is_float() {
+        let (dtype, dims) = (y.dtype(), y.dims());
+        bail!("gradcheck: the loss is {dtype:?} {dims:?}; it must be one float, e.g. .mean_all()")
+    }
+    Ok(())
 }
 
 impl Run<'_> {

@@ -85,15 +85,12 @@ impl<'a> Together<'a> {
         self.settled(k) || whole
     }
 
-    /// Those that move in the next walk; none where no further walk is worth its price.
-    fn next(&mut self) -> Vec<usize> {
-        if self.taken == self.most {
-            return Vec::new();
-        }
+    /// Those that move in the next walk; None where all are settled, or no further walk is worth its price.
+    fn next(&mut self) -> Option<Vec<usize>> {
+        let open = (0..self.which.len()).filter(|&k| !self.settled(k));
+        let open: Vec<usize> = open.collect();
         self.taken += 1;
-        (0..self.which.len())
-            .filter(|&k| !self.settled(k))
-            .collect()
+        (self.taken <= self.most && !open.is_empty()).then_some(open)
     }
 
     /// A walk of `moved` agrees. Where it says little of most that are still open, the next is longer if f's
@@ -164,12 +161,8 @@ impl Run<'_> {
         let clear = CLEAR * self.scatter / self.report.loss.abs();
         let share = if clear > JOINT { LONG } else { JOINT };
         let mut so_far = Together::new(which, share, strict);
-        loop {
-            let moving = so_far.next();
+        while let Some(moving) = so_far.next() {
             let tensors: Vec<usize> = moving.iter().map(|&k| which[k]).collect();
-            if tensors.is_empty() {
-                break;
-            }
             let Some(evidence) = self.joint(&tensors, &so_far)? else {
                 break;
             };

@@ -45,35 +45,12 @@ impl<'a> Run<'a> {
         parameters: &'a Parameters,
         walker: Walker<'a>,
         options: &'a Options,
-    ) -> Result<Self> {
+    ) -> Self {
         let all = parameters.names.iter().zip(&parameters.vars);
-        let blank = all.map(|(name, var)| ParameterReport {
-            name: name.clone(),
-            shape: var.dims().to_vec(),
-            dtype: var.dtype(),
-            verdict: Verdict::Inconclusive,
-            missing: false,
-            resolution: None,
-            worst: None,
-            worst_entry: None,
-            severed_rows: Vec::new(),
-            severed_elements: 0,
-            consequence: false,
-            notes: Vec::new(),
-        });
-        let report = ModelReport {
-            parameters: blank.collect(),
-            buffers: parameters.buffers.iter().map(|b| b.0.clone()).collect(),
-            unread: Vec::new(),
-            marks: Vec::new(),
-            cuts: Vec::new(),
-            suspects: Vec::new(),
-            loss: f64::NAN,
-            passes: 0,
-            forwards: 0,
-            notes: Vec::new(),
-        };
-        Ok(Self {
+        let blank = all.map(|(name, var)| ParameterReport::new(name, var.dims(), var.dtype()));
+        let buffers = parameters.buffers.iter().map(|(name, ..)| name.clone());
+        let report = ModelReport::new(blank.collect(), buffers.collect());
+        Self {
             parameters,
             walker,
             options,
@@ -82,7 +59,7 @@ impl<'a> Run<'a> {
             plain: Vec::new(),
             scatter: 0.,
             against: Vec::new(),
-        })
+        }
     }
 
     pub(crate) fn failed(mut self, failure: &Failure) -> ModelReport {

@@ -162,16 +162,31 @@ impl Run<'_> {
         if unmoved.is_empty() {
             return Ok(());
         }
-        let others: Vec<usize> = (0..self.plain.len())
-            .filter(|t| !unmoved.contains(t))
-            .collect();
-        let mut moves = Vec::with_capacity(others.len() + 1);
-        for t in others {
-            let size = self.parameters.sizes[t].max(self.parameters.typical);
-            moves.push(self.blind(t, FARTHEST * size, None));
+        let others = (0..self.plain.len()).filter(|t| !unmoved.contains(t));
+        let mut moves: Vec<Move> = others.map(|t| self.far(t)).collect();
+        let there = self.zero_at(&moves)?;
+        for &t in unmoved {
+            moves.push(self.far(t));
+            let origin = &self.parameters.origin;
+            let value = self.walker.at_end(origin, &moves, || self.walker.value());
+            moves.pop();
+            match (&there, value) {
+                (Some((at, zero)), Ok(value)) if zero[t] => self.moved_elsewhere(t, value - at),
+                _ => self.flat(t),
+            }
         }
+        Ok(())
+    }
+
+    fn far(&mut self, t: usize) -> Move {
+        let size = self.parameters.sizes[t].max(self.parameters.typical);
+        self.blind(t, FARTHEST * size, None)
+    }
+
+    /// The loss at the end of a way, and whose gradient is zero or missing there.
+    fn zero_at(&self, moves: &[Move]) -> Result<Option<(f64, Vec<bool>)>> {
         let origin = &self.parameters.origin;
-        let there = self.walker.at_end(origin, &moves, || {
+        self.walker.at_end(origin, moves, || {
             let Ok(pass) = self.walker.pass()? else {
                 return Ok(None);
             };
@@ -181,37 +196,22 @@ impl Run<'_> {
             };
             let zero: Result<Vec<bool>> = pass.gradients.iter().map(zero).collect();
             Ok(Some((pass.value, zero?)))
-        })?;
-        for &t in unmoved {
-            let size = self.parameters.sizes[t].max(self.parameters.typical);
-            moves.push(self.blind(t, FARTHEST * size, None));
-            let origin = &self.parameters.origin;
-            let value = self.walker.at_end(origin, &moves, || self.walker.value());
-            moves.pop();
-            let moved = match (&there, value) {
-                (Some((at, zero)), Ok(value)) => Some((value - at, zero[t])),
-                _ => None,
-            };
-            match moved {
-                Some((moved, true)) if moved.abs() > SURE * self.scatter => {
-                    let note = "here the loss is flat in it; where the other parameters are moved it is not";
-                    self.report.parameters[t].notes.push(note.to_string());
-                    let segment = Segment {
-                        difference: moved,
-                        integral: 0.,
-                        error: self.scatter,
-                    };
-                    self.sever(t, segment);
-                }
-                Some((0., true)) if self.plain[t].missing => {
-                    self.report
-                        .unread
-                        .push(self.report.parameters[t].name.clone());
-                }
-                _ => self.flat(t),
-            }
+        })
+    }
+
+    /// One without a gradient moves the loss by so much where the others are moved.
+    fn moved_elsewhere(&mut self, t: usize, moved: f64) {
+        let p = &mut self.report.parameters[t];
+        if moved.abs() > SURE * self.scatter {
+            let note =
+                "here the loss is flat in it; where the other parameters are moved it is not";
+            p.notes.push(note.to_string());
+            self.untracked(t, moved, self.scatter);
+        } else if moved == 0. && self.plain[t].missing {
+            self.report.unread.push(p.name.clone());
+        } else {
+            self.flat(t);
         }
-        Ok(())
     }
 
     /// The loss does not move with it beyond rounding, and autograd says so too.
