@@ -30,6 +30,9 @@ const SHOWS: f64 = 8.;
 /// A change of the loss by so many times its rounding is none of rounding, however it adds up on the way.
 const SURE: f64 = 1e3;
 
+/// Said of a parameter with a zero gradient.
+const ZERO: &str = "its gradient is zero here, and does not account for the loss nearby";
+
 impl Run<'_> {
     /// Looks for elements that move the loss without a gradient.
     pub(crate) fn zeros(&mut self) -> Result<()> {
@@ -255,14 +258,18 @@ impl Run<'_> {
     }
 
     /// The elements without a gradient of one parameter: severed if the loss moves with them and no gradient
-    /// appears on the way. Whether they do not move it at all.
+    /// appears on the way, the shortest way last, on which f jumps least. Whether they do not move it at all.
     fn zeros_alone(&mut self, t: usize) -> Result<bool> {
         let size = self.parameters.sizes[t];
         let only = self.plain[t].zeros.clone();
-        let mut bitwise = true;
-        for step in [FARTHEST * size, size.max(self.parameters.typical)] {
+        let (mut bitwise, mut range) = (true, 0f64);
+        let loss = self.report.loss;
+        for step in [
+            FARTHEST * size,
+            size.max(self.parameters.typical),
+            NEAR * size,
+        ] {
             let moves = [self.blind(t, step, only.clone())];
-            let loss = self.report.loss;
             match self.range(&moves)? {
                 Some((least, most)) if least == loss && most == loss => continue,
                 None => continue,
@@ -276,13 +283,15 @@ impl Run<'_> {
                 return Ok(false);
             }
             if evidence.alive && evidence.contradicts(self.kappa(), self.rtol(t)) {
-                self.report.parameters[t].notes.push(
-                    "its gradient is zero here, and does not account for the loss nearby".into(),
-                );
+                self.report.parameters[t].notes.push(ZERO.to_string());
                 return Ok(false);
             }
+            if !evidence.alive {
+                range = range.max(evidence.range);
+            }
         }
-        if self.plain[t].all_zero && !bitwise {
+        // What moves the loss by jumps alone, and gets no gradient, stays open.
+        if self.plain[t].all_zero && !bitwise && range <= SURE * self.scatter {
             self.flat(t);
         }
         Ok(bitwise)
