@@ -2,7 +2,7 @@
 """Writes assets/models.md: which of candle-transformers' models train, where the others are cut, and which of them
 train with the candle-nn that scripts/trainable.py makes.
 
-    scripts/models.py                       # the whole page, in some minutes
+    scripts/models.py                       # the whole page
     scripts/models.py --check llama vit     # whether the page says of these what is found now
 
 Three builds of scripts/models: with the crates as published, which says what autograd gives; with a candle-core that
@@ -12,6 +12,7 @@ and cargo.
 """
 import argparse
 import collections
+import concurrent.futures
 import hashlib
 import os
 import pathlib
@@ -26,6 +27,9 @@ import trainable  # noqa: E402
 
 PAGE = ROOT / "assets" / "models.md"
 TARGET = ROOT / "target" / "models"
+
+# Seconds for one model in one build; what takes longer is named on the page, without figures.
+LIMIT = 300
 
 # Where candle-core can leave the graph: file, function, what is cut when it is tracked.
 LEAVES = [
@@ -89,25 +93,38 @@ def traced(folder):
     lib.write_text(lib.read_text() + TELL)
 
 
-def run(patches, flags, names):
-    """What scripts/models prints, line by line, with these crates in the place of the published ones."""
+def build(label, patches):
+    """scripts/models with these crates in the place of the published ones."""
     package = ROOT / "scripts" / "models"
     shutil.copy(ROOT / "Cargo.lock", package / "Cargo.lock")
-    cargo = ["cargo", "run", "--release", "--quiet", "--manifest-path", str(package / "Cargo.toml")]
+    cargo = ["cargo", "build", "--release", "--quiet", "--manifest-path", str(package / "Cargo.toml")]
     cargo += ["--target-dir", str(TARGET)]
     for crate, folder in patches.items():
         cargo += ["--config", f"patch.crates-io.{crate}.path='{folder}'"]
     if patches:
         cargo += ["--config", "profile.release.debug='line-tables-only'"]
-    # Without this variable candle reads /proc/cpuinfo at each product of matrices.
-    env = {"RAYON_NUM_THREADS": str(os.cpu_count()), **os.environ} | ({"LEAVES": "1"} if "--forward" in flags else {})
-    done = subprocess.run(cargo + ["--"] + flags + names, stdout=subprocess.PIPE, text=True, env=env)
+    print(f"building with {', '.join(patches) or 'the crates as published'}", file=sys.stderr)
+    if subprocess.run(cargo).returncode:
+        raise trainable.Refused("scripts/models could not be built, see above")
+    return shutil.copy(TARGET / "release" / "models", TARGET / label)
+
+
+def run(binary, flags, *model):
+    """What it prints of this model, line by line; that it took too long, where it did."""
+    # Models run side by side. Without this variable candle reads /proc/cpuinfo at each product of matrices.
+    env = {**os.environ, "RAYON_NUM_THREADS": "1"} | ({"LEAVES": "1"} if "--forward" in flags else {})
+    try:
+        done = subprocess.run([binary, *flags, *model], stdout=subprocess.PIPE, text=True, env=env, timeout=LIMIT)
+    except subprocess.TimeoutExpired:
+        print(f"{model[0]}: stopped after {LIMIT} s", file=sys.stderr)
+        return [["late", *model]]
     if done.returncode:
-        raise trainable.Refused("scripts/models could not be built or run, see above")
+        raise trainable.Refused("scripts/models could not be run, see above")
     return [line.split("\t") for line in done.stdout.splitlines()]
 
 
 Tensor = collections.namedtuple("Tensor", "norm says along")
+LATE = f"not finished in {LIMIT // 60} minutes"
 
 
 class Found:
@@ -122,6 +139,8 @@ class Found:
                 self.tensors[model][name] = Tensor(0.0 if norm == "none" else float(norm), says, along)
             elif kind == "error":
                 self.files[model], self.errors[model] = rest
+            elif kind == "late":
+                self.errors[model] = LATE
             elif kind == "model":
                 self.files[model], self.losses[model] = rest[0], float(rest[1])
 
@@ -163,7 +182,7 @@ def leaves(lines):
         if kind == "model":
             model = rest[0]
             at[model] = collections.defaultdict(set)
-        elif kind == "leaves":
+        elif kind == "leaves" and model:
             function, nn, place = rest
             operation = re.search("|".join(OPERATIONS), nn)
             function = OPERATIONS[operation[0]] if operation else OTHERS.get(function, function)
@@ -182,6 +201,17 @@ def places(functions):
     return "; ".join(map(one, sorted(functions)))
 
 
+def asked(binaries, model):
+    """Of one model: autograd and gradcheck as published, where the graph is left without and with the cure, the truth."""
+    published, traced, cured = binaries
+    kinds = [(published, []), (traced, ["--forward"]), (cured, ["--forward"]), (cured, ["--no-check", "--truth"])]
+    lines = []
+    for binary, flags in kinds:
+        late = ["late", model] in sum(lines, [])
+        lines.append([] if late else run(binary, flags, model))
+    return lines
+
+
 def rows(names):
     """A line of the table for each model, and what they sum to."""
     TARGET.mkdir(parents=True, exist_ok=True)
@@ -192,13 +222,16 @@ def rows(names):
         trainable.copy(trainable.registry(), cured)
     if not core.exists():
         traced(core)
-    published = Found(run({}, [], names))
-    where = leaves(run({"candle-core": core}, ["--forward"], names))
-    both = {"candle-core": core, "candle-nn": cured}
-    left = leaves(run(both, ["--forward"], names))
-    truth = Found(run(both, ["--no-check", "--truth"], names))
+    binaries = [build("published", {}), build("traced", {"candle-core": core})]
+    binaries.append(build("cured", {"candle-core": core, "candle-nn": cured}))
+    files = dict(run(binaries[0], ["--list"]))
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = zip(*pool.map(lambda model: asked(binaries, model), names or files))
+        published, where, left, truth = [sum(lines, []) for lines in found]
+    published, where, left, truth = Found(published), leaves(where), leaves(left), Found(truth)
     table, sums = {}, collections.Counter()
-    for model, file in published.files.items():
+    for model in names or files:
+        file = files[model]
         error = published.errors.get(model) or model in truth.errors and f"with the cure: {truth.errors[model]}"
         if error:
             table[model] = f"| {model} | {file} | {error} |"
@@ -246,17 +279,16 @@ random signs, in f64 where the model runs in it. They see an error of 0.3% of th
 in the model is in f32 alone; in a model of over 100,000 numbers all tensors may be moved at once, which sees 20% of one.
 {said}
 
-[scripts/models](../scripts/models) holds the models, a few lines each; `scripts/models.py` writes this page. The
-figures here come from several runs of it, put together.
+[scripts/models](../scripts/models) holds the models, a few lines each; `scripts/models.py` writes this page in one run.
 
 | model | file | tensors | right | cut | wrong | where the graph is left | right with the cure | where it still is |
 |---|---|---:|---:|---:|---:|---|---:|---|
 """
 
 TAIL = """
-## Backward gives an error
+## Without figures
 
-| model | file | error |
+| model | file | backward's error, or why else |
 |---|---|---|
 {errors}
 
@@ -270,11 +302,7 @@ Not here: quantized models; rwkv v7, fastvit and mobileclip, which cannot be bui
 for tensors that may be missing, the others get all optional layers at once); hiera, vgg, yi, mpt, csm, nvembed v2, eva2,
 tiny vit and stable diffusion's text encoder, whose configurations are fixed or cannot be made small; llava, whose parts
 are here; stable diffusion 3's time step, which is f16 alone (the rest is here); metavoice's speaker and wuerstchen's prior,
-which divide by numbers near 0 here. *Undecided* is what the differences do not tell.
-
-Not settled: mobileone, repvgg and the hybrid mobilenet v4. Differences along all tensors at once did not agree with
-autograd's gradient, and tensor by tensor they take too long, so it is not known whether that gradient is right or wrong.
-Not finished in time: wuerstchen's vq and dinov2 with registers. Not measured: efficientvit, which needs 224 pixels.
+which divide by numbers near 0 here; efficientvit, which needs 224 pixels. *Undecided* is what the differences do not tell.
 """
 
 

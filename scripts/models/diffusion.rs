@@ -32,6 +32,7 @@ crate::cases! {
         let c = AutoEncoderKLConfig { block_out_channels: vec![8, 16], layers_per_block: 1, norm_num_groups: 4, ..Default::default() };
         AutoEncoderKL::new(vb.clone(), 3, 3, c)?.decode(&input(&vb, (1, 4, 4, 4))?)
     };
+    "wuerstchen, vq", "wuerstchen/paella_vq.rs", |vb| wuerstchen::paella_vq::PaellaVQ::new(vb.clone())?.forward(&input(&vb, (1, 3, 16, 16))?);
     "z-image", "z_image/transformer.rs", |vb| {
         let c = config(json!({ "in_channels": 4, "dim": 16, "n_layers": 1, "n_refiner_layers": 1, "n_heads": 2, "n_kv_heads": 2,
             "cap_feat_dim": 8, "axes_dims": [2, 2, 4], "axes_lens": [16, 16, 16], "use_accelerated_attn": false }))?;

@@ -54,6 +54,9 @@ crate::cases! {
         DepthAnythingV2::new(std::sync::Arc::new(pretrained), c, vb.clone())?.forward(&input(&vb, (1, 3, 28, 28))?)
     };
     "dinov2", "dinov2.rs", |vb| dinov2::DinoVisionTransformer::new(vb.clone(), 2, 8, 2)?.forward(&input(&vb, (1, 3, 28, 28))?);
+    "dinov2, registers", "dinov2reg4.rs", |vb| {
+        dinov2reg4::DinoVisionTransformer::new(vb.clone(), 1, 8, 2)?.forward(&input(&vb, (1, 3, 518, 518))?)
+    };
     "efficientnet", "efficientnet.rs", |vb| {
         use efficientnet::*;
         EfficientNet::new(vb.clone(), MBConvConfig::b0(), 5)?.forward(&input(&vb, (1, 3, 32, 32))?)
@@ -65,6 +68,12 @@ crate::cases! {
     };
     "mobilenet v4", "mobilenetv4.rs", |vb| {
         mobilenetv4::mobilenetv4(&mobilenetv4::Config::small(), 5, vb.clone())?.forward(&input(&vb, (1, 3, 32, 32))?)
+    };
+    "mobilenet v4, hybrid", "mobilenetv4.rs", |vb| {
+        mobilenetv4::mobilenetv4(&mobilenetv4::Config::hybrid_medium(), 5, vb.clone())?.forward(&input(&vb, (1, 3, 32, 32))?)
+    };
+    "mobileone", "mobileone.rs", |vb| {
+        mobileone::mobileone(&mobileone::Config::s1(), 5, vb.clone())?.forward(&input(&vb, (1, 3, 32, 32))?)
     };
     "moondream", "moondream.rs", |vb| {
         let phi = json!({ "vocab_size": 12, "n_positions": 32, "n_embd": 16, "n_layer": 1, "n_head": 2, "rotary_dim": 4,
@@ -107,6 +116,7 @@ crate::cases! {
         qwen3_vl::Qwen3VLModel::new(&c, vb.clone())?.forward(&tokens, Some(input(&vb, (16, 96))?), None, Some(grid), None,
             vec![8], vec![vec![(2, 6)]], vec![vec![]], &[0])
     };
+    "repvgg", "repvgg.rs", |vb| repvgg::repvgg(&repvgg::Config::a0(), 5, vb.clone())?.forward(&input(&vb, (1, 3, 32, 32))?);
     "resnet18", "resnet.rs", |vb| resnet::resnet18(5, vb.clone())?.forward(&input(&vb, (1, 3, 32, 32))?);
     "sam, image encoder", "segment_anything/image_encoder.rs", |vb| {
         segment_anything::image_encoder::ImageEncoderViT::new(32, 8, 3, 16, 2, 2, 8, true, true, true, 2, &[1], vb.clone())?

@@ -46,13 +46,7 @@ fn counting(
     options: &Options,
 ) -> Result<ModelReport> {
     let (y, marks) = marks::passed(f)?;
-    if y.elem_count() != 1 || !y.dtype().is_float() {
-        bail!(
-            "gradcheck: the loss is {:?} {:?}; it must be one float, e.g. .mean_all()",
-            y.dtype(),
-            y.dims()
-        )
-    }
+    one_number(&y)?;
     drop(y);
     let walker = Walker {
         vars: &parameters.vars,
@@ -60,7 +54,7 @@ fn counting(
         weights: &[1.],
         passes,
     };
-    let mut run = Run::new(parameters, walker, options)?;
+    let mut run = Run::new(parameters, walker, options);
     run.report.marks = marks;
     let pass = match run.walker.pass()? {
         Ok(pass) => pass,
@@ -79,6 +73,14 @@ fn counting(
     Ok(run.report)
 }
 
+fn one_number(y: &Tensor) -> Result<()> {
+    if y.elem_count() != 1 || !y.dtype().is_float() {
+        let (dtype, dims) = (y.dtype(), y.dims());
+        bail!("gradcheck: the loss is {dtype:?} {dims:?}; it must be one float, e.g. .mean_all()")
+    }
+    Ok(())
+}
+
 impl Run<'_> {
     /// Every parameter, from the plain pass to its verdict.
     fn settle(&mut self, pass: Pass) -> Result<()> {
@@ -94,20 +96,20 @@ impl Run<'_> {
             return Ok(());
         }
         drop(pass); // as large as the parameters
-        if self.wanders()? {
+        if self.varies()? {
             self.nondeterministic();
             return Ok(());
         }
-        self.silent()?;
-        let speaking: Vec<usize> = self.open().filter(|&t| !self.plain[t].all_silent).collect();
-        let moving = self.still(&speaking)?;
+        self.zeros()?;
+        let nonzero: Vec<usize> = self.open().filter(|&t| !self.plain[t].all_zero).collect();
+        let moving = self.moving(&nonzero)?;
         let severed = (self.report.parameters.iter()).any(|p| p.verdict == Verdict::Severed);
         self.settle_all(&moving, severed)?;
         for p in &mut self.report.parameters {
             p.consequence = severed && p.verdict == Verdict::Wrong;
         }
         if !severed {
-            self.narrow()?;
+            self.localise()?;
         }
         Ok(())
     }

@@ -12,7 +12,6 @@
 use candle_core::Result;
 
 use super::run::{Against, Run, segment};
-use super::silent::Moved;
 use crate::gradcheck::compare::alone::{Alone, FARTHEST, LONG, One, STAIRS};
 use crate::gradcheck::judge::readings::CHANCE;
 use crate::gradcheck::judge::segment::{CLEAR, Evidence, RESOLVED};
@@ -36,8 +35,9 @@ const STRIDE: f64 = 16.;
 /// A walk says little of a parameter whose errors stay hidden with more than this chance.
 const BLURRED: f64 = 0.3;
 
-/// What the joint walks of some parameters have shown so far.
-struct Together {
+/// What the joint walks of some parameters have shown so far, and how far the next one goes.
+struct Together<'a> {
+    which: &'a [usize],
     /// The chance that an error of each has stayed hidden, and the least factor that would have shown.
     hidden: Vec<f64>,
     sharpest: Vec<f64>,
@@ -46,16 +46,27 @@ struct Together {
     long: usize,
     /// Whether only an error in any direction counts.
     strict: bool,
+    /// Walks taken, and at most.
+    taken: usize,
+    most: usize,
+    /// The share of the loss by which each parameter of the next walk moves it, so many times as far.
+    share: f64,
+    farther: f64,
 }
 
-impl Together {
-    fn new(parameters: usize, strict: bool) -> Self {
+impl<'a> Together<'a> {
+    fn new(which: &'a [usize], share: f64, strict: bool) -> Self {
         Self {
-            hidden: vec![1.; parameters],
-            sharpest: vec![f64::INFINITY; parameters],
+            which,
+            hidden: vec![1.; which.len()],
+            sharpest: vec![f64::INFINITY; which.len()],
             agreeing: 0,
             long: 0,
             strict,
+            taken: 0,
+            most: WALKS,
+            share,
+            farther: 1.,
         }
     }
 
@@ -74,26 +85,57 @@ impl Together {
         self.settled(k) || whole
     }
 
-    /// Those that walk next.
-    fn open(&self) -> Vec<usize> {
-        (0..self.hidden.len())
-            .filter(|&k| !self.settled(k))
-            .collect()
+    /// Those that move in the next walk; None where all are settled, or no further walk is worth its price.
+    fn next(&mut self) -> Option<Vec<usize>> {
+        let open = (0..self.which.len()).filter(|&k| !self.settled(k));
+        let open: Vec<usize> = open.collect();
+        self.taken += 1;
+        (self.taken <= self.most && !open.is_empty()).then_some(open)
     }
 
-    fn agrees(&mut self, moved: &[usize], evidence: &Evidence, kappa: f64) {
+    /// A walk of `moved` agrees. Where it says little of most that are still open, the next is longer if f's
+    /// own scatter blurred this one, shorter if kinks did; `clear` is the least share that stands out.
+    fn agrees(&mut self, moved: &[usize], evidence: &Evidence, kappa: f64, clear: f64) {
         self.agreeing += 1;
         for (at, &k) in moved.iter().enumerate() {
             self.hidden[k] *= evidence.chance(at, kappa);
             self.sharpest[k] = self.sharpest[k].min(evidence.resolution(at, kappa));
         }
+        if self.share >= LONG {
+            self.long = self.agreeing;
+        }
+        let open = (0..moved.len()).filter(|&at| !self.settled(moved[at]));
+        let (blurred, sharp): (Vec<usize>, Vec<usize>) =
+            open.partition(|&at| evidence.chance(at, kappa) > BLURRED);
+        if blurred.len() <= sharp.len() {
+            return;
+        }
+        let smooth = evidence.quadrature < SMOOTH * evidence.error;
+        if self.share >= LONG && (self.agreeing >= 2 || smooth) {
+            self.farther = FARTHER;
+        }
+        if evidence.is_blunt() {
+            self.share = LONG;
+        } else if self.share / STRIDE > clear {
+            self.share /= STRIDE;
+        }
+    }
+
+    /// A walk contradicts and shows a jump of f: that is not met again over a shorter distance, and a
+    /// staircase averages out over a longer one.
+    fn around(&mut self, evidence: &Evidence) {
+        self.share = match self.share == JOINT && !evidence.is_stairs() {
+            true => JOINT / STRIDE,
+            false => LONG,
+        };
+        self.most = WALKS + 1;
     }
 }
 
 impl Run<'_> {
     /// Those that move nothing: autograd claims no more than rounding for a step as long as the
     /// parameter is large, and the loss does not move with it either. Gives back the others.
-    pub(crate) fn still(&mut self, which: &[usize]) -> Result<Vec<usize>> {
+    pub(crate) fn moving(&mut self, which: &[usize]) -> Result<Vec<usize>> {
         let step =
             |run: &Self, t: usize| FARTHEST * run.parameters.sizes[t].max(run.parameters.typical);
         let claimed = |t: &usize| self.plain[*t].norm * step(self, *t);
@@ -101,9 +143,9 @@ impl Run<'_> {
             (which.iter()).partition(|t| claimed(t) <= self.kappa() * self.scatter);
         for t in quiet {
             let way = self.blind(t, step(self, t), None);
-            match self.moves(&[way])? {
-                Moved::No | Moved::Rounding => self.flat(t),
-                _ => rest.push(t),
+            match self.is_flat(&[way])? {
+                true => self.flat(t),
+                false => rest.push(t),
             }
         }
         rest.sort_unstable();
@@ -116,119 +158,86 @@ impl Run<'_> {
         if let ([t], true) = (which, strict) {
             return self.alone(*t, true);
         }
-        let loss = self.report.loss.abs();
-        let mut so_far = Together::new(which.len(), strict);
-        let mut share = match CLEAR * self.scatter > JOINT * loss {
-            true => LONG,
-            false => JOINT,
-        };
-        let mut farther = 1.;
-        let (mut walk, mut walks) = (0, WALKS);
-        while walk < walks {
-            walk += 1;
-            let moving = so_far.open();
+        let clear = CLEAR * self.scatter / self.report.loss.abs();
+        let share = if clear > JOINT { LONG } else { JOINT };
+        let mut so_far = Together::new(which, share, strict);
+        while let Some(moving) = so_far.next() {
             let tensors: Vec<usize> = moving.iter().map(|&k| which[k]).collect();
-            if tensors.is_empty() {
-                break;
-            }
-            let aligned = share >= LONG && walk % 2 == 1;
-            // A long walk of a right model needs all of its length to stand out of f's scatter.
-            let exact = share >= LONG && !strict;
-            let Some(evidence) = self.joint(&tensors, (share, farther), (aligned, exact))? else {
+            let Some(evidence) = self.joint(&tensors, &so_far)? else {
                 break;
             };
             let rtol = tensors.iter().map(|&t| self.rtol(t)).fold(0., f64::max);
             if !evidence.contradicts(self.kappa(), rtol) {
-                so_far.agrees(&moving, &evidence, self.kappa());
-                if share >= LONG {
-                    so_far.long = so_far.agreeing;
-                }
-                let open = |(at, k): (usize, &usize)| (!so_far.settled(*k)).then_some(at);
-                let open: Vec<usize> = moving.iter().enumerate().filter_map(open).collect();
-                let blurred = |at: &&usize| evidence.chance(**at, self.kappa()) > BLURRED;
-                if 2 * open.iter().filter(blurred).count() > open.len() {
-                    let smooth = evidence.quadrature < SMOOTH * evidence.error;
-                    if share >= LONG && (so_far.agreeing >= 2 || smooth) {
-                        farther = FARTHER;
-                    }
-                    share = self.next(share, &evidence);
-                }
-                continue;
+                so_far.agrees(&moving, &evidence, self.kappa(), clear);
+            } else if evidence.jumps() && so_far.share < LONG {
+                so_far.around(&evidence);
+            } else {
+                self.pass_where(&so_far, Together::settled);
+                return self.halves(&tensors, strict || !evidence.jumps());
             }
-            // A jump is not met again over a shorter distance; a staircase averages out over a longer one.
-            if evidence.jumps() && share < LONG {
-                share = match share == JOINT && !evidence.is_stairs() {
-                    true => JOINT / STRIDE,
-                    false => LONG,
-                };
-                walks += usize::from(walks == WALKS);
-                continue;
-            }
-            for k in (0..which.len()).filter(|&k| so_far.settled(k)) {
-                self.pass(which[k], so_far.sharpest[k]);
-            }
-            let strict = strict || !evidence.jumps();
-            if let [t] = tensors[..] {
-                return self.alone(t, strict);
-            }
-            let (first, second) = tensors.split_at(tensors.len() / 2);
-            self.settle_all(first, strict)?;
-            self.settle_all(second, strict)?;
-            return Ok(());
         }
-        for (k, &t) in which.iter().enumerate() {
-            match so_far.passes(k) {
-                true => self.pass(t, so_far.sharpest[k]),
-                false => self.alone(t, strict)?,
-            }
+        for t in self.pass_where(&so_far, Together::passes) {
+            self.alone(t, strict)?;
         }
         Ok(())
     }
 
-    /// The next walk is longer where f's own scatter blurred this one, shorter where kinks did.
-    fn next(&self, share: f64, evidence: &Evidence) -> f64 {
-        let clear = CLEAR * self.scatter / self.report.loss.abs();
-        match (evidence.is_blunt(), share / STRIDE) {
-            (true, _) => LONG,
-            (false, shorter) if shorter > clear => shorter,
-            _ => share,
+    /// Passes those for which this holds, and gives back the others.
+    fn pass_where<'b>(
+        &mut self,
+        so_far: &Together<'b>,
+        holds: fn(&Together<'b>, usize) -> bool,
+    ) -> Vec<usize> {
+        let all = 0..so_far.which.len();
+        let (well, rest): (Vec<usize>, Vec<usize>) = all.partition(|&k| holds(so_far, k));
+        for k in well {
+            let p = &mut self.report.parameters[so_far.which[k]];
+            p.verdict = Verdict::Pass;
+            p.resolution = Some(so_far.sharpest[k]);
         }
+        rest.into_iter().map(|k| so_far.which[k]).collect()
     }
 
-    /// One walk along which each parameter moves the loss by a share of it, by a random sign and, unless
-    /// `exact`, length; None where it leads out of f's domain.
-    fn joint(
-        &mut self,
-        which: &[usize],
-        (share, farther): (f64, f64),
-        (aligned, exact): (bool, bool),
-    ) -> Result<Option<Evidence>> {
+    /// Settles both halves of what a walk contradicts. Halving pays where little is wrong: if most of the first
+    /// half does not pass, those of the second are asked one at a time.
+    fn halves(&mut self, tensors: &[usize], strict: bool) -> Result<()> {
+        if let [t] = tensors {
+            return self.alone(*t, strict);
+        }
+        let (first, second) = tensors.split_at(tensors.len() / 2);
+        self.settle_all(first, strict)?;
+        let passed = |t: &&usize| self.report.parameters[**t].verdict == Verdict::Pass;
+        if 2 * first.iter().filter(passed).count() >= first.len() {
+            return self.settle_all(second, strict);
+        }
+        second.iter().try_for_each(|&t| self.alone(t, strict))
+    }
+
+    /// One walk along which each parameter moves the loss by a share of it, by a random sign and length; None
+    /// where it leads out of f's domain. A long walk of a right model needs all of its length to stand out of
+    /// f's scatter.
+    fn joint(&mut self, which: &[usize], so_far: &Together) -> Result<Option<Evidence>> {
+        let (share, farther) = (so_far.share, so_far.farther);
+        let long = share >= LONG;
+        let (aligned, exact) = (long && so_far.taken % 2 == 1, long && !so_far.strict);
         let target = farther * (share * self.report.loss.abs()).max(CLEAR * self.scatter);
+        let mut rng = self.rng.clone();
         let mut moves = Vec::with_capacity(which.len());
         for &t in which {
-            let size = match share < LONG {
-                true => self.parameters.sizes[t],
-                false => self.parameters.sizes[t].max(self.parameters.typical),
-            };
-            let mut rng = self.rng.clone();
+            let typical = if long { self.parameters.typical } else { 0. };
+            let farthest = farther * FARTHEST * self.parameters.sizes[t].max(typical);
             let one = self.one(t);
             let var = &self.parameters.vars[t];
-            let step = (target / one.rate(var, aligned)).min(farther * FARTHEST * size);
-            let step = match exact {
-                true => step,
-                false => step * 2. / 3. * (1. + rng.unit()),
+            let step = (target / one.rate(var, aligned)).min(farthest);
+            let length = if exact {
+                1.
+            } else {
+                2. / 3. * (1. + rng.unit())
             };
-            let way = one.toward(var, step, aligned, &mut rng);
-            moves.push(way);
-            self.rng = rng;
+            moves.push(one.toward(var, step * length, aligned, &mut rng));
         }
+        self.rng = rng;
         Ok(self.walk(&moves)?.ok().flatten())
-    }
-
-    fn pass(&mut self, t: usize, resolution: f64) {
-        let p = &mut self.report.parameters[t];
-        p.verdict = Verdict::Pass;
-        p.resolution = Some(resolution);
     }
 
     /// One parameter by itself, at steps that suit it.
@@ -274,7 +283,7 @@ impl Run<'_> {
             negative: &self.plain[t].negative,
             sum: self.plain[t].sum,
             size: self.parameters.sizes[t],
-            only: self.plain[t].speaking.as_ref(),
+            only: self.plain[t].nonzero.as_ref(),
         }
     }
 }

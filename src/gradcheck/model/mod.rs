@@ -8,15 +8,15 @@
 mod builder;
 mod check;
 mod joint;
+mod localise;
 mod marks;
 mod names;
-mod narrow;
 mod parameters;
 mod plain;
 mod report;
 mod run;
-mod silent;
 mod suspects;
+mod zeros;
 
 use candle_core::{Result, Tensor, Var, bail};
 

@@ -14,10 +14,10 @@ pub(crate) struct Plain {
     /// Where it is negative.
     pub(crate) negative: Bits,
     /// The elements whose gradient is zero, where there are any.
-    pub(crate) silent: Option<Bits>,
-    /// The others, where some are silent.
-    pub(crate) speaking: Option<Bits>,
-    pub(crate) all_silent: bool,
+    pub(crate) zeros: Option<Bits>,
+    /// The others, where some are zero.
+    pub(crate) nonzero: Option<Bits>,
+    pub(crate) all_zero: bool,
     /// There is no gradient at all.
     pub(crate) missing: bool,
 }
@@ -25,16 +25,16 @@ pub(crate) struct Plain {
 impl Plain {
     pub(crate) fn new(gradient: Option<&Tensor>, n: usize) -> Result<Self> {
         let (mut sum, mut squares, mut negative) = (0., 0f64, Bits::new(n));
-        let (mut silent, mut speaking) = (Bits::new(n), Bits::new(n));
+        let (mut zeros, mut nonzero) = (Bits::new(n), Bits::new(n));
         match gradient {
-            None => (0..n).for_each(|i| silent.set(i)),
+            None => (0..n).for_each(|i| zeros.set(i)),
             Some(gradient) => chunks(gradient, |from, g| {
                 for (i, g) in (from..).zip(g) {
                     sum += g.abs();
                     squares += g * g;
                     match g == 0. {
-                        true => silent.set(i),
-                        false => speaking.set(i),
+                        true => zeros.set(i),
+                        false => nonzero.set(i),
                     }
                     if g < 0. {
                         negative.set(i);
@@ -43,15 +43,15 @@ impl Plain {
                 Ok(())
             })?,
         }
-        let count = silent.count();
+        let count = zeros.count();
         let some = count > 0;
         Ok(Self {
             sum,
             norm: squares.sqrt(),
             negative,
-            silent: some.then_some(silent),
-            speaking: some.then_some(speaking),
-            all_silent: count == n,
+            zeros: some.then_some(zeros),
+            nonzero: some.then_some(nonzero),
+            all_zero: count == n,
             missing: gradient.is_none(),
         })
     }

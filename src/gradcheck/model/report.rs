@@ -88,6 +88,22 @@ pub struct Segment {
 }
 
 impl ModelReport {
+    /// Of parameters of which nothing is known yet.
+    pub(crate) fn new(parameters: Vec<ParameterReport>, buffers: Vec<String>) -> Self {
+        Self {
+            parameters,
+            buffers,
+            unread: Vec::new(),
+            marks: Vec::new(),
+            cuts: Vec::new(),
+            suspects: Vec::new(),
+            loss: f64::NAN,
+            passes: 0,
+            forwards: 0,
+            notes: Vec::new(),
+        }
+    }
+
     /// The worst verdict, where a cut comes before what follows from it: severed before wrong.
     pub fn verdict(&self) -> Verdict {
         let all = self.parameters.iter().map(|p| p.verdict);
@@ -124,6 +140,24 @@ impl ModelReport {
 }
 
 impl ParameterReport {
+    /// Nothing is known yet.
+    pub(crate) fn new(name: &str, shape: &[usize], dtype: DType) -> Self {
+        Self {
+            name: name.to_string(),
+            shape: shape.to_vec(),
+            dtype,
+            verdict: Verdict::Inconclusive,
+            missing: false,
+            resolution: None,
+            worst: None,
+            worst_entry: None,
+            severed_rows: Vec::new(),
+            severed_elements: 0,
+            consequence: false,
+            notes: Vec::new(),
+        }
+    }
+
     /// What is said of it, the same for parameters that are to be folded into one line.
     fn says(&self) -> String {
         match self.verdict {
@@ -148,6 +182,16 @@ impl ParameterReport {
             }
             verdict => verdict.meaning().to_string(),
         }
+    }
+}
+
+/// A model's parameters cannot be given in f64, nor its point be chosen as an op's can.
+const fn advice(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Inconclusive => {
+            "another seed of the check, or another batch; f32 where the model computes in f16 or bf16"
+        }
+        verdict => verdict.advice(),
     }
 }
 
@@ -222,7 +266,7 @@ impl ModelReport {
                 )?;
             }
             if verdict != Verdict::Pass && verdict != Verdict::Severed {
-                writeln!(f, "  try: {}", verdict.advice())?;
+                writeln!(f, "  try: {}", advice(verdict))?;
             }
         }
         Ok(())
@@ -356,33 +400,17 @@ mod tests {
 
     fn parameter(name: &str, verdict: Verdict) -> ParameterReport {
         ParameterReport {
-            name: name.to_string(),
-            shape: vec![20, 2],
-            dtype: DType::F32,
             verdict,
-            missing: false,
-            resolution: None,
-            worst: None,
-            worst_entry: None,
-            severed_rows: Vec::new(),
-            severed_elements: 0,
-            consequence: false,
-            notes: Vec::new(),
+            ..ParameterReport::new(name, &[20, 2], DType::F32)
         }
     }
 
     fn report(parameters: Vec<ParameterReport>) -> ModelReport {
         ModelReport {
-            parameters,
-            buffers: Vec::new(),
-            unread: Vec::new(),
-            marks: Vec::new(),
-            cuts: Vec::new(),
-            suspects: Vec::new(),
             loss: 2.5,
             passes: 7,
             forwards: 3,
-            notes: Vec::new(),
+            ..ModelReport::new(parameters, Vec::new())
         }
     }
 

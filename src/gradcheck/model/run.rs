@@ -45,35 +45,12 @@ impl<'a> Run<'a> {
         parameters: &'a Parameters,
         walker: Walker<'a>,
         options: &'a Options,
-    ) -> Result<Self> {
+    ) -> Self {
         let all = parameters.names.iter().zip(&parameters.vars);
-        let blank = all.map(|(name, var)| ParameterReport {
-            name: name.clone(),
-            shape: var.dims().to_vec(),
-            dtype: var.dtype(),
-            verdict: Verdict::Inconclusive,
-            missing: false,
-            resolution: None,
-            worst: None,
-            worst_entry: None,
-            severed_rows: Vec::new(),
-            severed_elements: 0,
-            consequence: false,
-            notes: Vec::new(),
-        });
-        let report = ModelReport {
-            parameters: blank.collect(),
-            buffers: parameters.buffers.iter().map(|b| b.0.clone()).collect(),
-            unread: Vec::new(),
-            marks: Vec::new(),
-            cuts: Vec::new(),
-            suspects: Vec::new(),
-            loss: f64::NAN,
-            passes: 0,
-            forwards: 0,
-            notes: Vec::new(),
-        };
-        Ok(Self {
+        let blank = all.map(|(name, var)| ParameterReport::new(name, var.dims(), var.dtype()));
+        let buffers = parameters.buffers.iter().map(|(name, ..)| name.clone());
+        let report = ModelReport::new(blank.collect(), buffers.collect());
+        Self {
             parameters,
             walker,
             options,
@@ -82,7 +59,7 @@ impl<'a> Run<'a> {
             plain: Vec::new(),
             scatter: 0.,
             against: Vec::new(),
-        })
+        }
     }
 
     pub(crate) fn failed(mut self, failure: &Failure) -> ModelReport {
@@ -95,7 +72,7 @@ impl<'a> Run<'a> {
 
     /// Whether the loss or its gradient is another when f is called again, or run backward again: asked first,
     /// and more than once, since noise in one value may be rare.
-    pub(crate) fn wanders(&mut self) -> Result<bool> {
+    pub(crate) fn varies(&mut self) -> Result<bool> {
         let loss = self.report.loss;
         let far = |value: f64| (value - loss).abs() > ROUNDING * self.scatter;
         for _ in 0..CALLS {
@@ -106,16 +83,16 @@ impl<'a> Run<'a> {
         let Ok(again) = self.walker.pass()? else {
             return Ok(false);
         };
-        let mut wanders = far(again.value);
+        let mut varies = far(again.value);
         for (plain, gradient) in self.plain.iter().zip(&again.gradients) {
             let n = gradient.as_ref().map_or(0, Tensor::elem_count);
             let norm = Plain::new(gradient.as_ref(), n)?.norm;
             let (most, unit) = (norm.max(plain.norm), self.scatter / loss.abs());
             // Sums taken in another order differ by rounding, and what is rounding alone by all of itself.
             let rounding = (1e4 * unit * most).max(self.kappa() * self.scatter);
-            wanders |= (norm - plain.norm).abs() > rounding;
+            varies |= (norm - plain.norm).abs() > rounding;
         }
-        Ok(wanders)
+        Ok(varies)
     }
 
     pub(crate) fn nondeterministic(&mut self) {

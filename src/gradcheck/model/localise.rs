@@ -17,7 +17,7 @@ use crate::gradcheck::support::values::unravel;
 
 impl Run<'_> {
     /// Looks for the entry, and says so in the report where it is wrong by itself.
-    pub(crate) fn narrow(&mut self) -> Result<()> {
+    pub(crate) fn localise(&mut self) -> Result<()> {
         let off = |a: &Against| a.evidence.apart.abs() / a.evidence.error;
         let against = std::mem::take(&mut self.against);
         let Some(most) = against.into_iter().max_by(|a, b| off(a).total_cmp(&off(b))) else {
