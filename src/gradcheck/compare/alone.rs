@@ -9,7 +9,7 @@ use super::bits::Bits;
 use super::displace::Move;
 use super::walk::{Walker, signs};
 use crate::gradcheck::judge::constants::{AGAIN, BEYOND, CAPS, CLEAR, LENGTHS, SHARP};
-pub(crate) use crate::gradcheck::judge::constants::{FARTHEST, LONG};
+use crate::gradcheck::judge::constants::{FARTHEST, LONG};
 use crate::gradcheck::judge::readings::{Reading, Readings};
 use crate::gradcheck::judge::segment::Evidence;
 use crate::gradcheck::judge::verdict::Verdict;

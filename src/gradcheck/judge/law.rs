@@ -3,7 +3,7 @@
 use candle_core::DType;
 
 use super::constants::{ARGUMENT, CERTAIN, GROSS, INSIDE, MOST, SATURATED};
-pub(crate) use super::constants::{ROUNDING, SHARP, SINGLE};
+use super::constants::{ROUNDING, SHARP, SINGLE};
 use super::tolerance::Tolerance;
 use super::verdict::Verdict;
 

@@ -15,7 +15,7 @@
 //! still on it, or most of what it moves by, or of what the two sides are apart by, is one jump. Then long ones
 //! have to agree, and to see what that one saw.
 
-pub(crate) use super::constants::CHANCE;
+use super::constants::CHANCE;
 use super::constants::RESOLVED;
 use super::segment::Evidence;
 use super::verdict::Verdict;

@@ -30,7 +30,7 @@
 //! jump: less than the largest change of R from node to node contradicts nothing.
 
 use super::constants::ROUGH;
-pub(crate) use super::constants::{CLEAR, RESOLVED};
+use super::constants::{CLEAR, RESOLVED};
 
 /// A tensor's part in a walk: autograd's ∇f·d at each node, d the displacement from the node before
 /// and to the node after; 0 beyond the ends.

@@ -12,9 +12,9 @@
 use candle_core::Result;
 
 use super::run::{Against, Run, segment};
-use crate::gradcheck::compare::alone::{Alone, FARTHEST, LONG, One, STAIRS};
-use crate::gradcheck::judge::readings::CHANCE;
-use crate::gradcheck::judge::segment::{CLEAR, Evidence, RESOLVED};
+use crate::gradcheck::compare::alone::{Alone, One, STAIRS};
+use crate::gradcheck::judge::constants::{CHANCE, CLEAR, FARTHEST, LONG, RESOLVED};
+use crate::gradcheck::judge::segment::Evidence;
 use crate::gradcheck::judge::verdict::Verdict;
 
 /// The share of the loss by which each parameter moves it in a joint walk, give or take a third; where f's own scatter drowns

@@ -9,9 +9,10 @@ use std::ops::Range;
 use candle_core::Result;
 
 use super::run::{Against, Run, segment};
-use crate::gradcheck::compare::alone::{FARTHEST, One};
+use crate::gradcheck::compare::alone::One;
 use crate::gradcheck::compare::bits::Bits;
 use crate::gradcheck::compare::walk::chunks;
+use crate::gradcheck::judge::constants::FARTHEST;
 use crate::gradcheck::judge::verdict::Verdict;
 use crate::gradcheck::support::values::unravel;
 

@@ -10,7 +10,7 @@ use crate::gradcheck::autograd::graph::Failure;
 use crate::gradcheck::compare::bits::Bits;
 use crate::gradcheck::compare::displace::Move;
 use crate::gradcheck::compare::walk::{Walked, Walker, signs};
-use crate::gradcheck::judge::law::{ROUNDING, SINGLE};
+use crate::gradcheck::judge::constants::{ROUNDING, SINGLE};
 use crate::gradcheck::judge::segment::Evidence;
 use crate::gradcheck::judge::verdict::Verdict;
 use crate::gradcheck::options::Options;

@@ -8,10 +8,10 @@ use candle_core::{Result, Tensor};
 use super::plain::Plain;
 use super::report::Segment;
 use super::run::{Run, segment};
-use crate::gradcheck::compare::alone::FARTHEST;
 use crate::gradcheck::compare::bits::Bits;
 use crate::gradcheck::compare::displace::Move;
 use crate::gradcheck::compare::walk::PASSES;
+use crate::gradcheck::judge::constants::FARTHEST;
 use crate::gradcheck::judge::segment::{Evidence, Share};
 use crate::gradcheck::judge::verdict::Verdict;
 
