@@ -4,9 +4,9 @@
 use candle_core::{DType, Result, Tensor, Var};
 
 use super::check::Check;
-use super::compare::alone::{Alone, One, Opinion};
+use super::compare::alone::{Alone, Finding, One};
 use super::compare::bits::Bits;
-use super::compare::tally::Worst;
+use super::compare::summary::Worst;
 use super::compare::walk::Walker;
 use super::judge::constants::{GROSS, ROUNDING};
 use super::judge::input::{Known, Question, Segments};
@@ -65,17 +65,17 @@ impl<'a, E: Exec> Input<'a, E> {
     /// rounding, and by no more within sixteen times as many.
     fn jumps(&self, worst: &Worst) -> Result<bool> {
         let (check, input) = (self.check, self.input);
-        let x = check.oracle.values(input)[worst.input].abs();
-        let sizes = [x, check.oracle.size(input).typical, 1.];
+        let x = check.reference.values(input)[worst.input].abs();
+        let sizes = [x, check.reference.size(input).typical, 1.];
         let own = sizes.into_iter().find(|size| *size > 0.).unwrap_or(1.);
-        let f0 = check.oracle.f0[worst.output];
-        let mut line = check.oracle.along(check.exec, input, worst.input);
-        let step = ROUNDING * check.oracle.unit * own;
+        let f0 = check.reference.f0[worst.output];
+        let mut line = check.reference.along(check.exec, input, worst.input);
+        let step = ROUNDING * check.reference.unit * own;
         for side in [-1., 1.] {
             let mut change =
                 |step: f64| Ok::<_, candle_core::Error>(line(step)?.y[worst.output] - f0);
             let (near, far) = (change(side * step)?, change(16. * side * step)?);
-            let rounding = 64. * check.oracle.unit * f0.abs().max((f0 + near).abs());
+            let rounding = 64. * check.reference.unit * f0.abs().max((f0 + near).abs());
             if near.abs() > rounding && far.abs() < 2. * near.abs() && far * near > 0. {
                 return Ok(true);
             }
@@ -87,31 +87,31 @@ impl<'a, E: Exec> Input<'a, E> {
     fn element(&self, worst: &Worst) -> Result<Segments> {
         let mut only = Bits::new(self.vars[0].elem_count());
         only.set(worst.input);
-        let x = self.check.oracle.values(self.input)[worst.input].abs();
+        let x = self.check.reference.values(self.input)[worst.input].abs();
         let weights = unit_vector(self.check.y.len(), worst.output);
-        let opinion = self.opinion(&weights, Some(&only), x)?;
+        let finding = self.finding(&weights, Some(&only), x)?;
         let moves = (worst.pair.analytic * x).abs();
         let size = self.check.y[worst.output].abs().max(moves);
-        Ok(self.segments(&opinion, size))
+        Ok(self.segments(&finding, size))
     }
 
     /// What segments of all elements say, of the outputs together.
     fn whole(&self) -> Result<Segments> {
-        let opinion = self.opinion(&self.check.weights, None, 0.)?;
-        Ok(self.segments(&opinion, 1.))
+        let finding = self.finding(&self.check.weights, None, 0.)?;
+        Ok(self.segments(&finding, 1.))
     }
 
     /// f's values scatter like f32's rather than like f64's where they do by more than the geometric mean of
     /// the two units of round-off; `size` is what the scatter is a share of.
-    fn segments(&self, opinion: &Opinion, size: f64) -> Segments {
+    fn segments(&self, finding: &Finding, size: f64) -> Segments {
         let between = (unit_roundoff(DType::F32) * unit_roundoff(DType::F64)).sqrt();
         let largest = self.check.y.iter().fold(0f64, |m, y| m.max(y.abs()));
         Segments {
-            verdict: opinion.verdict,
-            resolution: opinion.resolution,
-            coarse: opinion.scatter > between * largest,
-            stairs: opinion.stairs,
-            rounding: opinion.scatter / size,
+            verdict: finding.verdict,
+            resolution: finding.resolution,
+            coarse: finding.scatter > between * largest,
+            quantised: finding.quantised,
+            rounding: finding.scatter / size,
         }
     }
 
@@ -153,7 +153,7 @@ impl<'a, E: Exec> Input<'a, E> {
     }
 
     /// Segments of some elements, or all, of vᵀf; `size` is that of the element, where it is one.
-    fn opinion(&self, v: &[f64], only: Option<&Bits>, size: f64) -> Result<Opinion> {
+    fn finding(&self, v: &[f64], only: Option<&Bits>, size: f64) -> Result<Finding> {
         let f = || self.check.exec.call(&self.arguments);
         let walker = Walker {
             vars: &self.vars,
@@ -162,10 +162,10 @@ impl<'a, E: Exec> Input<'a, E> {
             passes: self.check.exec.passes(),
         };
         let Ok(pass) = walker.pass()? else {
-            return Ok(Opinion::none());
+            return Ok(Finding::none());
         };
         let (negative, sum) = self.signs(pass.gradients[0].as_ref(), only)?;
-        let typical = self.check.oracle.size(self.input).typical;
+        let typical = self.check.reference.size(self.input).typical;
         let typical = if typical > 0. { typical } else { 1. };
         let one = One {
             var: 0,
@@ -181,7 +181,7 @@ impl<'a, E: Exec> Input<'a, E> {
             origin: &self.origin,
             loss,
             scatter: unit_roundoff(self.check.graph.y.dtype()) * loss,
-            accused: true,
+            flagged: true,
             strict: false,
             typical,
             kappa: self.check.options.kappa,

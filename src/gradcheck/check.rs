@@ -4,11 +4,11 @@ use candle_core::Tensor;
 
 use super::autograd::graph::Graph;
 use super::compare::full::Target;
-use super::compare::tally::Worst;
+use super::compare::summary::Worst;
 use super::judge::constants::{FULL_ENTRIES, FULL_EVALUATIONS};
 use super::judge::law::Judge;
 use super::judge::verdict::Verdict;
-use super::numeric::function::Oracle;
+use super::numeric::function::Reference;
 use super::options::{Mode, Options};
 use super::report::{Entry, InputReport, Report};
 use super::support::exec::Exec;
@@ -24,14 +24,14 @@ pub(crate) struct Check<'a, E> {
     /// f at the same inputs in f64, where they are narrower and f runs in it.
     pub(crate) wide: Option<Graph>,
     pub(crate) y: Vec<f64>,
-    pub(crate) oracle: Oracle,
+    pub(crate) reference: Reference,
     /// Fixed random weights of the outputs.
     pub(crate) weights: Vec<f64>,
 }
 
 impl<E: Exec> Check<'_, E> {
     pub(crate) fn blank(&self) -> Report {
-        let floats = self.checked.iter().map(|&k| self.oracle.values(k).len());
+        let floats = self.checked.iter().map(|&k| self.reference.values(k).len());
         let (inputs, outputs) = (floats.sum::<usize>(), self.y.len());
         let small = 4 * inputs + outputs <= FULL_EVALUATIONS
             && inputs.saturating_mul(outputs) <= FULL_ENTRIES;
@@ -45,7 +45,7 @@ impl<E: Exec> Check<'_, E> {
                 Mode::Auto => Mode::Fast,
                 mode => mode,
             },
-            numeric_dtype: self.oracle.dtype,
+            numeric_dtype: self.reference.dtype,
             evaluations: 0,
             backwards: 0,
             notes: Vec::new(),
@@ -75,14 +75,14 @@ impl<E: Exec> Check<'_, E> {
 
     pub(crate) fn noise(&self, slots: &[usize]) -> Vec<f64> {
         let inputs: Vec<usize> = slots.iter().map(|&slot| self.checked[slot]).collect();
-        self.oracle.noise(self.exec, &inputs, self.options.seed)
+        self.reference.noise(self.exec, &inputs, self.options.seed)
     }
 
     pub(crate) fn judge(&self, slot: usize) -> Judge {
         let dtype = self.inputs[self.checked[slot]].dtype();
         Judge {
             tolerance: self.options.tolerance(dtype),
-            unit: self.oracle.unit,
+            unit: self.reference.unit,
         }
     }
 
@@ -98,7 +98,7 @@ impl<E: Exec> Check<'_, E> {
             slot,
             judge: self.judge(slot),
             noise,
-            single: self.oracle.is_single(noise),
+            single: self.reference.is_single(noise),
             constant,
         }
     }

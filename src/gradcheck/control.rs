@@ -69,7 +69,7 @@ impl CustomOp1 for Cube {
 ///
 /// # Errors
 ///
-/// If a fault was missed or a right gradient accused, naming it: then no other verdict of this build
+/// If a fault was missed or a right gradient flagged, naming it: then no other verdict of this build
 /// means anything.
 ///
 /// ```

@@ -6,7 +6,7 @@ use super::autograd::graph::{Failure, Products};
 use super::check::Check;
 use super::compare::by_hand::{self, Manual};
 use super::compare::full::{self, Rows};
-use super::compare::tally::{Tally, Worst};
+use super::compare::summary::{Summary, Worst};
 use super::judge::verdict::Verdict;
 use super::report::{InputReport, Report};
 use super::settle::settle;
@@ -56,14 +56,14 @@ impl<E: Exec> Check<'_, E> {
         let noise = self.noise(&[slot]);
         let zero = |row: &Products| row[slot].iter().flatten().all(|g| *g == 0.);
         let constant = match rows.iter().any(zero) {
-            true => self.oracle.constant(self.exec, self.checked[slot]),
+            true => self.reference.constant(self.exec, self.checked[slot]),
             false => Vec::new(),
         };
         let target = self.target(slot, &noise, &constant);
-        let compared = full::compare(self.exec, &self.oracle, &target, &gradients)?;
+        let compared = full::compare(self.exec, &self.reference, &target, &gradients)?;
         let missing = rows.iter().all(|products| products[slot].is_none());
         let input = &mut report.inputs[slot];
-        self.fill(slot, &compared.tallies[0], missing, input)?;
+        self.fill(slot, &compared.summaries[0], missing, input)?;
         input.evaluations = self.exec.calls() - before;
         if let Some(by_hand) = by_hand {
             let entry = |worst: &Worst| self.entry(slot, worst);
@@ -75,17 +75,17 @@ impl<E: Exec> Check<'_, E> {
     fn fill(
         &self,
         slot: usize,
-        tally: &Tally,
+        summary: &Summary,
         missing: bool,
         report: &mut InputReport,
     ) -> Result<()> {
-        let point = tally.worst.map_or(Verdict::Pass, |w| w.verdict);
-        let cut = tally.moving > 0 && tally.nonzero == 0;
-        let settled = settle(self, slot, point, tally.worst.as_ref(), cut)?;
-        self.conclude(slot, (point, tally.worst), settled, missing, report);
-        report.certified = tally.certified;
-        report.max_abs_err = tally.max_abs_err;
-        report.counts = tally.verdicts();
+        let point = summary.worst.map_or(Verdict::Pass, |w| w.verdict);
+        let cut = summary.moving > 0 && summary.nonzero == 0;
+        let settled = settle(self, slot, point, summary.worst.as_ref(), cut)?;
+        self.conclude(slot, (point, summary.worst), settled, missing, report);
+        report.certified = summary.certified;
+        report.max_abs_err = summary.max_abs_err;
+        report.counts = summary.verdicts();
         Ok(())
     }
 }

@@ -47,7 +47,7 @@
 //!
 //! An input has the verdict of its worst entry. Then four probes call f in other ways that must not change
 //! its gradient ([`Probe`]): x used twice, as a strided view and as an offset view, and another gradient of
-//! the output. A report has the worst verdict of all; `pass`, `kink` and `inconclusive` accuse nobody.
+//! the output. A report has the worst verdict of all; `pass`, `kink` and `inconclusive` are no defects.
 //!
 //! [`Mode::Fast`] compares random projections vᵀJu with signs u and v that are not normalised, so that one
 //! wrong entry shows by its full size, and halves u and v to find it.

@@ -38,7 +38,7 @@ impl<E: Exec> Check<'_, E> {
         });
         let part = |&slot: &usize| {
             let input = self.checked[slot];
-            Part::new(&self.oracle, (slot, input), self.judge(slot), &rounds)
+            Part::new(&self.reference, (slot, input), self.judge(slot), &rounds)
         };
         let parts: Vec<Part> = slots.iter().map(part).collect();
         Ok(Ok(Rounds {
@@ -56,7 +56,7 @@ impl<E: Exec> Check<'_, E> {
         let slots: Vec<usize> = parts.iter().map(|part| part.slot).collect();
         let noise = self.noise(&slots);
         let projection = Projection {
-            oracle: &self.oracle,
+            reference: &self.reference,
             noise: &noise,
         };
         let smallest = projection.together(self.exec, parts, rounds, self.options.seed)?;
@@ -74,12 +74,12 @@ impl<E: Exec> Check<'_, E> {
         };
         let zero = |round: &Round| round.products[slot].iter().flatten().all(|g| *g == 0.);
         let constant = match rounds.iter().all(zero) {
-            true => self.oracle.constant(self.exec, self.checked[slot]),
+            true => self.reference.constant(self.exec, self.checked[slot]),
             false => vec![false],
         };
         let target = self.target(slot, &noise, &constant);
         let fast = Fast {
-            oracle: &self.oracle,
+            reference: &self.reference,
             graph: &self.graph,
             wide: self.wide.as_ref(),
             target: &target,

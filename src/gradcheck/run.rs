@@ -25,8 +25,8 @@ pub(crate) fn run<E: Exec>(
     let mut wanders = options.determinism && check.wanders()?;
     if !wanders {
         check.compare(manual, &mut report)?;
-        let accused = options.determinism && report.verdict().is_defect();
-        wanders = accused && check.wanders_rarely();
+        let flagged = options.determinism && report.verdict().is_defect();
+        wanders = flagged && check.wanders_rarely();
     }
     if wanders {
         check.nondeterministic(&mut report);
@@ -49,14 +49,14 @@ impl<E: Exec> Check<'_, E> {
 
     /// What f said where it could not be called.
     fn notes(&self, report: &mut Report) -> Result<()> {
-        if let Some(reason) = &self.oracle.not_wide {
+        if let Some(reason) = &self.reference.not_wide {
             report.notes.push(format!(
                 "the numeric derivative is in {}, since f does not run in f64: {reason}. Where f holds \
                  data of its own, x.to_dtype(t[0].dtype())? lets it, and the check is then sharper",
-                self.oracle.dtype.as_str()
+                self.reference.dtype.as_str()
             ));
         }
-        let Some(reason) = self.oracle.refused() else {
+        let Some(reason) = self.reference.refused() else {
             return Ok(());
         };
         // A gradient that is not finite is a finding; no value of f beside its inputs is none.

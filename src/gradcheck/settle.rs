@@ -5,8 +5,8 @@ use candle_core::{DType, Result};
 
 use super::ask::Input;
 use super::check::Check;
-use super::compare::alone::STAIRS;
-use super::compare::tally::Worst;
+use super::compare::alone::QUANTISED;
+use super::compare::summary::Worst;
 use super::judge::input::{Known, Next, next};
 use super::judge::verdict::Verdict;
 use super::report::{Entry, InputReport};
@@ -33,7 +33,7 @@ pub(crate) fn settle<E: Exec>(
     let mut known = Known {
         point,
         rel_err: worst.map_or(0., |w| rel_err(w.pair.analytic, w.pair.numeric)),
-        double: check.oracle.unit <= unit_roundoff(DType::F64),
+        double: check.reference.unit <= unit_roundoff(DType::F64),
         narrow: check.inputs[check.checked[slot]].dtype() != DType::F64,
         cut,
         jumps: None,
@@ -63,7 +63,7 @@ fn settled(known: &Known, verdict: Verdict) -> Settled {
     let refuted = known.point == Verdict::Wrong && known.whole.is_some();
     let note = match known.jumps {
         Some(true) => Some("f jumps here: it has no derivative".to_string()),
-        _ if refuted => Some(format!("the worst entry's numeric derivative: {STAIRS}")),
+        _ if refuted => Some(format!("the worst entry's numeric derivative: {QUANTISED}")),
         _ => None,
     };
     let whole = known.whole.filter(|_| verdict == Verdict::Pass);

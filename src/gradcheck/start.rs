@@ -6,7 +6,7 @@ use candle_core::{DType, Error, Result, Tensor, Var, bail};
 use super::autograd::graph::Graph;
 use super::check::Check;
 use super::judge::constants::{RARE, ROUNDING};
-use super::numeric::function::Oracle;
+use super::numeric::function::Reference;
 use super::numeric::grid::UNEVEN;
 use super::options::Options;
 use super::support::exec::Exec;
@@ -32,10 +32,10 @@ impl<'a, E: Exec> Check<'a, E> {
                  (VarBuilder::from_tensors), or check it with gradcheck::model or gradcheck::vars"
             )
         }
-        let oracle = Oracle::new(exec, inputs, &graph.y, options.widen)?;
+        let reference = Reference::new(exec, inputs, &graph.y, options.widen)?;
         let narrow = checked.iter().any(|&k| inputs[k].dtype() != DType::F64);
-        let wide = match narrow && oracle.dtype == DType::F64 {
-            true => Graph::new(exec, oracle.inputs(), &checked).ok(),
+        let wide = match narrow && reference.dtype == DType::F64 {
+            true => Graph::new(exec, reference.inputs(), &checked).ok(),
             false => None,
         };
         Ok(Self {
@@ -47,7 +47,7 @@ impl<'a, E: Exec> Check<'a, E> {
             wide,
             weights: SplitMix64::new(options.seed, 0).weights(y.len()),
             y,
-            oracle,
+            reference,
         })
     }
 
@@ -56,7 +56,7 @@ impl<'a, E: Exec> Check<'a, E> {
         Ok(self.value_wanders()? || self.gradient_wanders())
     }
 
-    /// The same of many calls of f, before anything is accused, for noise that is rare.
+    /// The same of many calls of f, before anything is flagged, for noise that is rare.
     pub(crate) fn wanders_rarely(&self) -> bool {
         (0..RARE).any(|_| self.value_wanders().unwrap_or(false))
     }

@@ -1,6 +1,6 @@
 //! One variable by itself along segments of a few fixed lengths, until they say what its gradient is.
 //!
-//! In go a walker and the gradient of a plain backward pass; out comes an [`Opinion`], which is the verdict
+//! In go a walker and the gradient of a plain backward pass; out comes a [`Finding`], which is the verdict
 //! of [`Readings`] after the last segment.
 
 use candle_core::{Result, Tensor, Var};
@@ -16,7 +16,7 @@ use crate::gradcheck::judge::verdict::Verdict;
 use crate::gradcheck::support::rng::SplitMix64;
 
 /// Said where short segments contradict and a long one agrees.
-pub(crate) const STAIRS: &str = "over short distances f is a staircase or has a kink, so that \
+pub(crate) const QUANTISED: &str = "over short distances f is piecewise constant or has a kink, so that \
      differences of it say nothing: a cast to a narrower dtype inside f does that";
 
 /// One variable, and the gradient of a plain backward pass.
@@ -59,7 +59,7 @@ impl One<'_> {
     }
 }
 
-/// Between 2/3 and 1, and never the same: segments of one length would meet a staircase alike, and of a
+/// Between 2/3 and 1, and never the same: segments of one length would meet the steps of a piecewise constant f alike, and of a
 /// single element they would be the same one.
 fn shorter(attempt: usize) -> f64 {
     const GOLDEN: f64 = 0.618_033_988_749_894_9;
@@ -67,7 +67,7 @@ fn shorter(attempt: usize) -> f64 {
 }
 
 /// What segments say of one variable's gradient.
-pub(crate) struct Opinion {
+pub(crate) struct Finding {
     /// Pass, wrong, or inconclusive.
     pub(crate) verdict: Verdict,
     /// The relative error of the gradient that would have shown; None where f is flat.
@@ -77,10 +77,10 @@ pub(crate) struct Opinion {
     /// How far one value of f scatters, as the last segment saw it.
     pub(crate) scatter: f64,
     /// Whether f stands still on a segment, or moves by little more than a jump.
-    pub(crate) stairs: bool,
+    pub(crate) quantised: bool,
 }
 
-impl Opinion {
+impl Finding {
     /// Nothing is known.
     pub(crate) fn none() -> Self {
         Self {
@@ -88,7 +88,7 @@ impl Opinion {
             resolution: None,
             against: None,
             scatter: 0.,
-            stairs: false,
+            quantised: false,
         }
     }
 }
@@ -102,7 +102,7 @@ pub(crate) struct Alone<'a> {
     /// How far one value of f scatters, as far as it is known.
     pub(crate) scatter: f64,
     /// Whether the gradient is contradicted by a step already.
-    pub(crate) accused: bool,
+    pub(crate) flagged: bool,
     /// Whether an error in any direction has to show, not only a factor: where something else is cut or
     /// contradicted.
     pub(crate) strict: bool,
@@ -111,64 +111,114 @@ pub(crate) struct Alone<'a> {
     pub(crate) kappa: f64,
 }
 
+/// What the segments so far have said.
+struct Course {
+    finding: Finding,
+    readings: Readings,
+    attempts: usize,
+}
+
+impl Course {
+    /// Adds one; true where it contradicts the gradient.
+    fn add(&mut self, reading: Reading, evidence: &Evidence, way: Move) -> bool {
+        let contradicts = self.readings.add(reading);
+        let finding = &mut self.finding;
+        finding.scatter = evidence.scatter;
+        if contradicts {
+            finding.against = Some((evidence.clone(), way));
+        }
+        (finding.verdict, finding.resolution) = self.readings.verdict();
+        finding.quantised = self.readings.quantised;
+        contradicts
+    }
+}
+
+/// How the segments of one reach ended.
+enum End {
+    Said,
+    /// f hardly moves even at the longest step.
+    Insensitive,
+}
+
 impl Alone<'_> {
     /// The segments in the order of [`LENGTHS`], until their readings are conclusive; and where the longest
     /// steps say nothing, since f hardly moves, those of a variable of the size of all, and beyond.
-    pub(crate) fn settle(&self, one: &One, rtol: f64, rng: &mut SplitMix64) -> Result<Opinion> {
+    pub(crate) fn settle(&self, one: &One, rtol: f64, rng: &mut SplitMix64) -> Result<Finding> {
         let typical = self.typical.max(one.size);
-        let mut opinion = Opinion::none();
-        let mut readings = Readings::new(self.accused, self.strict);
-        let mut attempt = 0;
-        'reach: for size in [one.size, typical, BEYOND * typical] {
-            let farthest = FARTHEST * size;
-            let mut k = 0;
-            let mut again = if self.strict { AGAIN } else { 0 };
-            while k < LENGTHS.len() {
-                let share = LENGTHS[k];
-                let var = &self.walker.vars[one.var];
-                let aligned = k % 2 == 0;
-                let cap = CAPS[k];
-                k += 1;
-                let rate = one.rate(var, aligned);
-                let (target, clear) = (share * self.loss, CLEAR * self.scatter);
-                let step = (target / rate).min(farthest * cap);
-                let step = step.max(clear / rate).min(farthest);
-                let at_end = step >= farthest;
-                let long = at_end || target.max(clear) >= LONG * self.loss;
-                let way = one.toward(var, step * shorter(attempt), aligned, rng);
-                attempt += 1;
-                let moves = std::slice::from_ref(&way);
-                let Ok(Some(evidence)) = self.walker.walk(self.origin, moves)? else {
-                    continue;
-                };
-                opinion.scatter = evidence.scatter;
-                let flat = self.is_flat(&evidence) && !self.accused;
-                let reading = Reading::new(&evidence, way.step, long, self.kappa, rtol);
-                let contradicts = readings.add(reading);
-                if contradicts {
-                    opinion.against = Some((evidence.clone(), way));
-                }
-                (opinion.verdict, opinion.resolution) = readings.verdict();
-                opinion.stairs = readings.stairs;
-                if opinion.verdict != Verdict::Inconclusive {
-                    return Ok(opinion);
-                }
-                // Short ones are enough, where they resolve something; longer ones may meet a jump of f.
-                if again > 0 && k == 2 && opinion.against.is_none() && reading.chance < 0.5 {
-                    again -= 1;
-                    k = 1;
-                }
-                if at_end && !contradicts && evidence.is_blunt() {
-                    if flat && size >= typical {
-                        opinion.verdict = Verdict::Pass;
-                        return Ok(opinion);
-                    }
-                    continue 'reach;
-                }
+        let mut course = Course {
+            finding: Finding::none(),
+            readings: Readings::new(self.flagged, self.strict),
+            attempts: 0,
+        };
+        for size in [one.size, typical, BEYOND * typical] {
+            let all = size >= typical;
+            match self.reach(one, FARTHEST * size, all, rtol, rng, &mut course)? {
+                End::Said => break,
+                End::Insensitive => continue,
             }
-            break;
         }
-        Ok(opinion)
+        Ok(course.finding)
+    }
+
+    /// The segments of steps up to `farthest`; `all` where that is by the size of all variables.
+    fn reach(
+        &self,
+        one: &One,
+        farthest: f64,
+        all: bool,
+        rtol: f64,
+        rng: &mut SplitMix64,
+        course: &mut Course,
+    ) -> Result<End> {
+        let mut again = if self.strict { AGAIN } else { 0 };
+        let mut k = 0;
+        while k < LENGTHS.len() {
+            let (step, long) = self.step(one, k, farthest);
+            let var = &self.walker.vars[one.var];
+            let way = one.toward(
+                var,
+                step * shorter(course.attempts),
+                k.is_multiple_of(2),
+                rng,
+            );
+            course.attempts += 1;
+            k += 1;
+            let moves = std::slice::from_ref(&way);
+            let Ok(Some(evidence)) = self.walker.walk(self.origin, moves)? else {
+                continue;
+            };
+            let reading = Reading::new(&evidence, way.step, long, self.kappa, rtol);
+            let contradicts = course.add(reading, &evidence, way);
+            let finding = &mut course.finding;
+            if finding.verdict != Verdict::Inconclusive {
+                return Ok(End::Said);
+            }
+            // Short ones are enough, where they resolve something; longer ones may meet a jump of f.
+            if again > 0 && k == 2 && finding.against.is_none() && reading.chance < 0.5 {
+                again -= 1;
+                k = 1;
+            }
+            if step >= farthest && !contradicts && evidence.is_noise_dominated() {
+                if all && !self.flagged && self.is_flat(&evidence) {
+                    finding.verdict = Verdict::Pass;
+                    return Ok(End::Said);
+                }
+                return Ok(End::Insensitive);
+            }
+        }
+        Ok(End::Said)
+    }
+
+    /// The step of segment k, and whether it is a long one.
+    fn step(&self, one: &One, k: usize, farthest: f64) -> (f64, bool) {
+        let rate = one.rate(&self.walker.vars[one.var], k.is_multiple_of(2));
+        let (target, clear) = (LENGTHS[k] * self.loss, CLEAR * self.scatter);
+        let step = (target / rate).min(farthest * CAPS[k]);
+        let step = step.max(clear / rate).min(farthest);
+        (
+            step,
+            step >= farthest || target.max(clear) >= LONG * self.loss,
+        )
     }
 
     /// Neither f nor autograd's account of it moves, though the variable moves by its own size, and by

@@ -5,7 +5,7 @@ use candle_core::{DType, Result, Tensor, bail};
 use super::fast::Fast;
 use super::full::Compared;
 use super::projection::Round;
-use super::tally::Worst;
+use super::summary::Worst;
 use crate::gradcheck::autograd::graph::Products;
 use crate::gradcheck::judge::law::Pair;
 use crate::gradcheck::judge::verdict::Verdict;
@@ -87,7 +87,7 @@ pub(crate) fn fill(
     entry: impl Fn(&Worst) -> Entry,
     report: &mut InputReport,
 ) {
-    let [autograd, by_hand] = &compared.tallies[..] else {
+    let [autograd, by_hand] = &compared.summaries[..] else {
         return;
     };
     let verdict = by_hand.worst.map_or(Verdict::Pass, |w| w.verdict);

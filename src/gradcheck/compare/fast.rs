@@ -15,12 +15,12 @@ use candle_core::Result;
 
 use super::full::{self, Rows, Target};
 use super::projection::{Part, Projection, Round, Total};
-use super::tally::Worst;
+use super::summary::Worst;
 use crate::gradcheck::autograd::graph::{Graph, Products};
 use crate::gradcheck::judge::constants::CERTAIN;
 use crate::gradcheck::judge::law::Pair;
 use crate::gradcheck::judge::verdict::Verdict;
-use crate::gradcheck::numeric::function::Oracle;
+use crate::gradcheck::numeric::function::Reference;
 use crate::gradcheck::support::exec::Exec;
 use crate::gradcheck::support::values::unit_vector;
 
@@ -56,9 +56,9 @@ impl Projected {
     }
 }
 
-/// A graph, its oracle and the input looked at.
+/// A graph, its reference and the input looked at.
 pub(crate) struct Fast<'a> {
-    pub(crate) oracle: &'a Oracle,
+    pub(crate) reference: &'a Reference,
     pub(crate) graph: &'a Graph,
     /// The same in f64, where the dtype is narrower and the backward runs in it.
     pub(crate) wide: Option<&'a Graph>,
@@ -78,7 +78,7 @@ impl Fast<'_> {
             .iter()
             .fold(f64::INFINITY, |m, t| m.min(2. * t.threshold));
         let mut projected = Projected::pass(least);
-        let mut blunt = None;
+        let mut unclear = None;
         for (r, (round, total)) in rounds.iter().zip(&totals).enumerate() {
             let gradient = self.gradient(&round.products);
             if let Some(j) = gradient.iter().position(|g| !g.is_finite()) {
@@ -86,7 +86,7 @@ impl Fast<'_> {
                 return Ok(projected);
             }
             if !total.numeric.is_finite() {
-                projected.blocked(self.oracle.f0.iter().all(|f| f.is_finite()));
+                projected.blocked(self.reference.f0.iter().all(|f| f.is_finite()));
                 return Ok(projected);
             }
             if total.disagrees() {
@@ -94,13 +94,13 @@ impl Fast<'_> {
                 self.unexplained(total, &gradient, &mut projected);
                 return Ok(projected);
             }
-            if blunt.is_none() && !self.sharp(total, round) {
-                blunt = Some((r, round));
+            if unclear.is_none() && !self.sharp(total, round) {
+                unclear = Some((r, round));
             }
         }
-        if let Some(round) = blunt {
+        if let Some(round) = unclear {
             projected.verdict = Verdict::Inconclusive;
-            if self.oracle.unit <= 2f64.powi(-53) {
+            if self.reference.unit <= 2f64.powi(-53) {
                 self.follow(exec, round, |total| total.bound, &mut projected)?;
             }
         }
@@ -108,11 +108,11 @@ impl Fast<'_> {
     }
 
     fn signs(&self, r: usize) -> Vec<f64> {
-        self.part.signs(self.oracle, self.seed, r)
+        self.part.signs(self.reference, self.seed, r)
     }
 
     fn inputs(&self) -> usize {
-        self.oracle.values(self.target.input).len()
+        self.reference.values(self.target.input).len()
     }
 
     fn gradient(&self, products: &Products) -> Vec<f64> {
@@ -122,9 +122,9 @@ impl Fast<'_> {
 
     /// vᵀ(Ju) and (vᵀJ)·u. A zero in u or v leaves that part out.
     fn total(&self, exec: &impl Exec, u: &[f64], v: &[f64], products: &Products) -> Result<Total> {
-        let (oracle, noise) = (self.oracle, self.target.noise);
+        let (reference, noise) = (self.reference, self.target.noise);
         let parts = [(self.part, u.to_vec())];
-        let total = Projection { oracle, noise }.total(exec, &parts, v, products, 0.)?;
+        let total = Projection { reference, noise }.total(exec, &parts, v, products, 0.)?;
         let scale = self.part.scale;
         Ok(Total {
             analytic: total.analytic / scale,
@@ -150,9 +150,11 @@ impl Fast<'_> {
 
     /// Σ max(|f|, ε/u) / |x|: the slope of a function as large as what f is made of.
     fn natural(&self) -> f64 {
-        let parts = self.oracle.f0.iter().zip(self.target.noise);
-        let made_of: f64 = parts.map(|(f, e)| f.abs().max(e / self.oracle.unit)).sum();
-        made_of / self.oracle.size(self.target.input).largest
+        let parts = self.reference.f0.iter().zip(self.target.noise);
+        let made_of: f64 = parts
+            .map(|(f, e)| f.abs().max(e / self.reference.unit))
+            .sum();
+        made_of / self.reference.size(self.target.input).largest
     }
 
     /// Σ|g|, and no less than the largest element of any round.
@@ -203,9 +205,9 @@ impl Fast<'_> {
         };
         let j = self.column(exec, &u, &v, &products, doubt)?;
         let wide = self.wide.and_then(|graph| graph.vjp(&v).ok());
-        let tally = self.entry(exec, (i, j), products, wide)?;
-        projected.worst = tally;
-        match tally.map(|w| w.verdict) {
+        let summary = self.entry(exec, (i, j), products, wide)?;
+        projected.worst = summary;
+        match summary.map(|w| w.verdict) {
             Some(Verdict::Pass) | None => projected.verdict = Verdict::Inconclusive,
             Some(verdict) => projected.verdict = verdict,
         }
@@ -223,8 +225,8 @@ impl Fast<'_> {
             rows: &[row],
             wide: wide.as_ref().map(std::slice::from_ref),
         };
-        let tally = full::entry(exec, self.oracle, self.target, &rows, i, j)?;
-        Ok(tally.worst)
+        let summary = full::entry(exec, self.reference, self.target, &rows, i, j)?;
+        Ok(summary.worst)
     }
 
     /// Where the entry that was found is right: the total is within its tolerance too, or nothing can be said.

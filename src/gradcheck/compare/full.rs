@@ -4,21 +4,21 @@
 
 use candle_core::Result;
 
-use super::tally::{Tally, Worst};
+use super::summary::{Summary, Worst};
 use crate::gradcheck::autograd::graph::Products;
 use crate::gradcheck::judge::constants::PEERS;
 use crate::gradcheck::judge::law::{Judge, Pair};
-use crate::gradcheck::numeric::function::{Oracle, Size};
+use crate::gradcheck::numeric::function::{Reference, Size};
 use crate::gradcheck::numeric::grid::{Grid, ODDER};
 use crate::gradcheck::numeric::kink::{Slopes, slopes};
 use crate::gradcheck::numeric::line::{Column, Point};
-use crate::gradcheck::numeric::steps::{best_start, closer, search, second_opinion};
+use crate::gradcheck::numeric::steps::{best_start, closer, recheck, search};
 use crate::gradcheck::support::exec::Exec;
 
 /// Columns compared together, so that reading a column of row-major rows uses whole cache lines.
 const BLOCK: usize = 8;
 
-/// Gradients to hold against one input's numeric Jacobian: autograd's, and perhaps more.
+/// Gradients to compare with one input's numeric Jacobian: autograd's, and perhaps more.
 pub(crate) struct Rows<'a> {
     /// Output by output, the gradients of the checked inputs.
     pub(crate) rows: &'a [Products],
@@ -62,29 +62,29 @@ pub(crate) struct Target<'a> {
 /// The comparison of one input's whole Jacobian, for each of several gradients.
 pub(crate) struct Compared {
     /// One for each of the gradients compared.
-    pub(crate) tallies: Vec<Tally>,
+    pub(crate) summaries: Vec<Summary>,
 }
 
 /// Compares every entry of one input's Jacobian with each of the `gradients`.
 pub(crate) fn compare<E: Exec>(
     exec: &E,
-    oracle: &Oracle,
+    reference: &Reference,
     target: &Target,
     gradients: &[Rows],
 ) -> Result<Compared> {
-    let inputs = oracle.values(target.input).len();
-    let size = oracle.size(target.input);
+    let inputs = reference.values(target.input).len();
+    let size = reference.size(target.input);
     let rows: Vec<Vec<f64>> = gradients.iter().map(|g| g.sizes(target.slot)).collect();
-    let start = start(exec, oracle, target)?;
+    let start = start(exec, reference, target)?;
     let blocks = exec.map(inputs.div_ceil(BLOCK), |exec, b| {
         let block = Block {
-            oracle,
+            reference,
             exec,
             target,
             gradients,
             rows: &rows,
             size,
-            f0: &oracle.f0,
+            f0: &reference.f0,
             noise: target.noise,
             start,
             only: None,
@@ -92,12 +92,12 @@ pub(crate) fn compare<E: Exec>(
         block.compare(b * BLOCK..inputs.min((b + 1) * BLOCK))
     });
     let mut all = Compared {
-        tallies: vec![Tally::default(); gradients.len()],
+        summaries: vec![Summary::default(); gradients.len()],
     };
     for block in blocks {
         let block = block?;
-        for (tally, more) in all.tallies.iter_mut().zip(&block.tallies) {
-            tally.merge(more);
+        for (summary, more) in all.summaries.iter_mut().zip(&block.summaries) {
+            summary.merge(more);
         }
     }
     Ok(all)
@@ -107,16 +107,16 @@ pub(crate) fn compare<E: Exec>(
 const COLUMNS_A_TRIAL: usize = 32;
 
 /// The first step that suits each of up to three columns, None where there are too few of them.
-fn start<E: Exec>(exec: &E, oracle: &Oracle, target: &Target) -> Result<Option<i32>> {
-    let values = oracle.values(target.input);
+fn start<E: Exec>(exec: &E, reference: &Reference, target: &Target) -> Result<Option<i32>> {
+    let values = reference.values(target.input);
     let trials = (values.len() / COLUMNS_A_TRIAL).min(3);
-    let size = oracle.size(target.input);
+    let size = reference.size(target.input);
     let tried = exec.map(trials, |exec, c| {
         let j = (2 * c + 1) * values.len() / (2 * trials);
-        let scales = oracle.scales(target.input, j, size);
-        let grid = Grid::new(values[j].abs(), &scales, oracle.unit);
-        let mut line = oracle.along(exec, target.input, j);
-        best_start(&mut line, &oracle.f0, target.noise, &grid)
+        let scales = reference.scales(target.input, j, size);
+        let grid = Grid::new(values[j].abs(), &scales, reference.unit);
+        let mut line = reference.along(exec, target.input, j);
+        best_start(&mut line, &reference.f0, target.noise, &grid)
     });
     let steps: Result<Vec<i32>> = tried.into_iter().collect();
     Ok(steps?.into_iter().max())
@@ -125,30 +125,30 @@ fn start<E: Exec>(exec: &E, oracle: &Oracle, target: &Target) -> Result<Option<i
 /// Compares entry (`output`, `input`) alone; `row` is the gradient of that output.
 pub(crate) fn entry(
     exec: &impl Exec,
-    oracle: &Oracle,
+    reference: &Reference,
     target: &Target,
     row: &Rows,
     output: usize,
     input: usize,
-) -> Result<Tally> {
+) -> Result<Summary> {
     let block = Block {
-        oracle,
+        reference,
         exec,
         target,
         gradients: std::slice::from_ref(row),
         rows: &[row.sizes(target.slot)],
-        size: oracle.size(target.input),
-        f0: &oracle.f0[output..=output],
+        size: reference.size(target.input),
+        f0: &reference.f0[output..=output],
         noise: &target.noise[output..=output],
         start: None,
         only: Some(output),
     };
     let mut compared = block.compare(input..input + 1)?;
-    Ok(compared.tallies.swap_remove(0))
+    Ok(compared.summaries.swap_remove(0))
 }
 
 struct Block<'a, E> {
-    oracle: &'a Oracle,
+    reference: &'a Reference,
     exec: &'a E,
     target: &'a Target<'a>,
     gradients: &'a [Rows<'a>],
@@ -186,7 +186,7 @@ impl<E: Exec> Block<'_, E> {
             .collect();
         let outputs = self.f0.len();
         let mut all = Compared {
-            tallies: vec![Tally::default(); self.gradients.len()],
+            summaries: vec![Summary::default(); self.gradients.len()],
         };
         for (c, j) in columns.enumerate() {
             let here = c * outputs..(c + 1) * outputs;
@@ -218,13 +218,13 @@ impl<E: Exec> Block<'_, E> {
     /// Whether element j is so much smaller than others that their gradients say nothing of how sharp
     /// its own must be known.
     fn is_small(&self, j: usize) -> bool {
-        let x = self.oracle.values(self.target.input)[j].abs();
+        let x = self.reference.values(self.target.input)[j].abs();
         x > 0. && x * PEERS < self.size.largest
     }
 
     /// The elements that are no larger than [`PEERS`] times element j.
     fn peers_of(&self, j: usize) -> impl Fn(usize) -> bool {
-        let values = self.oracle.values(self.target.input);
+        let values = self.reference.values(self.target.input);
         let most = PEERS * values[j].abs();
         move |k| values[k].abs() <= most
     }
@@ -244,9 +244,13 @@ impl<E: Exec> Block<'_, E> {
     }
 
     fn column(&self, j: usize, claims: &[Claim], all: &mut Compared) -> Result<()> {
-        let (target, oracle) = (self.target, self.oracle);
-        let scales = oracle.scales(target.input, j, self.size);
-        let mut grid = Grid::new(oracle.values(target.input)[j].abs(), &scales, oracle.unit);
+        let (target, reference) = (self.target, self.reference);
+        let scales = reference.scales(target.input, j, self.size);
+        let mut grid = Grid::new(
+            reference.values(target.input)[j].abs(),
+            &scales,
+            reference.unit,
+        );
         grid.start = self.start.unwrap_or(grid.start);
         let mut line = self.line(j);
         let column = search(&mut line, self.f0, self.noise, &grid, &|i, n, e| {
@@ -262,9 +266,9 @@ impl<E: Exec> Block<'_, E> {
             second: None,
             slopes: None,
         };
-        for (claim, tally) in claims.iter().zip(&mut all.tallies) {
+        for (claim, summary) in claims.iter().zip(&mut all.summaries) {
             for i in 0..self.f0.len() {
-                tally.add(&target.judge, doubts.settle(claim, i)?);
+                summary.add(&target.judge, doubts.settle(claim, i)?);
             }
         }
         Ok(())
@@ -272,7 +276,7 @@ impl<E: Exec> Block<'_, E> {
 
     /// f along element j, every output or the one looked at.
     fn line(&self, j: usize) -> impl FnMut(f64) -> Result<Point> {
-        let mut line = self.oracle.along(self.exec, self.target.input, j);
+        let mut line = self.reference.along(self.exec, self.target.input, j);
         let only = self.only;
         move |t| {
             let mut point = line(t)?;
@@ -284,7 +288,7 @@ impl<E: Exec> Block<'_, E> {
     }
 
     fn pair(&self, claim: &Claim, i: usize, numeric: f64, bound: f64, scale: f64) -> Pair {
-        let made_of = self.f0[i].abs().max(self.noise[i] / self.oracle.unit);
+        let made_of = self.f0[i].abs().max(self.noise[i] / self.reference.unit);
         let output = self.only.unwrap_or(i);
         Pair {
             analytic: claim.analytic[i],
@@ -302,7 +306,7 @@ impl<E: Exec> Block<'_, E> {
     }
 }
 
-/// One column's entries, looked at again before any is accused.
+/// One column's entries, checked again before any is flagged.
 struct Doubts<'a, 'b, E> {
     block: &'a Block<'b, E>,
     column: Column,
@@ -337,7 +341,7 @@ impl<E: Exec> Doubts<'_, '_, E> {
         let pair = self.block.pair(claim, i, n, e, self.grid.scales[0]);
         let given = claim.given.get(i).copied().unwrap_or(false);
         let beside = if given { self.column.slope[i] } else { 0. };
-        let x = self.block.oracle.values(self.block.target.input)[self.j];
+        let x = self.block.reference.values(self.block.target.input)[self.j];
         let bends = x.abs() * self.column.curvature[i];
         Pair {
             beside,
@@ -347,13 +351,13 @@ impl<E: Exec> Doubts<'_, '_, E> {
         }
     }
 
-    /// Holds the numeric value against one from other steps: the better of the two where they agree,
+    /// Compares the numeric value with one from other steps: the better of the two where they agree,
     /// a bound as wide as their difference where they do not.
     fn sharpen(&mut self, i: usize) -> Result<()> {
         if self.second.is_none() {
             let (f0, noise) = (self.block.f0, self.block.noise);
             let mut line = self.block.line(self.j);
-            self.second = Some(second_opinion(&mut line, f0, noise, &self.grid)?);
+            self.second = Some(recheck(&mut line, f0, noise, &self.grid)?);
         }
         let Some(second) = &self.second else {
             return Ok(());

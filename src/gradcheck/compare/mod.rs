@@ -1,8 +1,8 @@
-//! The Jacobian by both roads, held against each other.
+//! The Jacobian from autograd and from numbers, compared.
 //!
-//! In go a graph, the function as numbers and a judge; out come tallies of verdicts. [`full`] takes
+//! In go a graph, the function as numbers and a judge; out come summaries of verdicts. [`full`] takes
 //! every entry, [`fast`] random [`projection`]s of one input or of all at once, and [`by_hand`]
-//! holds a hand-written gradient against the same numbers. Where f does not run in f64, [`walk`] moves
+//! compares a hand-written gradient with the same numbers. Where f does not run in f64, [`walk`] moves
 //! variables along a segment ([`displace`] their elements), and [`alone`] one until it is settled.
 
 pub(crate) mod alone;
@@ -12,5 +12,5 @@ pub(crate) mod displace;
 pub(crate) mod fast;
 pub(crate) mod full;
 pub(crate) mod projection;
-pub(crate) mod tally;
+pub(crate) mod summary;
 pub(crate) mod walk;

@@ -5,7 +5,7 @@ use candle_core::Result;
 use crate::gradcheck::autograd::graph::{Failure, Graph, Products};
 use crate::gradcheck::judge::constants::ROUNDING;
 use crate::gradcheck::judge::law::Judge;
-use crate::gradcheck::numeric::function::Oracle;
+use crate::gradcheck::numeric::function::Reference;
 use crate::gradcheck::numeric::grid::{Grid, power_of_two};
 use crate::gradcheck::numeric::line::Point;
 use crate::gradcheck::numeric::steps::search;
@@ -47,12 +47,12 @@ pub(crate) struct Part {
 
 impl Part {
     pub(crate) fn new(
-        oracle: &Oracle,
+        reference: &Reference,
         (slot, input): (usize, usize),
         judge: Judge,
         rounds: &[Round],
     ) -> Self {
-        let typical = oracle.size(input).typical;
+        let typical = reference.size(input).typical;
         let all = rounds
             .iter()
             .flat_map(|round| round.products[slot].iter().flatten());
@@ -76,9 +76,9 @@ impl Part {
     }
 
     /// u of one round, without the scale.
-    pub(crate) fn signs(&self, oracle: &Oracle, seed: u64, round: usize) -> Vec<f64> {
+    pub(crate) fn signs(&self, reference: &Reference, seed: u64, round: usize) -> Vec<f64> {
         let stream = 2 * (round + 64 * self.input) as u64 + 2;
-        SplitMix64::new(seed, stream).uneven_signs(oracle.values(self.input).len())
+        SplitMix64::new(seed, stream).uneven_signs(reference.values(self.input).len())
     }
 
     /// By how much the largest element moves the total, per unit of u's signs.
@@ -112,7 +112,7 @@ impl Total {
 /// f as numbers, and how far each of its outputs scatters.
 #[derive(Clone, Copy)]
 pub(crate) struct Projection<'a> {
-    pub(crate) oracle: &'a Oracle,
+    pub(crate) reference: &'a Reference,
     pub(crate) noise: &'a [f64],
 }
 
@@ -127,16 +127,16 @@ impl Projection<'_> {
         products: &Products,
         enough: f64,
     ) -> Result<Total> {
-        let p0 = [dot(&self.oracle.f0, v)];
+        let p0 = [dot(&self.reference.f0, v)];
         let noise = [self.noise(v, p0[0])];
         let directions: Vec<(usize, Vec<f64>)> = (parts.iter())
             .map(|(part, signs)| (part.input, signs.iter().map(|s| s * part.scale).collect()))
             .collect();
         let scales = self.scales(parts);
         // In units of the inputs' scales t = 1 is as large as they are, and x less than 2.
-        let grid = Grid::new(2., &scales, self.oracle.unit);
+        let grid = Grid::new(2., &scales, self.reference.unit);
         let enough = enough.max(8. * noise[0] * 2f64.powi(grid.first()));
-        let mut line = self.oracle.toward(exec, &directions);
+        let mut line = self.reference.toward(exec, &directions);
         let mut line = |t: f64| {
             let Point { t, y } = line(t)?;
             let y = vec![dot(&y, v)];
@@ -175,7 +175,7 @@ impl Projection<'_> {
         weighted
             .sum::<f64>()
             .sqrt()
-            .max(self.oracle.unit * p0.abs())
+            .max(self.reference.unit * p0.abs())
     }
 
     /// All `parts` at once: where they agree in every round, as sharply as one alone would have to, the
@@ -190,7 +190,7 @@ impl Projection<'_> {
         let allowed = |part: &Part| part.judge.tolerance.rtol * part.reach();
         let enough = parts.iter().map(allowed).fold(f64::INFINITY, f64::min) / 32.;
         let totals = exec.map(rounds.len(), |exec, r| {
-            let signs = |part: &Part| (*part, part.signs(self.oracle, seed, r));
+            let signs = |part: &Part| (*part, part.signs(self.reference, seed, r));
             let parts: Vec<_> = parts.iter().map(signs).collect();
             self.total(exec, &parts, &rounds[r].v, &rounds[r].products, enough)
         });

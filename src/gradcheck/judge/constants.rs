@@ -25,7 +25,7 @@ pub(crate) const SINGLE: f64 = 1e-5;
 pub(crate) const INSIDE: f64 = 64.;
 
 /// f may round x, and a multiple of it, before it does anything: its slope is then that of a point so many units
-/// of round-off away. Without it the f32 gradient of sin(wx) is accused from w of 1e5 on.
+/// of round-off away. Without it the f32 gradient of sin(wx) is flagged from w of 1e5 on.
 pub(crate) const ARGUMENT: f64 = 4.;
 
 /// A bound of this share of what a pass allows hides nothing.
@@ -46,7 +46,7 @@ pub(crate) const RESOLVED: f64 = 0.25;
 /// A change of f stands out where it is this many times its scatter.
 pub(crate) const CLEAR: f64 = 40.;
 
-/// Values of f that scatter by so many units of rounding are a staircase's: sums of f32 leave one or two.
+/// Values of f that scatter by so many units of rounding are those of a piecewise constant f: sums of f32 leave one or two.
 pub(crate) const ROUGH: f64 = 16.;
 
 /// The chance that an error of [`RESOLVED`] in a random direction has stayed hidden in every segment, where
@@ -54,7 +54,7 @@ pub(crate) const ROUGH: f64 = 16.;
 pub(crate) const CHANCE: f64 = 1e-3;
 
 /// The share of f by which each segment changes it. The first is short, so that few kinks lie on it; a wrong
-/// gradient is apart 16 times as much on the second and the third, a staircase is not. Three are long, so that two
+/// gradient is apart 16 times as much on the second and the third, a piecewise constant f is not. Three are long, so that two
 /// of them are a majority; the last is asked only if the two before do not say the same.
 pub(crate) const LENGTHS: [f64; 5] = [4e-4, 6.4e-3, 0.1, 0.3, 0.2];
 
@@ -65,7 +65,7 @@ pub(crate) const CAPS: [f64; 5] = [1. / 256., 1. / 16., 1., 1., 1.];
 pub(crate) const AGAIN: usize = 2;
 
 /// A segment of this share of f is long: none shorter may call a gradient wrong by itself, since over short
-/// distances f may be a staircase.
+/// distances f may be piecewise constant.
 pub(crate) const LONG: f64 = 0.05;
 
 /// The largest step, in root mean squares of the variable, or of all where that is not enough,
@@ -76,7 +76,7 @@ pub(crate) const BEYOND: f64 = 8.;
 
 // A check as a whole: `run`.
 
-/// Calls of f before anything is accused: a dropout of 1% of twenty elements changes one call in six.
+/// Calls of f before anything is flagged: a dropout of 1% of twenty elements changes one call in six.
 pub(crate) const RARE: usize = 32;
 
 /// Auto takes every entry up to this many evaluations,

@@ -11,8 +11,8 @@
 //! | do segments of the whole input? | what is still open | contradict: `wrong`; agree: `pass`; else `inconclusive` (of a kink, `kink`) |
 //!
 //! Where f runs in f64, and its values scatter as f64's do, the point is the sharper ruler: segments then excuse
-//! what a step accuses, but certify nothing (over a distance they say nothing of an element that moves a
-//! millionth of the rest, and a jump of f on the way blunts them), and they accuse nothing that a step has not.
+//! what a step flags, but certify nothing (over a distance they say nothing of an element that moves a
+//! millionth of the rest, and a jump of f on the way widens their error), and they flag nothing that a step has not.
 
 use super::constants::{RESOLVED, ROUNDING};
 use super::tolerance::Tolerance;
@@ -47,7 +47,7 @@ pub(crate) struct Segments {
     /// Whether f's values scatter like f32's rather than like f64's.
     pub(crate) coarse: bool,
     /// Whether f stands still on a segment, or moves by little more than a jump.
-    pub(crate) stairs: bool,
+    pub(crate) quantised: bool,
     /// f's scatter as a share of the worst entry's output, or of what moves it.
     pub(crate) rounding: f64,
 }
@@ -106,25 +106,25 @@ impl Known {
         if !self.double {
             return open;
         }
-        // A kink or a staircase that only a step sees comes of f32 or less inside f, and makes no finer error.
+        // Kinks and constant pieces that only a step sees come of f32 or less inside f, and make no finer error.
         let fine = self.rel_err <= Tolerance::of(candle_core::DType::F32).segment();
         let sharper = element.resolution.is_some_and(|r| 2. * r < self.rel_err);
         let agrees = element.verdict == Verdict::Pass && sharper;
         // In a narrower dtype segments scatter always: open says something there only of what they would see.
         let visible = !self.narrow || self.rel_err > RESOLVED;
         let open = open && element.coarse;
-        // Steps that meet each step of a staircase alike see a slope between those of its rounded inputs.
-        let stairs = element.stairs && self.rel_err <= ROUNDING * element.rounding;
-        (!fine && (agrees || (open && visible))) || (open && stairs)
+        // Differences that meet each step of a piecewise constant f alike see a slope between those of its rounded inputs.
+        let quantised = element.quantised && self.rel_err <= ROUNDING * element.rounding;
+        (!fine && (agrees || (open && visible))) || (open && quantised)
     }
 
     /// The verdict once the point is open and segments of the whole input have been asked.
     fn of_whole(&self, whole: &Segments) -> Verdict {
         let certifies = !self.double || whole.coarse || self.narrow;
-        let accuses = !self.double || self.point == Verdict::Wrong;
+        let flags = !self.double || self.point == Verdict::Wrong;
         match whole.verdict {
             Verdict::Pass if certifies => Verdict::Pass,
-            Verdict::Wrong if accuses => Verdict::Wrong,
+            Verdict::Wrong if flags => Verdict::Wrong,
             Verdict::Wrong => Verdict::Inconclusive,
             _ if self.point == Verdict::Kink => Verdict::Kink,
             _ => Verdict::Inconclusive,
@@ -159,7 +159,7 @@ mod tests {
             verdict,
             resolution: (verdict == Pass).then_some(0.01),
             coarse: false,
-            stairs: false,
+            quantised: false,
             rounding: 0.,
         })
     }

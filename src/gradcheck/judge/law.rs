@@ -115,7 +115,7 @@ impl Judge {
         Verdict::Wrong
     }
 
-    /// Whether the numeric derivative is to be held against another before this is said of the entry.
+    /// Whether the numeric derivative is to be compared with another before this is said of the entry.
     pub(crate) fn doubts(&self, p: &Pair) -> bool {
         let finite = p.analytic.is_finite() && p.numeric.is_finite();
         finite && self.verdict(p) != Verdict::Pass
@@ -208,7 +208,7 @@ impl Judge {
             && ((still && (p.row > 0. || p.ignored)) || p.bound <= self.tolerance.atol)
     }
 
-    /// Agreement on a blunt bound: imprecise if it is f's own values that are single precision.
+    /// Agreement within a wide bound: imprecise if it is f's own values that are single precision.
     fn imprecise_function(&self, p: &Pair) -> Verdict {
         if self.tolerance.double && p.single && p.bound <= SHARP * p.size().max(p.row) {
             Verdict::Imprecise
@@ -404,14 +404,17 @@ mod tests {
     }
 
     #[test]
-    fn single_precision_values_that_agree_bluntly_are_imprecise() {
-        let blunt = |bound: f64| Pair {
+    fn single_precision_values_that_agree_within_a_wide_bound_are_imprecise() {
+        let unclear = |bound: f64| Pair {
             single: true,
             ..pair(1., 1., bound)
         };
         sides(
             DType::F64,
-            [(blunt(0.99e-3), Imprecise), (blunt(1.01e-3), Inconclusive)],
+            [
+                (unclear(0.99e-3), Imprecise),
+                (unclear(1.01e-3), Inconclusive),
+            ],
         );
     }
 

@@ -6,7 +6,7 @@
 //!
 //! | verdict | when |
 //! |---|---|
-//! | wrong | a long segment contradicts, by twice as much as any of a quarter of its length, and another one contradicts too; where f may be a staircase, two long ones. Not where two shorter ones that would have shown it agree |
+//! | wrong | a long segment contradicts, by twice as much as any of a quarter of its length, and another one contradicts too; where f may be piecewise constant, two long ones. Not where two shorter ones that would have shown it agree |
 //! | pass | none contradicts, and one (two, where a step or a shorter one has) would have shown a gradient wrong by a quarter as a whole |
 //! | pass, where something else is cut | and so many agree that an error of a quarter in any direction stays hidden once in a thousand |
 //! | inconclusive | else |
@@ -40,7 +40,7 @@ pub(crate) struct Reading {
     pub(crate) step: f64,
     pub(crate) long: bool,
     /// Whether f stands still on it, or moves by little more than a jump.
-    pub(crate) stairs: bool,
+    pub(crate) quantised: bool,
     /// Whether jumps of f may be what sets the two sides apart.
     pub(crate) jumps: bool,
 }
@@ -57,7 +57,7 @@ impl Reading {
             chance: evidence.chance(0, kappa),
             step,
             long,
-            stairs: evidence.is_stairs(),
+            quantised: evidence.is_quantised(),
             jumps: evidence.jumps(),
         }
     }
@@ -77,32 +77,32 @@ impl Reading {
 /// The readings of one variable so far.
 pub(crate) struct Readings {
     all: Vec<Reading>,
-    /// Whether any of them shows a staircase.
-    pub(crate) stairs: bool,
-    accused: bool,
+    /// Whether any of them shows a piecewise constant f.
+    pub(crate) quantised: bool,
+    flagged: bool,
     strict: bool,
 }
 
 impl Readings {
-    /// None yet; `accused` where a step has contradicted the gradient, `strict` where an error in any
+    /// None yet; `flagged` where a step has contradicted the gradient, `strict` where an error in any
     /// direction has to show.
-    pub(crate) fn new(accused: bool, strict: bool) -> Self {
+    pub(crate) fn new(flagged: bool, strict: bool) -> Self {
         Self {
             all: Vec::with_capacity(8),
-            stairs: false,
-            accused,
+            quantised: false,
+            flagged,
             strict,
         }
     }
 
     /// Adds one; true where it contradicts. What one shows of f's jumps counts for longer ones too, since
-    /// nodes that meet each step of a staircase alike see none of them; not for shorter ones, since what a
+    /// nodes that meet each step of a piecewise constant f alike see none of them; not for shorter ones, since what a
     /// wrong gradient is apart by from node to node grows with the length.
     pub(crate) fn add(&mut self, mut reading: Reading) -> bool {
         let shorter = self.all.iter().filter(|r| r.step <= reading.step);
         let jump = shorter.fold(0f64, |m, r| m.max(r.jump));
         reading.visible = reading.visible.max(jump);
-        self.stairs |= reading.stairs;
+        self.quantised |= reading.quantised;
         self.all.push(reading);
         reading.contradicts()
     }
@@ -113,18 +113,18 @@ impl Readings {
             self.all.iter().partition(|r| r.contradicts());
         let grown = against.iter().filter(|r| r.long && self.grows(r));
         let grown = grown.filter(|r| !farther_out(r, &with)).count();
-        if grown > usize::from(self.stairs) && against.len() > 1 {
+        if grown > usize::from(self.quantised) && against.len() > 1 {
             return (Verdict::Wrong, None);
         }
         let jumps = against.iter().all(|r| r.jumps);
-        let doubtful = !against.is_empty() || (self.stairs && self.accused);
+        let doubtful = !against.is_empty() || (self.quantised && self.flagged);
         let off = against.iter().map(|r| r.apart / r.size);
         let least = off.fold(RESOLVED, f64::min);
         let clear: Vec<f64> = (with.iter().filter(|r| r.long || !doubtful))
             .map(|r| r.resolution())
             .filter(|resolution| *resolution <= least)
             .collect();
-        let enough = clear.len() > usize::from(self.accused || doubtful);
+        let enough = clear.len() > usize::from(self.flagged || doubtful);
         let hidden: f64 = with.iter().map(|r| r.chance).product();
         match jumps && enough && (!self.strict || hidden <= CHANCE) {
             true => (Verdict::Pass, clear.into_iter().reduce(f64::max)),
@@ -133,7 +133,7 @@ impl Readings {
     }
 
     /// Whether a segment is further off than those of a quarter of its length and less. A wrong gradient
-    /// is, by as much as the segment is longer; at a staircase the two sides are apart by some of its steps,
+    /// is, by as much as the segment is longer; where f is piecewise constant the two sides are apart by some of its steps,
     /// however long the segment.
     fn grows(&self, long: &Reading) -> bool {
         let shorter = self.all.iter().filter(|r| 4. * r.step <= long.step);
@@ -166,13 +166,13 @@ mod tests {
             chance: 0.08,
             step,
             long: step >= 0.05,
-            stairs: false,
+            quantised: false,
             jumps: false,
         }
     }
 
-    fn verdict(all: &[Reading], accused: bool, strict: bool) -> Verdict {
-        let mut readings = Readings::new(accused, strict);
+    fn verdict(all: &[Reading], flagged: bool, strict: bool) -> Verdict {
+        let mut readings = Readings::new(flagged, strict);
         for reading in all {
             readings.add(*reading);
         }
@@ -180,16 +180,16 @@ mod tests {
     }
 
     #[test]
-    fn one_that_resolves_a_quarter_is_a_pass_and_an_accused_one_needs_two() {
+    fn one_that_resolves_a_quarter_is_a_pass_and_a_flagged_one_needs_two() {
         let all = [reading(1e-3, 0.), reading(0.1, 0.)];
         assert_eq!(verdict(&all[..1], false, false), Pass);
         assert_eq!(verdict(&all[..1], true, false), Inconclusive);
         assert_eq!(verdict(&all, true, false), Pass);
-        let blunt = Reading {
+        let unclear = Reading {
             visible: 0.3 * 1e-3,
             ..all[0]
         };
-        assert_eq!(verdict(&[blunt], false, false), Inconclusive);
+        assert_eq!(verdict(&[unclear], false, false), Inconclusive);
     }
 
     #[test]
@@ -198,7 +198,7 @@ mod tests {
         assert_eq!(verdict(&[long], false, false), Inconclusive);
         assert_eq!(verdict(&[short], false, false), Inconclusive);
         assert_eq!(verdict(&[short, long], false, false), Wrong);
-        // as far apart on the long one as on the short one: some steps of a staircase
+        // as far apart on the long one as on the short one: some steps of a piecewise constant f
         let stays = reading(0.1, 0.5 * 0.015);
         assert_ne!(verdict(&[short, stays], false, false), Wrong);
     }
@@ -210,7 +210,7 @@ mod tests {
         assert_eq!(verdict(&[short, long, longer], false, false), Inconclusive);
         // where the segment itself shows a jump, two long ones may
         let jump = Reading {
-            stairs: true,
+            quantised: true,
             jumps: true,
             ..short
         };
@@ -230,9 +230,9 @@ mod tests {
     }
 
     #[test]
-    fn a_staircase_is_wrong_by_two_long_ones() {
+    fn a_piecewise_constant_f_is_wrong_by_two_long_ones() {
         let jump = Reading {
-            stairs: true,
+            quantised: true,
             jumps: true,
             ..reading(1e-3, 0.5)
         };

@@ -25,7 +25,7 @@
 //! pieces has variance mσ² = m mean(δ⁴a)²/70, and m of 16 with 13 differences makes the 56; a jump at
 //! a random place of its piece (a kink of f) has a fourth of that. A jump in the first or last piece
 //! is seen by one difference alone, which therefore counts twice. A jump of f there (a step of a
-//! staircase) shows in R: the third difference, whose variance is 20σ², sees it better than the fourth.
+//! piecewise constant f) shows in R: the third difference, whose variance is 20σ², sees it better than the fourth.
 //! Where few jumps are on the way, both ends may lie just beyond one, and the two sides are apart by a whole
 //! jump: less than the largest change of R from node to node contradicts nothing.
 
@@ -108,47 +108,23 @@ impl Evidence {
     /// From f at the nodes, and each tensor's share; `unit` is the round-off of f's dtype. None where
     /// a number is not finite.
     pub(crate) fn new(values: &[f64], shares: &[Share], unit: f64) -> Option<Self> {
-        let nodes = values.len();
-        let mut slopes = vec![0.; nodes];
-        let mut apart = vec![0.; nodes];
-        let mut parts = Vec::with_capacity(shares.len());
-        let mut running = 0.;
         let pieces: Vec<Vec<f64>> = shares.iter().map(Share::pieces).collect();
-        for share in shares {
-            slopes
-                .iter_mut()
-                .zip(share.slopes())
-                .for_each(|(a, b)| *a += b);
-        }
-        for k in 0..nodes - 1 {
-            running += values[k + 1] - values[k] - pieces.iter().map(|p| p[k]).sum::<f64>();
-            apart[k + 1] = running;
-        }
-        parts.extend(pieces.iter().map(|p| p.iter().sum::<f64>()));
-        let inside = fourth_differences(&apart).map(|d| squared(d) / 70.);
-        let third = |k: usize| apart[k] - 3. * apart[k + 1] + 3. * apart[k + 2] - apart[k + 3];
-        let ends = [0, nodes - 4].map(third);
-        let scattered = inside.chain(ends.map(|d| squared(d) / 20.));
-        let scatter = (scattered.sum::<f64>() / (nodes - 2) as f64).sqrt();
-        let fourth: Vec<f64> = fourth_differences(&slopes).map(squared).collect();
-        let ends = fourth[0] + fourth[fourth.len() - 1];
-        let quadrature = (fourth.iter().sum::<f64>() + ends) / 56.;
-        let mut changes: Vec<f64> = apart.windows(2).map(|w| w[1] - w[0]).collect();
-        changes.sort_by(f64::total_cmp);
-        let usual = changes[changes.len() / 2];
-        let jump = (usual - changes[0]).max(changes[changes.len() - 1] - usual);
+        let apart = running(values, &pieces);
+        let scatter = scatter(&apart);
+        let quadrature = quadrature(shares, values.len());
         let largest = values.iter().fold(0f64, |m, f| m.max(f.abs()));
         let least = values.iter().fold(f64::INFINITY, |m, f| m.min(*f));
         let most = values.iter().fold(f64::NEG_INFINITY, |m, f| m.max(*f));
+        let rounding = unit * largest;
         let evidence = Self {
-            difference: values[nodes - 1] - values[0],
-            apart: running,
-            error: (quadrature + 2. * scatter.powi(2) + (2. * unit * largest).powi(2)).sqrt(),
+            difference: values[values.len() - 1] - values[0],
+            apart: apart[apart.len() - 1],
+            error: (quadrature + 2. * scatter.powi(2) + (2. * rounding).powi(2)).sqrt(),
             quadrature: quadrature.sqrt(),
-            scatter: scatter.max(unit * largest),
-            rounding: unit * largest,
-            jump,
-            shares: parts,
+            scatter: scatter.max(rounding),
+            rounding,
+            jump: jump(&apart),
+            shares: pieces.iter().map(|p| p.iter().sum()).collect(),
             across: shares.iter().map(|s| s.across).collect(),
             size: shares.iter().map(|s| s.size).sum(),
             range: most - least,
@@ -177,7 +153,7 @@ impl Evidence {
     }
 
     /// Whether f stands still on the walk, or most of what it moves by is one jump.
-    pub(crate) fn is_stairs(&self) -> bool {
+    pub(crate) fn is_quantised(&self) -> bool {
         self.range == 0. || 4. * self.jump > self.range
     }
 
@@ -186,7 +162,7 @@ impl Evidence {
     pub(crate) fn jumps(&self) -> bool {
         let apart = self.apart.abs();
         let rough = self.scatter > ROUGH * self.rounding && apart < CLEAR * self.scatter;
-        self.is_stairs() || 4. * self.jump > apart || rough
+        self.is_quantised() || 4. * self.jump > apart || rough
     }
 
     /// The chance that an error of a quarter ([`RESOLVED`]) of tensor t's gradient stays hidden, in a random
@@ -211,7 +187,7 @@ impl Evidence {
     }
 
     /// Whether most of the error is f's own scatter and rounding, which a longer walk stands out of.
-    pub(crate) fn is_blunt(&self) -> bool {
+    pub(crate) fn is_noise_dominated(&self) -> bool {
         self.quadrature.powi(2) < 0.5 * self.error.powi(2)
     }
 
@@ -219,6 +195,46 @@ impl Evidence {
     pub(crate) fn moves(&self, kappa: f64) -> bool {
         self.range > 2. * kappa * self.scatter
     }
+}
+
+/// R: by how much f has changed more than the integral, from the first node to each.
+fn running(values: &[f64], pieces: &[Vec<f64>]) -> Vec<f64> {
+    let mut apart = vec![0.; values.len()];
+    for k in 0..values.len() - 1 {
+        let integral: f64 = pieces.iter().map(|p| p[k]).sum();
+        apart[k + 1] = apart[k] + (values[k + 1] - values[k] - integral);
+    }
+    apart
+}
+
+/// σ, from the fourth differences of R, and from the third ones at its ends.
+fn scatter(apart: &[f64]) -> f64 {
+    let nodes = apart.len();
+    let inside = fourth_differences(apart).map(|d| squared(d) / 70.);
+    let third = |k: usize| apart[k] - 3. * apart[k + 1] + 3. * apart[k + 2] - apart[k + 3];
+    let ends = [0, nodes - 4].map(third);
+    let all = inside.chain(ends.map(|d| squared(d) / 20.));
+    (all.sum::<f64>() / (nodes - 2) as f64).sqrt()
+}
+
+/// q², from the fourth differences of the directional derivative; the first and the last counted twice.
+fn quadrature(shares: &[Share], nodes: usize) -> f64 {
+    let mut slopes = vec![0.; nodes];
+    for share in shares {
+        let all = slopes.iter_mut().zip(share.slopes());
+        all.for_each(|(a, b)| *a += b);
+    }
+    let fourth: Vec<f64> = fourth_differences(&slopes).map(squared).collect();
+    let ends = fourth[0] + fourth[fourth.len() - 1];
+    (fourth.iter().sum::<f64>() + ends) / 56.
+}
+
+/// The largest change of R from one node to the next, from the median one.
+fn jump(apart: &[f64]) -> f64 {
+    let mut changes: Vec<f64> = apart.windows(2).map(|w| w[1] - w[0]).collect();
+    changes.sort_by(f64::total_cmp);
+    let usual = changes[changes.len() / 2];
+    (usual - changes[0]).max(changes[changes.len() - 1] - usual)
 }
 
 fn fourth_differences(values: &[f64]) -> impl Iterator<Item = f64> {
@@ -276,9 +292,9 @@ mod tests {
     }
 
     #[test]
-    fn a_staircase_averages_out() {
-        let stairs = walk(|s| (s * 40.).round() / 40., |_| 1.);
-        assert!(!stairs.contradicts(4., 0.), "{stairs:?}");
+    fn a_piecewise_constant_f_averages_out() {
+        let quantised = walk(|s| (s * 40.).round() / 40., |_| 1.);
+        assert!(!quantised.contradicts(4., 0.), "{quantised:?}");
         let halved = walk(|s| (s * 40.).round() / 40., |_| 0.5);
         assert!(halved.contradicts(4., 0.), "{halved:?}");
     }

@@ -67,7 +67,7 @@ impl Verdict {
         Self::Wrong,
     ];
 
-    /// Whether this accuses the function: everything but `pass`, `kink` and `inconclusive`, which
+    /// Whether this flags the function: everything but `pass`, `kink` and `inconclusive`, which
     /// say something about the point or the arithmetic.
     pub const fn is_defect(self) -> bool {
         !matches!(self, Self::Pass | Self::Kink | Self::Inconclusive)

@@ -20,7 +20,7 @@ use crate::gradcheck::judge::verdict::Verdict;
 use crate::gradcheck::options::Options;
 use crate::gradcheck::support::passes::Passes;
 
-/// Holds each parameter's gradient against the loss.
+/// Compares each parameter's gradient with changes of the loss.
 pub(crate) fn check(
     parameters: &Parameters,
     f: &dyn Fn() -> Result<Tensor>,
@@ -116,8 +116,8 @@ impl Run<'_> {
 
     /// Where the graph ends, if something is severed or wrong.
     fn places(&mut self, f: &dyn Fn() -> Result<Tensor>) -> Result<()> {
-        let accused = |p: &ParameterReport| matches!(p.verdict, Verdict::Severed | Verdict::Wrong);
-        if !self.report.parameters.iter().any(accused) {
+        let flagged = |p: &ParameterReport| matches!(p.verdict, Verdict::Severed | Verdict::Wrong);
+        if !self.report.parameters.iter().any(flagged) {
             return Ok(());
         }
         if !self.report.marks.is_empty() {

@@ -12,7 +12,7 @@
 use candle_core::Result;
 
 use super::run::{Against, Run, segment};
-use crate::gradcheck::compare::alone::{Alone, One, STAIRS};
+use crate::gradcheck::compare::alone::{Alone, One, QUANTISED};
 use crate::gradcheck::judge::constants::{CHANCE, CLEAR, FARTHEST, LONG, RESOLVED};
 use crate::gradcheck::judge::segment::Evidence;
 use crate::gradcheck::judge::verdict::Verdict;
@@ -114,7 +114,7 @@ impl<'a> Together<'a> {
         if self.share >= LONG && (self.agreeing >= 2 || smooth) {
             self.farther = FARTHER;
         }
-        if evidence.is_blunt() {
+        if evidence.is_noise_dominated() {
             self.share = LONG;
         } else if self.share / STRIDE > clear {
             self.share /= STRIDE;
@@ -122,9 +122,9 @@ impl<'a> Together<'a> {
     }
 
     /// A walk contradicts and shows a jump of f: that is not met again over a shorter distance, and a
-    /// staircase averages out over a longer one.
+    /// piecewise constant f averages out over a longer one.
     fn around(&mut self, evidence: &Evidence) {
-        self.share = match self.share == JOINT && !evidence.is_stairs() {
+        self.share = match self.share == JOINT && !evidence.is_quantised() {
             true => JOINT / STRIDE,
             false => LONG,
         };
@@ -243,15 +243,15 @@ impl Run<'_> {
     /// One parameter by itself, at steps that suit it.
     pub(crate) fn alone(&mut self, t: usize, strict: bool) -> Result<()> {
         let mut rng = self.rng.clone();
-        let opinion = self
+        let finding = self
             .walks(strict)
             .settle(&self.one(t), self.rtol(t), &mut rng)?;
         self.rng = rng;
         let p = &mut self.report.parameters[t];
-        p.verdict = opinion.verdict;
-        p.resolution = opinion.resolution;
-        match (opinion.verdict, opinion.against) {
-            (Verdict::Pass, Some(_)) => p.notes.push(STAIRS.to_string()),
+        p.verdict = finding.verdict;
+        p.resolution = finding.resolution;
+        match (finding.verdict, finding.against) {
+            (Verdict::Pass, Some(_)) => p.notes.push(QUANTISED.to_string()),
             (Verdict::Pass, None) | (_, None) => {}
             (verdict, Some((evidence, way))) => {
                 p.worst = Some(segment(&evidence));
@@ -270,7 +270,7 @@ impl Run<'_> {
             origin: &self.parameters.origin,
             loss: self.report.loss.abs(),
             scatter: self.scatter,
-            accused: false,
+            flagged: false,
             strict,
             typical: self.parameters.typical,
             kappa: self.kappa(),

@@ -37,8 +37,8 @@ impl Run<'_> {
             only: Some(&only),
         };
         let mut rng = self.rng.clone();
-        let opinion = self.walks(false).settle(&one, self.rtol(t), &mut rng)?;
-        if let (Verdict::Wrong, Some((evidence, _))) = (opinion.verdict, opinion.against) {
+        let finding = self.walks(false).settle(&one, self.rtol(t), &mut rng)?;
+        if let (Verdict::Wrong, Some((evidence, _))) = (finding.verdict, finding.against) {
             let index = unravel(entry, self.parameters.vars[t].dims());
             self.report.parameters[t].worst = Some(segment(&evidence));
             self.report.parameters[t].worst_entry = Some(index);

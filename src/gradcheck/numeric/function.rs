@@ -15,7 +15,7 @@ use crate::gradcheck::support::values::{
 };
 
 /// f at fixed inputs, in the precision its derivative is taken in.
-pub(crate) struct Oracle {
+pub(crate) struct Reference {
     inputs: Vec<Tensor>,
     /// The values of each float input; empty for the others.
     values: Vec<Vec<f64>>,
@@ -34,7 +34,7 @@ pub(crate) struct Oracle {
     refused: OnceLock<String>,
 }
 
-impl Oracle {
+impl Reference {
     /// Widens to f64 if asked to and f runs in it with the same output shape; else in f's own dtype.
     pub(crate) fn new(
         exec: &impl Exec,
@@ -49,7 +49,7 @@ impl Oracle {
         let mut not_wide = None;
         if widen && narrow {
             match Self::wide(exec, inputs, y.dims()) {
-                Ok(oracle) => return Ok(oracle),
+                Ok(reference) => return Ok(reference),
                 Err(reason) => not_wide = Some(reason),
             }
         }
@@ -58,9 +58,9 @@ impl Oracle {
             .map(|t| at_dtype(t, t.dtype()))
             .collect::<Result<_>>()?;
         match Self::at(exec, own, y.dims()) {
-            Some(oracle) => Ok(Self {
+            Some(reference) => Ok(Self {
                 not_wide,
-                ..oracle?
+                ..reference?
             }),
             None => bail!("gradcheck: f panicked on plain tensors where it ran on variables"),
         }
@@ -75,7 +75,7 @@ impl Oracle {
         let wide: Result<Vec<Tensor>> = inputs.iter().map(|t| at_dtype(t, DType::F64)).collect();
         let wide = wide.map_err(|error| first_line(&error))?;
         match Self::at(exec, wide, dims) {
-            Some(oracle) => oracle.map_err(|error| first_line(&error)),
+            Some(reference) => reference.map_err(|error| first_line(&error)),
             None => Err("it panics".to_string()),
         }
     }
@@ -112,7 +112,7 @@ impl Oracle {
         &self.values[k]
     }
 
-    /// The inputs in the oracle's dtype.
+    /// The inputs in the reference's dtype.
     pub(crate) fn inputs(&self) -> &[Tensor] {
         &self.inputs
     }

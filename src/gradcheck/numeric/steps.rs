@@ -108,7 +108,7 @@ pub(crate) fn best_start(
 
 /// A tableau on other steps than [`search`] takes, so that a function that repeats itself on those
 /// cannot mislead both.
-pub(crate) fn second_opinion(
+pub(crate) fn recheck(
     line: &mut impl FnMut(f64) -> Result<Point>,
     f0: &[f64],
     noise: &[f64],

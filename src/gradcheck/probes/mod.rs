@@ -76,7 +76,7 @@ impl<E: Exec> Check<'_, E> {
         let tolerance = self.options.tolerance(self.inputs[input].dtype());
         // ε / u is the size of the terms that f adds up, where they cancel in its value.
         let terms = (self.y.iter().zip(noise))
-            .flat_map(|(y, e)| [y.abs(), e / self.oracle.unit])
+            .flat_map(|(y, e)| [y.abs(), e / self.reference.unit])
             .filter(|size| size.is_finite())
             .fold(0., f64::max);
         let value = Expected {
@@ -86,7 +86,7 @@ impl<E: Exec> Check<'_, E> {
             tolerance,
             rounding: tolerance.unit * terms,
         };
-        let scale = terms / self.oracle.size(input).largest.max(f64::MIN_POSITIVE);
+        let scale = terms / self.reference.size(input).largest.max(f64::MIN_POSITIVE);
         let gradient = |values| {
             let again = baseline.again.iter().filter_map(|p| p[slot].as_deref());
             Expected {

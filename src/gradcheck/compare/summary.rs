@@ -5,7 +5,7 @@ use crate::gradcheck::judge::verdict::Verdict;
 
 /// Verdicts counted, and the worst entry.
 #[derive(Clone, Default)]
-pub(crate) struct Tally {
+pub(crate) struct Summary {
     pub(crate) counts: [usize; 10],
     pub(crate) certified: usize,
     pub(crate) max_abs_err: f64,
@@ -26,7 +26,7 @@ pub(crate) struct Worst {
     pub(crate) pair: Pair,
 }
 
-impl Tally {
+impl Summary {
     pub(crate) fn add(&mut self, judge: &Judge, worst: Worst) {
         let pair = &worst.pair;
         self.counts[worst.verdict as usize] += 1;
@@ -69,7 +69,7 @@ impl Tally {
 
 #[cfg(test)]
 mod tests {
-    use super::{Judge, Pair, Tally, Verdict, Worst};
+    use super::{Judge, Pair, Summary, Verdict, Worst};
     use crate::gradcheck::judge::tolerance::Tolerance;
     use candle_core::DType;
 
@@ -102,19 +102,19 @@ mod tests {
         kinds.into_iter().enumerate().map(of).collect()
     }
 
-    fn tally(entries: &[Worst]) -> Tally {
+    fn summary(entries: &[Worst]) -> Summary {
         let tolerance = Tolerance::of(DType::F64);
         let unit = 2f64.powi(-53);
-        let mut tally = Tally::default();
+        let mut summary = Summary::default();
         for entry in entries {
-            tally.add(&Judge { tolerance, unit }, *entry);
+            summary.add(&Judge { tolerance, unit }, *entry);
         }
-        tally
+        summary
     }
 
     #[test]
     fn every_entry_counts() {
-        let tally = tally(&entries());
+        let summary = summary(&entries());
         let counts = [
             (Verdict::Pass, 2),
             (Verdict::Inconclusive, 1),
@@ -122,21 +122,24 @@ mod tests {
             (Verdict::Severed, 1),
             (Verdict::Wrong, 2),
         ];
-        assert_eq!(tally.verdicts(), counts);
-        assert_eq!((tally.certified, tally.moving, tally.nonzero), (2, 5, 5));
-        assert_eq!(tally.max_abs_err, 9.);
-        assert_eq!(tally.worst.map(|w| w.output), Some(2));
+        assert_eq!(summary.verdicts(), counts);
+        assert_eq!(
+            (summary.certified, summary.moving, summary.nonzero),
+            (2, 5, 5)
+        );
+        assert_eq!(summary.max_abs_err, 9.);
+        assert_eq!(summary.worst.map(|w| w.output), Some(2));
     }
 
     #[test]
     fn parts_are_merged_into_the_whole() {
         let entries = entries();
-        let whole = tally(&entries);
+        let whole = summary(&entries);
         for at in 0..=entries.len() {
             let (first, second) = entries.split_at(at);
-            let mut merged = tally(first);
-            merged.merge(&tally(second));
-            let numbers = |t: &Tally| {
+            let mut merged = summary(first);
+            merged.merge(&summary(second));
+            let numbers = |t: &Summary| {
                 let counts = (t.counts, t.certified, t.moving, t.nonzero);
                 (counts, t.max_abs_err, t.worst.map(|w| w.output))
             };
