@@ -6,13 +6,16 @@ use super::names::natural_order;
 use crate::gradcheck::compare::walk::chunks;
 use crate::gradcheck::options::Options;
 
+/// A name, its variable, and the value to return to.
+type Named = (String, Var, Tensor);
+
 /// A model's variables in the order of their names. Dropping it puts all of them back.
 pub(crate) struct Parameters {
     pub(crate) names: Vec<String>,
     pub(crate) vars: Vec<Var>,
     pub(crate) origin: Vec<Tensor>,
     /// Not judged, but put back: a forward pass in training mode moves them.
-    pub(crate) buffers: Vec<(String, Var, Tensor)>,
+    pub(crate) buffers: Vec<Named>,
     /// The root mean square of each, or of all where it is zero.
     pub(crate) sizes: Vec<f64>,
     /// The root mean square of all elements.
@@ -24,19 +27,9 @@ const RUNNING: [&str; 3] = ["running_mean", "running_var", "num_batches_tracked"
 
 impl Parameters {
     /// From names, variables and the values to return to.
-    pub(crate) fn new(mut named: Vec<(String, Var, Tensor)>, options: &Options) -> Result<Self> {
+    pub(crate) fn new(mut named: Vec<Named>, options: &Options) -> Result<Self> {
         named.sort_by(|a, b| natural_order(&a.0, &b.0));
-        for pair in named.windows(2) {
-            if pair[0].0 == pair[1].0 {
-                bail!("gradcheck: two variables are named {}", pair[0].0)
-            }
-        }
-        for (k, (name, var, _)) in named.iter().enumerate() {
-            let same = |(_, other, _): &&(String, Var, Tensor)| other.id() == var.id();
-            if let Some((other, ..)) = named[..k].iter().find(same) {
-                bail!("gradcheck: {other} and {name} are the same variable: name it once")
-            }
-        }
+        distinct(&named)?;
         let is_buffer = |name: &str| {
             let last = name.rsplit('.').next().unwrap_or(name);
             RUNNING.contains(&last) || options.buffers.iter().any(|b| b == name)
@@ -44,30 +37,14 @@ impl Parameters {
         let (buffers, named): (Vec<_>, Vec<_>) =
             named.into_iter().partition(|(name, ..)| is_buffer(name));
         if let Some((name, var, _)) = named.iter().find(|(_, var, _)| !var.dtype().is_float()) {
-            bail!(
-                "gradcheck: {name} is {:?}, which has no derivative",
-                var.dtype()
-            )
+            let dtype = var.dtype();
+            bail!("gradcheck: {name} is {dtype:?}, which has no derivative")
         }
-        let mut squares = Vec::with_capacity(named.len());
-        for (_, _, origin) in &named {
-            squares.push(sum_of_squares(origin)?);
-        }
-        let elements: usize = named.iter().map(|(_, var, _)| var.elem_count()).sum();
-        if elements == 0 {
-            bail!("gradcheck: no parameters to check")
-        }
-        let typical = (squares.iter().sum::<f64>() / elements as f64).sqrt();
-        let typical = if typical > 0. { typical } else { 1. };
-        let size = |(named, squares): (&(String, Var, Tensor), &f64)| {
-            let rms = (squares / named.1.elem_count().max(1) as f64).sqrt();
-            if rms > 0. { rms } else { typical }
-        };
-        let sizes = named.iter().zip(&squares).map(size).collect();
+        let (sizes, typical) = sizes(&named)?;
         let mut parameters = Self {
-            names: Vec::new(),
-            vars: Vec::new(),
-            origin: Vec::new(),
+            names: Vec::with_capacity(named.len()),
+            vars: Vec::with_capacity(named.len()),
+            origin: Vec::with_capacity(named.len()),
             buffers,
             sizes,
             typical,
@@ -79,6 +56,39 @@ impl Parameters {
         }
         Ok(parameters)
     }
+}
+
+/// No name and no variable twice, in the order of the names.
+fn distinct(named: &[Named]) -> Result<()> {
+    if let Some(pair) = named.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+        bail!("gradcheck: two variables are named {}", pair[0].0)
+    }
+    for (k, (name, var, _)) in named.iter().enumerate() {
+        let same = |(_, other, _): &&Named| other.id() == var.id();
+        if let Some((other, ..)) = named[..k].iter().find(same) {
+            bail!("gradcheck: {other} and {name} are the same variable: name it once")
+        }
+    }
+    Ok(())
+}
+
+/// The root mean square of each, or of all where that is zero; and of all elements.
+fn sizes(named: &[Named]) -> Result<(Vec<f64>, f64)> {
+    let squares = named.iter().map(|(.., origin)| sum_of_squares(origin));
+    let squares = squares.collect::<Result<Vec<f64>>>()?;
+    let elements: usize = named.iter().map(|(_, var, _)| var.elem_count()).sum();
+    if elements == 0 {
+        bail!("gradcheck: no parameters to check")
+    }
+    let or = |rms: f64, other: f64| if rms > 0. { rms } else { other };
+    let typical = or((squares.iter().sum::<f64>() / elements as f64).sqrt(), 1.);
+    let size = |(named, squares): (&Named, &f64)| {
+        or(
+            (squares / named.1.elem_count().max(1) as f64).sqrt(),
+            typical,
+        )
+    };
+    Ok((named.iter().zip(&squares).map(size).collect(), typical))
 }
 
 impl Drop for Parameters {
