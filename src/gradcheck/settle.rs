@@ -1,5 +1,5 @@
-//! One input's verdict: what the numeric derivative at the point says, and where that is not the last word, what
-//! [`next`] asks, answered by calls of f ([`Input`]).
+//! One input's verdict. The numeric derivative at the point gives the first one; where that is not the last word,
+//! [`next`] asks questions, and [`Input`] answers them by calls of f.
 
 use candle_core::{DType, Result};
 
@@ -75,7 +75,7 @@ fn settled(known: &Known, verdict: Verdict) -> Settled {
 }
 
 impl<E: Exec> Check<'_, E> {
-    /// Writes one input's verdict, its worst entry, and why.
+    /// Writes one input's verdict, its worst entry and the reason into its report.
     pub(crate) fn conclude(
         &self,
         slot: usize,
