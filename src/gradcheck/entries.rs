@@ -20,7 +20,8 @@ pub(crate) struct Gradients {
 }
 
 impl<E: Exec> Check<'_, E> {
-    /// The rows: one backward pass an output (two, with the same in f64), and one call of a gradient by hand.
+    /// The rows. Each output takes one backward pass, one more in f64 where the inputs are narrower and f runs in f64,
+    /// and one call of a gradient by hand where there is one.
     pub(crate) fn gradients(
         &self,
         manual: Option<Manual>,

@@ -204,7 +204,7 @@ impl Reference {
         let largest = (0..self.values.len()).map(|k| self.size(k).largest);
         let largest = largest.fold(0f64, f64::max);
         let mut constant = vec![true; self.f0.len()];
-        // As steps, these are no fractions: sin(2πkx) is the same a whole number away.
+        // Like the steps along a line, these are no fractions: sin(2πkx) is the same a whole number away.
         let scales = [self.size(k).typical, largest, 1.].map(|scale| scale * UNEVEN);
         for (n, scale) in scales.into_iter().enumerate() {
             let signs =
