@@ -1,5 +1,5 @@
-//! Answers to what [`next`](super::judge::input::next) asks of one input, by calls of f: does it jump, does its
-//! gradient bend, what do segments say.
+//! Answers to what [`next`](super::judge::input::next) asks of one input: whether f jumps, whether its gradient bends,
+//! and what segments say. [`Input`] finds them by calls of f.
 
 use candle_core::{DType, Result, Tensor, Var};
 
@@ -39,8 +39,8 @@ impl<'a, E: Exec> Input<'a, E> {
         })
     }
 
-    /// Adds one answer to what is known. A verdict without an entry is of sums of them, of which nobody can say
-    /// that they jump or bend.
+    /// Adds one answer to what is known. Where there is no `worst` entry, the verdict is one on sums of entries: then
+    /// the answers to whether f jumps or bends at the entry are no, and segments take the whole input for its element.
     pub(crate) fn answer(
         &self,
         question: Question,
@@ -62,7 +62,7 @@ impl<'a, E: Exec> Input<'a, E> {
     }
 
     /// Whether f jumps at the worst entry's element: it changes within a few units in the last place, beyond
-    /// rounding, and by no more within sixteen times as many.
+    /// rounding, and by less than twice that, in the same direction, within sixteen times as many.
     fn jumps(&self, worst: &Worst) -> Result<bool> {
         let (check, input) = (self.check, self.input);
         let x = check.reference.values(input)[worst.input].abs();
@@ -101,8 +101,9 @@ impl<'a, E: Exec> Input<'a, E> {
         Ok(self.segments(&finding, 1.))
     }
 
-    /// f's values scatter like f32's rather than like f64's where they do by more than the geometric mean of
-    /// the two units of round-off; `size` is what the scatter is a share of.
+    /// What a finding says as [`Segments`]; `size` is what the scatter is a share of. f's values are coarse, as those
+    /// of f32 are rather than of f64, where they scatter by more than the geometric mean of the two units of
+    /// round-off.
     fn segments(&self, finding: &Finding, size: f64) -> Segments {
         let between = (unit_roundoff(DType::F32) * unit_roundoff(DType::F64)).sqrt();
         let largest = self.check.y.iter().fold(0f64, |m, y| m.max(y.abs()));
@@ -115,8 +116,8 @@ impl<'a, E: Exec> Input<'a, E> {
         }
     }
 
-    /// Whether autograd's own gradient of the worst entry changes within a few units in the last place:
-    /// whether the kink is where the input is.
+    /// Whether autograd's own gradient of the worst entry changes by more than a tenth within a few units in the last
+    /// place: then the kink is where the input is.
     fn bends(&self, worst: &Worst) -> Result<bool> {
         let element = worst.input;
         let f = || self.check.exec.call(&self.arguments);
@@ -152,7 +153,7 @@ impl<'a, E: Exec> Input<'a, E> {
         Ok((left - right).abs() > GROSS * left.abs().max(right.abs()))
     }
 
-    /// Segments of some elements, or all, of vᵀf; `size` is that of the element, where it is one.
+    /// What segments of vᵀf say; they move the elements `only`, or all. `size` is |x| of a single element, else 0.
     fn finding(&self, v: &[f64], only: Option<&Bits>, size: f64) -> Result<Finding> {
         let f = || self.check.exec.call(&self.arguments);
         let walker = Walker {

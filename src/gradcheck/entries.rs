@@ -1,4 +1,4 @@
-//! Every input by the entries of its Jacobian.
+//! The full mode: every input is compared by every entry of its Jacobian.
 
 use candle_core::Result;
 
@@ -12,7 +12,7 @@ use super::report::{InputReport, Report};
 use super::settle::settle;
 use super::support::exec::Exec;
 
-/// The rows of the Jacobian, output by output: autograd's, the same in f64, and by hand.
+/// The rows of the Jacobian, output by output: autograd's, autograd's in f64, and those of the gradient by hand.
 pub(crate) struct Gradients {
     rows: Vec<Products>,
     wide: Option<Vec<Products>>,
@@ -20,7 +20,8 @@ pub(crate) struct Gradients {
 }
 
 impl<E: Exec> Check<'_, E> {
-    /// One backward pass an output, and where there is a gradient by hand one call of it.
+    /// The rows. Each output takes one backward pass, one more in f64 where the inputs are narrower and f runs in f64,
+    /// and one call of a gradient by hand where there is one.
     pub(crate) fn gradients(
         &self,
         manual: Option<Manual>,

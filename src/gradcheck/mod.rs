@@ -1,12 +1,12 @@
-//! Is this the gradient? For any candle function.
+//! Checks whether candle's gradient of a function is right, for any candle function.
 //!
 //! candle's graph can be cut, or a gradient be wrong, without an error. [`gradcheck`] compares the gradient
-//! that candle's backward pass gives with one found by numbers, for every entry ∂fᵢ/∂xⱼ of the Jacobian.
+//! that candle's backward pass gives with one computed from values of f, for every entry ∂fᵢ/∂xⱼ of the Jacobian.
 //!
 //! # What is compared
 //!
 //! A comparison has three numbers: a from autograd, n from values of f alone, and e, the error of n. There
-//! are two ways to get n, and both measure their own error ([`numeric`]).
+//! are two ways to get n, and both measure their own error ([`numeric`] has the details of the first).
 //!
 //! **At the point**, by Ridders' extrapolation of central differences to step 0, in f64 where f runs in it,
 //! whatever the dtype of the inputs (they widen exactly):
@@ -24,33 +24,39 @@
 //! e = the error of the integral and the noise of f, both from fourth differences along the segment
 //! ```
 //!
-//! The derivative at the point comes first. Segments are asked where it contradicts autograd or stays open.
-//! Where f runs in f64 they may take back a `wrong`, and certify nothing; where it does not, they decide.
+//! The checker takes the derivative at the point first, and segments where that contradicts autograd or leaves the
+//! input open. Where f does not run in f64, segments decide. Where it does, they may take back a `wrong`, and certify
+//! nothing unless f's values scatter like those of f32 or the input is narrower than f64.
 //!
 //! # When each verdict is given
 //!
 //! With u the unit round-off of the dtype, S the largest gradient of the same output, and the options
-//! κ = 4, rtol and atol: T = κ e + rtol max(|a|, |n|) + 8 u S. (8 u S is the rounding of the backward pass;
-//! where the dtype is narrower than f64 and the same backward pass is right in f64, it is rtol S.)
+//! κ = 4, rtol and atol: T = κ e + rtol max(|a|, |n|) + 8 u S. (8 u S is the rounding of the backward pass; where
+//! the dtype is narrower than f64 and the same backward pass is right in f64, the last term is the largest of 8 u S,
+//! rtol S and 64 u |f| / |x|.)
 //!
 //! | verdict | when |
 //! |---|---|
-//! | `pass` | \|a - n\| ≤ T, and e is small beside a and n |
+//! | `pass` | \|a - n\| ≤ T, and e is small beside a and n, or beside S |
 //! | `wrong` | \|a - n\| > T + atol, and segments do not take it back |
-//! | `severed` | the same, and no gradient flows, or only zeros |
-//! | `imprecise` | the same, but right to the digits of f32; or f computes in f32 inside f64 |
+//! | `severed` | \|a - n\| > T + atol, and no gradient flows, or only zeros ([`Mode::Full`]) |
+//! | `imprecise` | \|a - n\| > T + atol, but a is right to the digits of f32; or f computes in f32 inside f64 |
 //! | `kink` | f jumps here, or its one-sided slopes differ and a lies between them: no derivative here |
-//! | `inconclusive` | none of these: e is too large, or \|a - n\| is below atol, which excuses and never certifies |
+//! | `inconclusive` | none of these: e is too large, or \|a - n\| ≤ T + atol: atol excuses and never certifies |
 //! | `non_finite` | a value or a gradient is infinite or NaN |
 //! | `nondeterministic` | the same call, or the same backward pass, gives another result |
 //! | `unsupported`, `panicked` | the backward pass returns an error, or panics |
 //!
-//! An input has the verdict of its worst entry. Then four probes call f in other ways that must not change
-//! its gradient ([`Probe`]): x used twice, as a strided view and as an offset view, and another gradient of
-//! the output. A report has the worst verdict of all; `pass`, `kink` and `inconclusive` are no defects.
+//! Where the same backward pass is right in f64, an entry that is off by no more than a tenth in a narrower dtype is
+//! `inconclusive` too.
 //!
-//! [`Mode::Fast`] compares random projections vᵀJu with signs u and v that are not normalised, so that one
-//! wrong entry shows by its full size, and halves u and v to find it.
+//! An input has the verdict of its worst entry, unless segments change it. Then four probes call f, or its backward
+//! pass, in other ways that must not change the gradient ([`Probe`]): x used twice, as a strided view and as an
+//! offset view, and another gradient of the output. A report has the worst verdict of all, `severed` before `wrong`;
+//! `pass`, `kink` and `inconclusive` are no defects.
+//!
+//! [`Mode::Fast`] compares random projections vᵀJu. u and v are random signs times sizes from 1 to 2, not normalised,
+//! so that one wrong entry shows by its full size; to find it, u and v are halved.
 //!
 //! # A wrong gradient, and what is said of it
 //!

@@ -1,4 +1,4 @@
-//! Every input by random projections of its Jacobian.
+//! The fast mode: every input is compared by random projections of its Jacobian.
 
 use candle_core::Result;
 
@@ -17,8 +17,8 @@ pub(crate) struct Rounds {
     /// vᵀJ by hand, of the first round.
     by_hand: Option<Products>,
     parts: Vec<Part>,
-    /// The noise of every output, and the smallest visible error of every part, where one projection of all
-    /// inputs settles them all; else nothing is said, and each is projected by itself.
+    /// The noise of every output, and the smallest visible error of every part, where projections of all inputs at
+    /// once pass them all. Else None, and each input is projected by itself.
     together: Option<(Vec<f64>, Vec<f64>)>,
 }
 
@@ -63,7 +63,7 @@ impl<E: Exec> Check<'_, E> {
         Ok(smallest.map(|smallest| (noise, smallest)))
     }
 
-    /// Compares the projections of input `n` of those with elements, and probes it.
+    /// Compares the projections of one input, the `n`th of those that have elements, and probes it.
     pub(crate) fn projections(&self, n: usize, all: &Rounds, report: &mut Report) -> Result<()> {
         let (part, rounds) = (all.parts[n], &all.rounds);
         let slot = part.slot;

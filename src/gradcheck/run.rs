@@ -47,7 +47,7 @@ impl<E: Exec> Check<'_, E> {
         report.notes.push(note.to_string());
     }
 
-    /// What f said where it could not be called.
+    /// Notes the errors that f gave: in f64, and beside its inputs.
     fn notes(&self, report: &mut Report) -> Result<()> {
         if let Some(reason) = &self.reference.not_wide {
             report.notes.push(format!(
@@ -59,7 +59,7 @@ impl<E: Exec> Check<'_, E> {
         let Some(reason) = self.reference.refused() else {
             return Ok(());
         };
-        // A gradient that is not finite is a finding; no value of f beside its inputs is none.
+        // A gradient that is not finite is a finding. That f has no value beside its inputs is not: it is f's error.
         let unknown = |w: &Entry| w.analytic.is_finite() && !w.numeric.is_finite();
         let worst = report.inputs.iter().filter_map(|i| i.worst.as_ref());
         if worst.into_iter().any(unknown) {
@@ -97,7 +97,8 @@ impl<E: Exec> Check<'_, E> {
         }
     }
 
-    /// Of an input without elements, the gradient's shape can be checked, and by hand how many there are.
+    /// An input without elements has no entries to compare. What can be checked is whether the backward pass runs, and
+    /// of a hand-written gradient the shapes and how many gradients there are.
     fn empty(&self, manual: Option<Manual>, report: &mut Report) -> Result<()> {
         if report.inputs.iter().all(|input| input.entries > 0) {
             return Ok(());
@@ -111,7 +112,7 @@ impl<E: Exec> Check<'_, E> {
                 &self.weights,
             )?;
         }
-        // candle gives the first factor back for a product without elements, so y is not multiplied.
+        // candle returns the first factor of a product without elements, so y is not multiplied by weights here.
         let plain = || self.graph.y.sum_all();
         if let Err(failure) = products(self.exec.passes(), &self.graph.vars, plain) {
             for input in report.inputs.iter_mut().filter(|input| input.entries == 0) {
@@ -122,7 +123,7 @@ impl<E: Exec> Check<'_, E> {
         Ok(())
     }
 
-    /// The backward pass failed: the same for every input.
+    /// The backward pass failed: every input gets its verdict and its message.
     fn no_gradient(&self, failure: &Failure, report: &mut Report) -> Result<()> {
         for input in &mut report.inputs {
             input.verdict = failure.verdict;

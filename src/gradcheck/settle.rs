@@ -1,5 +1,5 @@
-//! One input's verdict: what the numeric derivative at the point says, and where that is not the last word, what
-//! [`next`] asks, answered by calls of f ([`Input`]).
+//! One input's verdict. The numeric derivative at the point gives the first one; where that is not the last word,
+//! [`next`] asks questions, and [`Input`] answers them by calls of f.
 
 use candle_core::{DType, Result};
 
@@ -63,7 +63,9 @@ fn settled(known: &Known, verdict: Verdict) -> Settled {
     let refuted = known.point == Verdict::Wrong && known.whole.is_some();
     let note = match known.jumps {
         Some(true) => Some("f jumps here: it has no derivative".to_string()),
-        _ if refuted => Some(format!("the worst entry's numeric derivative: {QUANTISED}")),
+        _ if refuted => Some(format!(
+            "the worst entry's numeric derivative was set aside: {QUANTISED}"
+        )),
         _ => None,
     };
     let whole = known.whole.filter(|_| verdict == Verdict::Pass);
@@ -75,7 +77,7 @@ fn settled(known: &Known, verdict: Verdict) -> Settled {
 }
 
 impl<E: Exec> Check<'_, E> {
-    /// Writes one input's verdict, its worst entry, and why.
+    /// Writes one input's verdict, its worst entry and the reason into its report.
     pub(crate) fn conclude(
         &self,
         slot: usize,

@@ -1,5 +1,6 @@
-//! Before anything is compared: the inputs to check, f's graph and f as numbers; and whether f gives the same value
-//! and the same gradient each time, and has anything to do with its inputs.
+//! What a check does before it compares anything: it chooses the inputs to check, builds f's graph and f's
+//! [`Reference`], and asks whether f gives the same value and the same gradient each time, and whether f has anything
+//! to do with its inputs.
 
 use candle_core::{DType, Error, Result, Tensor, Var, bail};
 
@@ -56,7 +57,7 @@ impl<'a, E: Exec> Check<'a, E> {
         Ok(self.value_wanders()? || self.gradient_wanders())
     }
 
-    /// The same of many calls of f, before anything is flagged, for noise that is rare.
+    /// Whether f gives another value in one of many calls. Asked before anything is flagged, for noise that is rare.
     pub(crate) fn wanders_rarely(&self) -> bool {
         (0..RARE).any(|_| self.value_wanders().unwrap_or(false))
     }
@@ -147,7 +148,7 @@ fn ignores<E: Exec>(exec: &E, graph: &Graph, y: &[f64], inputs: &[Tensor]) -> Re
     if graph.vars.iter().any(reads) || !nodes.iter().any(|node| node.is_variable()) {
         return Ok(false); // without variables it is a constant, or cut: the derivative tells
     }
-    // No fractions: sin(2πkx) is the same a whole number away.
+    // Factors that are no fractions: sin(2πkx) is the same a whole number away.
     for factor in [1.5 * UNEVEN, -0.75 * UNEVEN] {
         let moved = inputs.iter().map(|t| match t.dtype().is_float() {
             true => t.detach().contiguous()?.affine(factor, factor / 3.),

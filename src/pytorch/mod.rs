@@ -2,7 +2,7 @@
 //!
 //! | PyTorch | here |
 //! |---|---|
-//! | `torch.linspace(start, end, steps)` | [`linspace`] |
+//! | `torch.linspace(start, end, steps)` | [`linspace()`] |
 //! | `torch.manual_seed(seed)`, `torch.randn(())` | [`manual_seed`], [`Generator::randn`] |
 //! | `tensor.sum()` | [`sum()`] |
 //!

@@ -189,7 +189,7 @@ fn eigen(mut m: Matrix) -> (Weights, Matrix) {
     (std::array::from_fn(|i| m[i][i]), vectors)
 }
 
-/// The rotation in the plane (p, q) that makes m[p][q] zero.
+/// The rotation in the plane (p, q) that makes `m[p][q]` zero.
 fn rotate(m: &mut Matrix, vectors: &mut Matrix, p: usize, q: usize) {
     if m[p][q] == 0. {
         return;

@@ -1,5 +1,5 @@
 //! candle's side: gradients by its own backward pass.
 //!
-//! In go f and tensors; out come vector-Jacobian products, or why there are none.
+//! [`graph`] builds the graph of f at some tensors and gives vector-Jacobian products, or why there are none.
 
 pub(crate) mod graph;

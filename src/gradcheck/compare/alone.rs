@@ -1,7 +1,7 @@
 //! One variable by itself along segments of a few fixed lengths, until they say what its gradient is.
 //!
-//! In go a walker and the gradient of a plain backward pass; out comes a [`Finding`], which is the verdict
-//! of [`Readings`] after the last segment.
+//! [`Alone::settle`] takes one variable and the signs of its gradient from a plain backward pass, and gives a
+//! [`Finding`]: the verdict of [`Readings`] after the last segment, or a pass where f is flat.
 
 use candle_core::{Result, Tensor, Var};
 
@@ -15,7 +15,7 @@ use crate::gradcheck::judge::segment::Evidence;
 use crate::gradcheck::judge::verdict::Verdict;
 use crate::gradcheck::support::rng::SplitMix64;
 
-/// Said where short segments contradict and a long one agrees.
+/// The note where segments take back what short distances say of f.
 pub(crate) const QUANTISED: &str = "over short distances f is piecewise constant or has a kink, so that \
      differences of it say nothing: a cast to a narrower dtype inside f does that";
 
@@ -33,9 +33,9 @@ pub(crate) struct One<'a> {
 }
 
 impl One<'_> {
-    /// A move of this step: the signs of its gradient in so many elements that it shows against chance (16
-    /// standard deviations of a random choice where it is aligned, at most three quarters of the elements),
-    /// else in so few (4) that a branch which the gradient misses shows too.
+    /// A move of this step. Its signs are those of the gradient in more elements than by chance, at most three
+    /// quarters of them: where `aligned`, by 16 standard deviations of a random choice, so that the gradient shows;
+    /// else by only 4, so that a branch which the gradient misses shows too.
     pub(crate) fn toward(&self, var: &Var, step: f64, aligned: bool, rng: &mut SplitMix64) -> Move {
         let flip = rng.unit() < 0.5;
         let bias = self.bias(var, aligned);
@@ -59,8 +59,8 @@ impl One<'_> {
     }
 }
 
-/// Between 2/3 and 1, and never the same: segments of one length would meet the steps of a piecewise constant f alike, and of a
-/// single element they would be the same one.
+/// A factor for the step, between 2/3 and 1 and never the same: segments of one length would meet the steps of a
+/// piecewise constant f alike, and segments of a single element would all be the same one.
 fn shorter(attempt: usize) -> f64 {
     const GOLDEN: f64 = 0.618_033_988_749_894_9;
     1. - (GOLDEN * attempt as f64).fract() / 3.
@@ -70,13 +70,13 @@ fn shorter(attempt: usize) -> f64 {
 pub(crate) struct Finding {
     /// Pass, wrong, or inconclusive.
     pub(crate) verdict: Verdict,
-    /// The relative error of the gradient that would have shown; None where f is flat.
+    /// The relative error of the gradient that would have shown; None without a pass, and where f is flat.
     pub(crate) resolution: Option<f64>,
     /// The last segment that contradicted.
     pub(crate) against: Option<(Evidence, Move)>,
     /// How far one value of f scatters, as the last segment saw it.
     pub(crate) scatter: f64,
-    /// Whether f stands still on a segment, or moves by little more than a jump.
+    /// Whether f stands still on a segment, or moves by less than four of its jumps.
     pub(crate) quantised: bool,
 }
 
@@ -101,10 +101,11 @@ pub(crate) struct Alone<'a> {
     pub(crate) loss: f64,
     /// How far one value of f scatters, as far as it is known.
     pub(crate) scatter: f64,
-    /// Whether the gradient is contradicted by a step already.
+    /// Whether the derivative at the point has contradicted the gradient or left it open: two segments then have to
+    /// agree, and a flat f is no pass.
     pub(crate) flagged: bool,
-    /// Whether an error in any direction has to show, not only a factor: where something else is cut or
-    /// contradicted.
+    /// Whether an error in any direction has to show, not only a wrong factor of the whole gradient: where something
+    /// else is cut or contradicted.
     pub(crate) strict: bool,
     /// The root mean square of all variables.
     pub(crate) typical: f64,
@@ -133,16 +134,18 @@ impl Course {
     }
 }
 
-/// How the segments of one reach ended.
+/// How the segments of one reach (one largest step) ended.
 enum End {
+    /// They were conclusive, or all of them have been taken.
     Said,
     /// f hardly moves even at the longest step.
     Insensitive,
 }
 
 impl Alone<'_> {
-    /// The segments in the order of [`LENGTHS`], until their readings are conclusive; and where the longest
-    /// steps say nothing, since f hardly moves, those of a variable of the size of all, and beyond.
+    /// Takes the segments in the order of [`LENGTHS`], until their readings are conclusive. Where f hardly moves even
+    /// at the longest step, it takes them again with steps as for a variable of the size of all, and then [`BEYOND`]
+    /// times as long.
     pub(crate) fn settle(&self, one: &One, rtol: f64, rng: &mut SplitMix64) -> Result<Finding> {
         let typical = self.typical.max(one.size);
         let mut course = Course {
@@ -160,7 +163,7 @@ impl Alone<'_> {
         Ok(course.finding)
     }
 
-    /// The segments of steps up to `farthest`; `all` where that is by the size of all variables.
+    /// Takes the segments with steps up to `farthest`; `all` where that is measured by the size of all variables.
     fn reach(
         &self,
         one: &One,
@@ -193,7 +196,7 @@ impl Alone<'_> {
             if finding.verdict != Verdict::Inconclusive {
                 return Ok(End::Said);
             }
-            // Short ones are enough, where they resolve something; longer ones may meet a jump of f.
+            // Where short ones resolve something the second is taken again, since longer ones may meet a jump of f.
             if again > 0 && k == 2 && finding.against.is_none() && reading.chance < 0.5 {
                 again -= 1;
                 k = 1;
@@ -221,7 +224,7 @@ impl Alone<'_> {
         )
     }
 
-    /// Neither f nor autograd's account of it moves, though the variable moves by its own size, and by
+    /// Whether neither f nor the integral of its gradient moves, though the variable moves by its own size, and by
     /// that of the others.
     fn is_flat(&self, evidence: &Evidence) -> bool {
         let visible = self.kappa * evidence.error;

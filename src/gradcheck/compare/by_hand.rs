@@ -1,4 +1,4 @@
-//! autograd, a hand-written gradient and numbers, three ways.
+//! A hand-written gradient beside autograd's and the numeric derivative: which of the three stands alone.
 
 use candle_core::{DType, Result, Tensor, bail};
 
@@ -39,7 +39,7 @@ pub(crate) fn product(
     y: &Tensor,
     v: &[f64],
 ) -> Result<Products> {
-    // Of a scalar, a gradient written by hand may take the output's gradient to be one.
+    // Where the output is a scalar, a gradient written by hand may assume that the output's gradient is 1.
     let (v, factor) = match v {
         [factor] => (&[1.][..], *factor),
         _ => (v, 1.),
@@ -93,7 +93,7 @@ pub(crate) fn fill(
     let verdict = by_hand.worst.map_or(Verdict::Pass, |w| w.verdict);
     let at =
         |rows: &[Products], w: &Worst| rows[w.output][slot].as_ref().map_or(0., |row| row[w.input]);
-    let differ = [autograd, by_hand].iter().filter_map(|t| t.worst).any(|w| {
+    let differ = [autograd, by_hand].iter().filter_map(|s| s.worst).any(|w| {
         let (a, m) = (at(rows[0], &w), at(rows[1], &w));
         (a - m).abs() > 1e-3 * (a - w.pair.numeric).abs()
     });
@@ -117,9 +117,9 @@ fn odd_one_out(autograd: Verdict, by_hand: Verdict, differ: bool) -> OddOneOut {
     }
 }
 
-/// In fast mode: vᵀJ by hand, where it is furthest from autograd's of the same v and where it is
-/// furthest from the numeric derivative of vᵀf, against that. The output index of the entry is empty:
-/// it is a sum over all outputs.
+/// Adds the hand-written gradient's side in fast mode. vᵀJ by hand is compared with the numeric derivative of vᵀf at
+/// two elements: the one where it is furthest from autograd's of the same v, and the one to which halving leads where
+/// a projection of it disagrees. The output index of the entry is empty: the entry is a sum over all outputs.
 pub(crate) fn projected<E: Exec>(
     exec: &E,
     fast: &Fast,

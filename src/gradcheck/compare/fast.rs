@@ -1,4 +1,4 @@
-//! Random projections: vᵀ(Ju) by numbers against (vᵀJ)·u by autograd.
+//! Random projections: vᵀ(Ju) from values of f against (vᵀJ)·u from autograd.
 //!
 //! u and v are random signs times sizes from 1 to 2, not normalised: one wrong entry δ then moves the
 //! total by at least |δ|, wherever it is, and E[(vᵀEu)²] ≥ ‖E‖² for an error matrix E. (Plain signs
@@ -42,7 +42,7 @@ impl Projected {
         }
     }
 
-    /// The numeric derivative is not finite, though f may be.
+    /// The numeric derivative is not finite; `finite` where f is at the inputs themselves.
     fn blocked(&mut self, finite: bool) {
         let (verdict, note) = match finite {
             true => (
@@ -56,7 +56,7 @@ impl Projected {
     }
 }
 
-/// A graph, its reference and the input looked at.
+/// The projections of one input: f's graph, its reference, and the input.
 pub(crate) struct Fast<'a> {
     pub(crate) reference: &'a Reference,
     pub(crate) graph: &'a Graph,
@@ -68,7 +68,7 @@ pub(crate) struct Fast<'a> {
 }
 
 impl Fast<'_> {
-    /// Every round; the first that disagrees, or else is not sharp, is followed to an entry.
+    /// Takes every round. The first that disagrees is followed to an entry; if all agree, the first that is not sharp.
     pub(crate) fn check(&self, exec: &impl Exec, rounds: &[Round]) -> Result<Projected> {
         let totals: Vec<Result<Total>> = exec.map(rounds.len(), |exec, r| {
             self.total(exec, &self.signs(r), &rounds[r].v, &rounds[r].products)
@@ -78,7 +78,7 @@ impl Fast<'_> {
             .iter()
             .fold(f64::INFINITY, |m, t| m.min(2. * t.threshold));
         let mut projected = Projected::pass(least);
-        let mut unclear = None;
+        let mut not_sharp = None;
         for (r, (round, total)) in rounds.iter().zip(&totals).enumerate() {
             let gradient = self.gradient(&round.products);
             if let Some(j) = gradient.iter().position(|g| !g.is_finite()) {
@@ -94,11 +94,11 @@ impl Fast<'_> {
                 self.unexplained(total, &gradient, &mut projected);
                 return Ok(projected);
             }
-            if unclear.is_none() && !self.sharp(total, round) {
-                unclear = Some((r, round));
+            if not_sharp.is_none() && !self.sharp(total, round) {
+                not_sharp = Some((r, round));
             }
         }
-        if let Some(round) = unclear {
+        if let Some(round) = not_sharp {
             projected.verdict = Verdict::Inconclusive;
             if self.reference.unit <= 2f64.powi(-53) {
                 self.follow(exec, round, |total| total.bound, &mut projected)?;
@@ -120,7 +120,7 @@ impl Fast<'_> {
         gradient.unwrap_or_else(|| vec![0.; self.inputs()])
     }
 
-    /// vᵀ(Ju) and (vᵀJ)·u. A zero in u or v leaves that part out.
+    /// vᵀ(Ju) and (vᵀJ)·u along the signs u, without their scale. A zero in u or v leaves that element out.
     fn total(&self, exec: &impl Exec, u: &[f64], v: &[f64], products: &Products) -> Result<Total> {
         let (reference, noise) = (self.reference, self.target.noise);
         let parts = [(self.part, u.to_vec())];
@@ -148,7 +148,7 @@ impl Fast<'_> {
         })
     }
 
-    /// Σ max(|f|, ε/u) / |x|: the slope of a function as large as what f is made of.
+    /// Σ max(|f|, ε/u) / |x|: the slope of a function as large as f, or as the terms that cancel in it.
     fn natural(&self) -> f64 {
         let parts = self.reference.f0.iter().zip(self.target.noise);
         let made_of: f64 = parts
@@ -163,14 +163,14 @@ impl Fast<'_> {
         sum.max(self.part.largest)
     }
 
-    /// Whether the bound is small beside what the total is made of.
+    /// Whether the bound is small beside the terms that the total is a sum of.
     fn sharp(&self, total: &Total, round: &Round) -> bool {
         let given = round.products[self.target.slot].is_some();
         let size = self.made_of(&self.gradient(&round.products));
         let natural = self.natural();
         let tolerance = &self.target.judge.tolerance;
         let flat = tolerance.is_flat(size, total.bound, natural);
-        // Of a gradient that is missing, only an f that does not move at all says anything.
+        // A missing gradient is certainly right only where f does not move at all.
         let constant = self.target.constant.iter().all(|constant| *constant);
         let still = total.numeric == 0. && size == 0. && constant;
         // At a minimum f moves beside x, and a gradient of zero is right.
@@ -205,9 +205,9 @@ impl Fast<'_> {
         };
         let j = self.column(exec, &u, &v, &products, doubt)?;
         let wide = self.wide.and_then(|graph| graph.vjp(&v).ok());
-        let summary = self.entry(exec, (i, j), products, wide)?;
-        projected.worst = summary;
-        match summary.map(|w| w.verdict) {
+        let worst = self.entry(exec, (i, j), products, wide)?;
+        projected.worst = worst;
+        match worst.map(|w| w.verdict) {
             Some(Verdict::Pass) | None => projected.verdict = Verdict::Inconclusive,
             Some(verdict) => projected.verdict = verdict,
         }
@@ -229,7 +229,8 @@ impl Fast<'_> {
         Ok(summary.worst)
     }
 
-    /// Where the entry that was found is right: the total is within its tolerance too, or nothing can be said.
+    /// Where the entry that was found is right: a pass if the total is within its own tolerance, else a note that no
+    /// entry explains the total.
     fn unexplained(&self, total: &Total, gradient: &[f64], projected: &mut Projected) {
         if projected
             .worst
@@ -249,8 +250,8 @@ impl Fast<'_> {
         }
     }
 
-    /// The input element whose `gradient` of vᵀf is furthest off, where the first round's projection
-    /// of it disagrees with the numeric one.
+    /// Where the first round's projection of `products`, a gradient of vᵀf, disagrees with the numeric one: the input
+    /// element at which halving finds the disagreement.
     pub(crate) fn off(
         &self,
         exec: &impl Exec,
@@ -264,7 +265,7 @@ impl Fast<'_> {
         }
     }
 
-    /// Halves the inputs of one output.
+    /// Halves the elements of the input until one is left, for fixed outputs v.
     fn column(
         &self,
         exec: &impl Exec,
@@ -300,7 +301,7 @@ impl Fast<'_> {
     }
 }
 
-/// Halves 0..n until one index is left, always into the half of which `doubt` is larger.
+/// Halves 0..n until one index is left, always into the half whose `doubt` is larger.
 fn halve(n: usize, mut doubt: impl FnMut(&Range<usize>) -> Result<f64>) -> Result<usize> {
     let mut range = 0..n;
     while range.len() > 1 {

@@ -18,7 +18,7 @@ use crate::gradcheck::support::exec::Exec;
 /// Columns compared together, so that reading a column of row-major rows uses whole cache lines.
 const BLOCK: usize = 8;
 
-/// Gradients to compare with one input's numeric Jacobian: autograd's, and perhaps more.
+/// A gradient to compare with one input's numeric Jacobian: autograd's, or one by hand.
 pub(crate) struct Rows<'a> {
     /// Output by output, the gradients of the checked inputs.
     pub(crate) rows: &'a [Products],
@@ -59,7 +59,7 @@ pub(crate) struct Target<'a> {
     pub(crate) constant: &'a [bool],
 }
 
-/// The comparison of one input's whole Jacobian, for each of several gradients.
+/// What the comparison of one input's Jacobian, or of a part of it, has found.
 pub(crate) struct Compared {
     /// One for each of the gradients compared.
     pub(crate) summaries: Vec<Summary>,
@@ -103,10 +103,12 @@ pub(crate) fn compare<E: Exec>(
     Ok(all)
 }
 
-/// A trial takes some twenty evaluations, and saves a few in each of the other columns.
+/// Columns for each trial of a first step: a trial takes some twenty evaluations, and saves a few in each of the
+/// other columns.
 const COLUMNS_A_TRIAL: usize = 32;
 
-/// The first step that suits each of up to three columns, None where there are too few of them.
+/// A first step that suits up to three columns: the smallest of their best ones, as the exponent of
+/// [`best_start`]. None where there are too few columns to try.
 fn start<E: Exec>(exec: &E, reference: &Reference, target: &Target) -> Result<Option<i32>> {
     let values = reference.values(target.input);
     let trials = (values.len() / COLUMNS_A_TRIAL).min(3);
@@ -147,6 +149,7 @@ pub(crate) fn entry(
     Ok(compared.summaries.swap_remove(0))
 }
 
+/// Some columns of one input's Jacobian, compared together.
 struct Block<'a, E> {
     reference: &'a Reference,
     exec: &'a E,
@@ -156,7 +159,7 @@ struct Block<'a, E> {
     size: Size,
     f0: &'a [f64],
     noise: &'a [f64],
-    /// Where other columns' steps began best.
+    /// The exponent of the first step that suited the columns tried.
     start: Option<i32>,
     /// The one output to look at, where it is not all of them.
     only: Option<usize>,
@@ -167,8 +170,8 @@ struct Claim<'a> {
     analytic: &'a [f64],
     wide: Option<&'a [f64]>,
     rows: &'a [f64],
-    /// The largest gradients of each row among elements no larger than a million of this one; None
-    /// where that is all of them.
+    /// The largest gradient of each row among elements no larger than [`PEERS`] times this one; None where that is all
+    /// of them.
     peers: Option<&'a [f64]>,
     /// Whether there is a gradient of each output at all.
     given: Vec<bool>,
@@ -215,8 +218,8 @@ impl<E: Exec> Block<'_, E> {
             .collect()
     }
 
-    /// Whether element j is so much smaller than others that their gradients say nothing of how sharp
-    /// its own must be known.
+    /// Whether element j is so much smaller than others that their gradients do not say how exactly its own must be
+    /// known.
     fn is_small(&self, j: usize) -> bool {
         let x = self.reference.values(self.target.input)[j].abs();
         x > 0. && x * PEERS < self.size.largest
@@ -229,7 +232,7 @@ impl<E: Exec> Block<'_, E> {
         move |k| values[k].abs() <= most
     }
 
-    /// The block's entries, column by column.
+    /// The entries of `rows` in these columns, column by column; 0 where there is no gradient.
     fn gather(&self, rows: &[Products], columns: &std::ops::Range<usize>) -> Vec<f64> {
         let mut block = vec![0.; columns.len() * rows.len()];
         for (i, products) in rows.iter().enumerate() {
@@ -274,7 +277,7 @@ impl<E: Exec> Block<'_, E> {
         Ok(())
     }
 
-    /// f along element j, every output or the one looked at.
+    /// f along element j: every output, or the one of `only`.
     fn line(&self, j: usize) -> impl FnMut(f64) -> Result<Point> {
         let mut line = self.reference.along(self.exec, self.target.input, j);
         let only = self.only;
@@ -306,13 +309,15 @@ impl<E: Exec> Block<'_, E> {
     }
 }
 
-/// One column's entries, checked again before any is flagged.
+/// One column, whose doubtful entries are checked again before any is flagged.
 struct Doubts<'a, 'b, E> {
     block: &'a Block<'b, E>,
     column: Column,
     grid: Grid<'a>,
     j: usize,
+    /// The same column from other steps, where an entry was in doubt.
     second: Option<Column>,
+    /// The one-sided slopes, where f may have a kink.
     slopes: Option<Slopes>,
 }
 
@@ -351,8 +356,8 @@ impl<E: Exec> Doubts<'_, '_, E> {
         }
     }
 
-    /// Compares the numeric value with one from other steps: the better of the two where they agree,
-    /// a bound as wide as their difference where they do not.
+    /// Takes the numeric value again from other steps. Keeps the better of the two, and where they do not agree, a
+    /// bound at least as wide as their difference; then looks [`closer`](Self::closer).
     fn sharpen(&mut self, i: usize) -> Result<()> {
         if self.second.is_none() {
             let (f0, noise) = (self.block.f0, self.block.noise);
@@ -367,8 +372,10 @@ impl<E: Exec> Doubts<'_, '_, E> {
         self.closer(i, kappa)
     }
 
-    /// Where f is steeper over a distance far below all steps than they saw, they saw an alias of it, and bound
-    /// nothing: what counts is a tableau of steps near that distance, if it says the same as the distance itself.
+    /// Takes one difference over a distance far below all steps. Where f is more than twice as steep there as the
+    /// steps say, they met f's oscillation always at the same phase, and their bound means nothing: the bound becomes
+    /// at least the difference of the two slopes. If a tableau of steps near that distance gives the same slope as the
+    /// difference, its value and bound are taken.
     fn closer(&mut self, i: usize, kappa: f64) -> Result<()> {
         let near = self.grid.scales[0] * ODDER * self.grid.unit.powf(0.75);
         let (f0, noise) = (self.block.f0, self.block.noise);
@@ -376,7 +383,7 @@ impl<E: Exec> Doubts<'_, '_, E> {
         let (plus, minus) = (line(near)?, line(-near)?);
         let width = plus.t - minus.t;
         let slope = (plus.y[i] - minus.y[i]) / width;
-        // So near, f's rounding of x counts: it moves f by its slope.
+        // At so small a distance, that f rounds x counts too: it changes f by the slope times that rounding.
         let mut noise = noise.to_vec();
         let rounds = self.grid.x * slope.abs();
         noise[i] = noise[i].max(self.grid.unit * f0[i].abs().max(2. * rounds));

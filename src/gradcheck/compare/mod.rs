@@ -1,9 +1,9 @@
 //! The Jacobian from autograd and from numbers, compared.
 //!
-//! In go a graph, the function as numbers and a judge; out come summaries of verdicts. [`full`] takes
-//! every entry, [`fast`] random [`projection`]s of one input or of all at once, and [`by_hand`]
-//! compares a hand-written gradient with the same numbers. Where f does not run in f64, [`walk`] moves
-//! variables along a segment ([`displace`] their elements), and [`alone`] one until it is settled.
+//! [`full`] compares every entry and counts the verdicts in a [`summary`]; [`fast`] compares random [`projection`]s of
+//! one input, or of all at once; [`by_hand`] compares a hand-written gradient with the same numbers. For segments,
+//! [`walk`] moves variables along one and [`displace`] moves their elements; [`alone`] takes segments of one variable
+//! until they say what its gradient is.
 
 pub(crate) mod alone;
 pub(crate) mod bits;

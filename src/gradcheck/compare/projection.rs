@@ -1,4 +1,4 @@
-//! One projection: vᵀ(Ju) by numbers and (vᵀJ)·u by autograd, of one input or of all at once.
+//! One projection, of one input or of all at once: vᵀ(Ju) from values of f, and (vᵀJ)·u from autograd.
 
 use candle_core::Result;
 
@@ -40,8 +40,8 @@ pub(crate) struct Part {
     pub(crate) judge: Judge,
     /// The scale of the input, a power of two: u is so many times random signs.
     pub(crate) scale: f64,
-    /// The largest element of any round's vᵀJ: what a backward pass's rounding is measured by, also where a
-    /// product cancels.
+    /// The largest element of any round's vᵀJ. A backward pass's rounding is measured by it, also where a product
+    /// cancels.
     pub(crate) largest: f64,
 }
 
@@ -66,7 +66,7 @@ impl Part {
         }
     }
 
-    /// Whether every round has a gradient of it, all of it finite, and not zero throughout.
+    /// Whether every round has a gradient of this input, all of it finite, and not all of them are zero throughout.
     pub(crate) fn has_gradient(&self, rounds: &[Round]) -> bool {
         let gradients = rounds
             .iter()
@@ -75,25 +75,25 @@ impl Part {
         self.largest > 0. && gradients.into_iter().all(finite)
     }
 
-    /// u of one round, without the scale.
+    /// The signs of one round: u is `scale` times these.
     pub(crate) fn signs(&self, reference: &Reference, seed: u64, round: usize) -> Vec<f64> {
         let stream = 2 * (round + 64 * self.input) as u64 + 2;
         SplitMix64::new(seed, stream).uneven_signs(reference.values(self.input).len())
     }
 
-    /// By how much the largest element moves the total, per unit of u's signs.
+    /// By how much the largest element moves a total, where its sign is 1: largest · scale.
     pub(crate) fn reach(&self) -> f64 {
         self.largest * self.scale
     }
 }
 
-/// One total by both roads, in units of u's signs.
+/// One total, from autograd and from values of f.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Total {
     pub(crate) analytic: f64,
     pub(crate) numeric: f64,
     pub(crate) bound: f64,
-    /// κ·e and the rounding of the backward pass.
+    /// κ·e plus the rounding of the backward pass.
     pub(crate) threshold: f64,
     /// The largest change of vᵀf beside x, over the step.
     pub(crate) beside: f64,
@@ -117,8 +117,8 @@ pub(crate) struct Projection<'a> {
 }
 
 impl Projection<'_> {
-    /// vᵀ(Ju) and (vᵀJ)·u along u = Σ scaleₖ signsₖ, a zero in the signs or in v leaving that part out. The
-    /// search for steps ends at a bound of `enough`, or where rounding ends it.
+    /// vᵀ(Ju) and (vᵀJ)·u along u = Σ scaleₖ signsₖ; a zero in the signs or in v leaves that element out. The search
+    /// for steps ends at a bound of `enough`, or where rounding ends it.
     pub(crate) fn total(
         &self,
         exec: &impl Exec,
@@ -133,7 +133,7 @@ impl Projection<'_> {
             .map(|(part, signs)| (part.input, signs.iter().map(|s| s * part.scale).collect()))
             .collect();
         let scales = self.scales(parts);
-        // In units of the inputs' scales t = 1 is as large as they are, and x less than 2.
+        // At t = 1 the inputs move by their own scales, and x is less than twice as large.
         let grid = Grid::new(2., &scales, self.reference.unit);
         let enough = enough.max(8. * noise[0] * 2f64.powi(grid.first()));
         let mut line = self.reference.toward(exec, &directions);
@@ -161,7 +161,8 @@ impl Projection<'_> {
         })
     }
 
-    /// The scales of t worth trying: that of the inputs, and 1 where it is one input.
+    /// The scales of t worth trying: 1, at which inputs move by their own scales, and for one input alone the t at
+    /// which it moves by 1.
     fn scales(&self, parts: &[(Part, Vec<f64>)]) -> Vec<f64> {
         match parts {
             [(part, _)] if part.scale != 1. => vec![1., 1. / part.scale],
@@ -178,8 +179,8 @@ impl Projection<'_> {
             .max(self.reference.unit * p0.abs())
     }
 
-    /// All `parts` at once: where they agree in every round, as sharply as one alone would have to, the
-    /// smallest error of an entry that each could have shown.
+    /// All `parts` at once, with one u for all of them. Some if every round agrees, and twice the threshold is within
+    /// rtol of the largest element of every part: then, for each part, the smallest error of an entry that is visible.
     pub(crate) fn together(
         &self,
         exec: &impl Exec,

@@ -1,9 +1,9 @@
-//! Verdicts counted, and the worst entry kept.
+//! A count of the verdicts on entries, and the worst entry.
 
 use crate::gradcheck::judge::law::{Judge, Pair};
 use crate::gradcheck::judge::verdict::Verdict;
 
-/// Verdicts counted, and the worst entry.
+/// How many entries have each verdict, and the worst entry.
 #[derive(Clone, Default)]
 pub(crate) struct Summary {
     pub(crate) counts: [usize; 10],
@@ -16,7 +16,7 @@ pub(crate) struct Summary {
     pub(crate) nonzero: usize,
 }
 
-/// An entry by the flat indices of its output and input elements.
+/// A judged entry, by the flat indices of its output and input elements.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Worst {
     pub(crate) verdict: Verdict,
@@ -139,9 +139,9 @@ mod tests {
             let (first, second) = entries.split_at(at);
             let mut merged = summary(first);
             merged.merge(&summary(second));
-            let numbers = |t: &Summary| {
-                let counts = (t.counts, t.certified, t.moving, t.nonzero);
-                (counts, t.max_abs_err, t.worst.map(|w| w.output))
+            let numbers = |s: &Summary| {
+                let counts = (s.counts, s.certified, s.moving, s.nonzero);
+                (counts, s.max_abs_err, s.worst.map(|w| w.output))
             };
             assert_eq!(numbers(&merged), numbers(&whole), "{at}");
         }

@@ -1,7 +1,7 @@
 //! A walk along a segment: f and autograd's gradient at equally spaced nodes of it.
 //!
-//! In go variables, a function that reads them, and for each variable how it moves; the variables are
-//! moved in place and put back. Out comes the [`Evidence`] of the gradient theorem. It costs one
+//! A [`Walker`] holds variables and a function that reads them. [`Walker::walk`] takes a [`Move`] for each variable,
+//! moves the variables in place and puts them back, and gives the [`Evidence`] of the gradient theorem. It costs one
 //! forward and one backward pass a node, however many elements move.
 
 use candle_core::{Result, Tensor, Var};
@@ -40,7 +40,7 @@ pub(crate) struct Pass {
     pub(crate) gradients: Vec<Option<Tensor>>,
 }
 
-/// What a walk can end in, besides evidence.
+/// What a walk ends in: its evidence, None where a number is not finite, or the failure of a backward pass.
 pub(crate) type Walked = std::result::Result<Option<Evidence>, Failure>;
 
 impl Walker<'_> {
@@ -50,8 +50,8 @@ impl Walker<'_> {
         Ok(dot(&y, self.weights))
     }
 
-    /// vᵀf and its gradient where the variables are. An error of f is an error; one of the backward
-    /// pass is a finding.
+    /// vᵀf and its gradient where the variables are. An error of f is an error; an error or a panic of the backward
+    /// pass is a [`Failure`], which is a finding.
     pub(crate) fn pass(&self) -> Result<std::result::Result<Pass, Failure>> {
         let y = (self.f)()?;
         let value = dot(&to_f64(&y)?, self.weights);
@@ -72,7 +72,7 @@ impl Walker<'_> {
         })
     }
 
-    /// Walks from x - u to x + u; `origin` are the values of the variables, to which they return.
+    /// Walks from x - u to x + u. `origin` holds the variables' own values, to which they return.
     pub(crate) fn walk(&self, origin: &[Tensor], moves: &[Move]) -> Result<Walked> {
         let _back = PutBack {
             vars: self.vars,
@@ -100,7 +100,7 @@ impl Walker<'_> {
         Ok(Ok(Evidence::new(&values, &shares, unit)))
     }
 
-    /// What `job` finds at the end of a way, x + u; the variables return to `origin`.
+    /// What `job` finds at x + u, the end of the walk; the variables return to `origin`.
     pub(crate) fn at_end<T>(
         &self,
         origin: &[Tensor],
@@ -118,7 +118,7 @@ impl Walker<'_> {
         job()
     }
 
-    /// vᵀf at the nodes of a way, forward only; None where f gives an error or is not finite there.
+    /// vᵀf at some nodes of the walk, forward only; None where f gives an error or is not finite there.
     pub(crate) fn values(
         &self,
         origin: &[Tensor],
@@ -143,8 +143,8 @@ impl Walker<'_> {
         Ok(Some(values))
     }
 
-    /// The least and the largest vᵀf on the same way, forward only, at a few of its nodes; None where
-    /// f gives an error or is not finite there.
+    /// The least and the largest vᵀf at a few nodes of the walk, forward only; None where f gives an error or is not
+    /// finite there.
     pub(crate) fn range(&self, origin: &[Tensor], moves: &[Move]) -> Result<Option<(f64, f64)>> {
         let values = self.values(origin, moves, &[0, PIECES / 4, PIECES])?;
         Ok(values.map(|values| {
@@ -214,7 +214,8 @@ fn add(
     Ok(())
 }
 
-/// Signs for a variable: those of its gradient in a share (1 + bias)/2 of the elements.
+/// Random signs for a variable: those of its gradient in a share (1 + bias)/2 of the elements; with `flip`, all
+/// opposite.
 pub(crate) fn signs(
     n: usize,
     negative: &Bits,

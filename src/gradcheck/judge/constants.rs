@@ -1,12 +1,13 @@
-//! Every number of the decision rules, with its derivation, or what goes wrong without it.
+//! The numbers of the decision rules, each with its derivation, or with what goes wrong without it.
 //!
-//! A user's own numbers are in [`Options`](crate::gradcheck::Options): rtol, atol and kappa. What only says how
-//! numbers are got (levels of a tableau, nodes of a segment) stands where they are got.
+//! A user's own numbers are in [`Options`](crate::gradcheck::Options): rtol, atol and kappa. Numbers that only say
+//! how derivatives are computed (levels of a tableau, nodes of a segment), and single factors of 2 or 4 inside a
+//! rule, stand where they are used.
 
 // An entry by the numeric derivative at a point: `law`.
 
 /// A backward pass may be off by so many units of round-off of the row's largest entry: as many as the 16-bit
-/// floats' rtol allows of the entry itself.
+/// floats' rtol allows of the entry itself. Also what "a few units" is where f is called close to x, or again.
 pub(crate) const ROUNDING: f64 = 8.;
 
 /// A pass leaves room for an error of at most this many rtol of an entry: 1e-6 of it in f64, 1e-2 in f32.
@@ -25,7 +26,7 @@ pub(crate) const SINGLE: f64 = 1e-5;
 pub(crate) const INSIDE: f64 = 64.;
 
 /// f may round x, and a multiple of it, before it does anything: its slope is then that of a point so many units
-/// of round-off away. Without it the f32 gradient of sin(wx) is flagged from w of 1e5 on.
+/// of round-off away. Without this number the f32 gradient of sin(wx) is flagged from w of 1e5 on.
 pub(crate) const ARGUMENT: f64 = 4.;
 
 /// A bound of this share of what a pass allows hides nothing.
@@ -39,39 +40,41 @@ pub(crate) const PEERS: f64 = 1048576.;
 
 // A gradient along segments: `segment`, `readings`.
 
-/// A pass resolves a gradient that is wrong by a quarter as a whole: a halved or doubled one is then twice as far
-/// off as what could hide.
+/// A pass of segments would have shown a gradient that is wrong by a quarter as a whole: a halved or doubled
+/// gradient is at least twice as far off as what could hide.
 pub(crate) const RESOLVED: f64 = 0.25;
 
 /// A change of f stands out where it is this many times its scatter.
 pub(crate) const CLEAR: f64 = 40.;
 
-/// Values of f that scatter by so many units of rounding are those of a piecewise constant f: sums of f32 leave one or two.
+/// Values of f that scatter by more than so many units of rounding are those of a piecewise constant f: sums of f32
+/// leave one or two.
 pub(crate) const ROUGH: f64 = 16.;
 
 /// The chance that an error of [`RESOLVED`] in a random direction has stayed hidden in every segment, where
 /// something else is cut.
 pub(crate) const CHANCE: f64 = 1e-3;
 
-/// The share of f by which each segment changes it. The first is short, so that few kinks lie on it; a wrong
-/// gradient is apart 16 times as much on the second and the third, a piecewise constant f is not. Three are long, so that two
-/// of them are a majority; the last is asked only if the two before do not say the same.
+/// The share of f by which each segment changes it. The first is short, so that few kinks lie on it. On the second
+/// and the third, each 16 times as long as the one before, a wrong gradient sets the two sides 16 times as far apart;
+/// a piecewise constant f does not. Three are long, so that two of them are a majority; the last is asked only if the
+/// others leave the verdict open.
 pub(crate) const LENGTHS: [f64; 5] = [4e-4, 6.4e-3, 0.1, 0.3, 0.2];
 
-/// And at most so much of the largest step.
+/// The step of each segment is at most so much of the largest step.
 pub(crate) const CAPS: [f64; 5] = [1. / 256., 1. / 16., 1., 1., 1.];
 
-/// Where an error in any direction has to show, the second is taken so many times more.
+/// Where an error in any direction has to show, the second segment is taken so many times more.
 pub(crate) const AGAIN: usize = 2;
 
 /// A segment of this share of f is long: none shorter may call a gradient wrong by itself, since over short
 /// distances f may be piecewise constant.
 pub(crate) const LONG: f64 = 0.05;
 
-/// The largest step, in root mean squares of the variable, or of all where that is not enough,
+/// The largest step, in root mean squares of the variable; of all variables, where f hardly moves by that.
 pub(crate) const FARTHEST: f64 = 0.5;
 
-/// and so many times as far where even that does not stand out of f's own scatter.
+/// The largest step is so many times as far where even that does not stand out of f's own scatter.
 pub(crate) const BEYOND: f64 = 8.;
 
 // A check as a whole: `run`.
@@ -79,8 +82,9 @@ pub(crate) const BEYOND: f64 = 8.;
 /// Calls of f before anything is flagged: a dropout of 1% of twenty elements changes one call in six.
 pub(crate) const RARE: usize = 32;
 
-/// Auto takes every entry up to this many evaluations,
+/// [`Mode::Auto`](crate::gradcheck::Mode::Auto) takes every entry where 4 evaluations an input element and one
+/// backward pass an output are at most this many together, and
 pub(crate) const FULL_EVALUATIONS: usize = 8192;
 
-/// and this many entries.
+/// where the Jacobian has at most this many entries.
 pub(crate) const FULL_ENTRIES: usize = 1 << 22;

@@ -1,18 +1,24 @@
 //! The verdict on one input: one pure function of what is known of it.
 //!
 //! The numeric derivative at the point gives the first verdict, that of the worst entry ([`law`](super::law)).
-//! Three things can take it back, and each costs calls of f, so [`next`] asks for one where it matters:
+//! The answers to four questions can change it. Each answer costs calls of f, so [`next`] asks only where it matters:
 //!
-//! | question | asked where the point says | and the answer |
-//! |---|---|---|
-//! | does f jump at the worst entry's element? | wrong, kink, imprecise, inconclusive; f runs in f64 | yes: `kink`, f has no derivative here |
-//! | does autograd's own gradient change within a few units in the last place? | kink | yes: the kink is here, `kink` |
-//! | do segments of that element contradict autograd too? | wrong | yes, or a step that sees more than they do: `wrong` |
-//! | do segments of the whole input? | what is still open | contradict: `wrong`; agree: `pass`; else `inconclusive` (of a kink, `kink`) |
+//! 1. Does f jump at the worst entry's element? Asked where f runs in f64 and the point says wrong, kink, imprecise or
+//!    inconclusive. Yes: `kink`, f has no derivative here.
+//! 2. Does autograd's own gradient change within a few units in the last place? Asked where the point says kink.
+//!    Yes: the kink is here, `kink`.
+//! 3. Do segments of the worst entry's element contradict autograd too? Asked where the point says wrong. Yes, or the
+//!    derivative at the point sees a finer error than they do: `wrong`.
+//! 4. Do segments of the whole input contradict autograd? Asked of what is still open. They contradict: `wrong`; they
+//!    agree: `pass`; else `inconclusive` (of a kink, `kink`).
 //!
-//! Where f runs in f64, and its values scatter as f64's do, the point is the sharper ruler: segments then excuse
-//! what a step flags, but certify nothing (over a distance they say nothing of an element that moves a
-//! millionth of the rest, and a jump of f on the way widens their error), and they flag nothing that a step has not.
+//! Nothing is asked of an input that is cut (`severed`). Where f runs in f64 and the input is narrower, an
+//! `inconclusive` of the point stays.
+//!
+//! Where f runs in f64, the derivative at the point is the more exact of the two. Segments then flag nothing that it
+//! has not flagged. They excuse what it flags, but certify nothing unless f's values scatter like f32's or the input
+//! is narrower than f64: over a distance they say nothing of an element that moves a millionth of the rest, and a
+//! jump of f on the way widens their error.
 
 use super::constants::{RESOLVED, ROUNDING};
 use super::tolerance::Tolerance;
@@ -29,7 +35,7 @@ pub(crate) struct Known {
     pub(crate) double: bool,
     /// Whether the input, and so every segment, is of a narrower dtype than f64.
     pub(crate) narrow: bool,
-    /// Whether no gradient other than zero flows, though f moves.
+    /// Whether no gradient flows, or only zeros, though f moves; by projections, whether no gradient flows.
     pub(crate) cut: bool,
     pub(crate) jumps: Option<bool>,
     pub(crate) bends: Option<bool>,
@@ -46,7 +52,7 @@ pub(crate) struct Segments {
     pub(crate) resolution: Option<f64>,
     /// Whether f's values scatter like f32's rather than like f64's.
     pub(crate) coarse: bool,
-    /// Whether f stands still on a segment, or moves by little more than a jump.
+    /// Whether f stands still on a segment, or moves by less than four of its jumps.
     pub(crate) quantised: bool,
     /// f's scatter as a share of the worst entry's output, or of what moves it.
     pub(crate) rounding: f64,
@@ -106,19 +112,22 @@ impl Known {
         if !self.double {
             return open;
         }
-        // Kinks and constant pieces that only a step sees come of f32 or less inside f, and make no finer error.
+        // Kinks and constant pieces that only the derivative at the point sees come from f32 or less inside f, and
+        // they make no finer error than this.
         let fine = self.rel_err <= Tolerance::of(candle_core::DType::F32).segment();
         let sharper = element.resolution.is_some_and(|r| 2. * r < self.rel_err);
         let agrees = element.verdict == Verdict::Pass && sharper;
-        // In a narrower dtype segments scatter always: open says something there only of what they would see.
+        // In a narrower dtype segments always scatter: that they are open means something only of an error that they
+        // would have seen.
         let visible = !self.narrow || self.rel_err > RESOLVED;
         let open = open && element.coarse;
-        // Differences that meet each step of a piecewise constant f alike see a slope between those of its rounded inputs.
+        // Differences that meet each step of a piecewise constant f alike see a slope between those at its rounded
+        // inputs.
         let quantised = element.quantised && self.rel_err <= ROUNDING * element.rounding;
         (!fine && (agrees || (open && visible))) || (open && quantised)
     }
 
-    /// The verdict once the point is open and segments of the whole input have been asked.
+    /// The verdict where the point leaves the input open and segments of the whole input have been taken.
     fn of_whole(&self, whole: &Segments) -> Verdict {
         let certifies = !self.double || whole.coarse || self.narrow;
         let flags = !self.double || self.point == Verdict::Wrong;
@@ -139,7 +148,7 @@ mod tests {
         self, Imprecise, Inconclusive, Kink, Pass, Severed, Wrong,
     };
 
-    /// A worst entry that is off by a tenth, of an f in f64 that does not jump.
+    /// What is known of an f in f64 that does not jump, whose worst entry is off by a tenth.
     fn known(point: Verdict) -> Known {
         Known {
             point,

@@ -1,4 +1,4 @@
-//! Two derivatives and a bound, to a verdict.
+//! The verdict on one entry, from its two derivatives and a bound.
 
 use candle_core::DType;
 
@@ -7,7 +7,7 @@ use super::constants::{ROUNDING, SHARP, SINGLE};
 use super::tolerance::Tolerance;
 use super::verdict::Verdict;
 
-/// One entry of the Jacobian, and what its size is measured against.
+/// One entry of the Jacobian, and the sizes that it is measured against.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Pair {
     /// autograd's value in the function's own dtype.
@@ -20,7 +20,7 @@ pub(crate) struct Pair {
     /// S: the largest gradient of the same output with respect to the same input. Rounding inside a
     /// backward pass is of the order of u·S, whatever the entry's own size.
     pub(crate) row: f64,
-    /// The same among elements of x that are not larger by far: what a bound is small against.
+    /// The same among elements of x that are not larger by far: the size that the bound has to be small beside.
     pub(crate) peers: f64,
     /// f does not move with the whole input, to the last bit.
     pub(crate) ignored: bool,
@@ -29,8 +29,8 @@ pub(crate) struct Pair {
     pub(crate) natural: f64,
     /// The same on the scale of this element, which may be far smaller.
     pub(crate) own: f64,
-    /// The largest change of f beside x, over the step, where a gradient is given: at a minimum f = 0 has no size,
-    /// and moves all the same. Without a gradient a derivative of 0 there certifies nothing.
+    /// The largest change of f beside x, over the step: at a minimum f = 0 has no size, and moves all the same.
+    /// 0 where autograd gives no gradient: a derivative of 0 there certifies nothing.
     pub(crate) beside: f64,
     /// |x f''|: by how much the derivative changes where f rounds x, in units of round-off.
     pub(crate) bends: f64,
@@ -97,7 +97,7 @@ impl Judge {
         if p.difference() <= self.agreement(p) + self.tolerance.atol {
             return Verdict::Inconclusive;
         }
-        // Right in f64, so the narrow dtype's own rounding, more of it than was allowed for.
+        // Where the gradient is right in f64, this is the narrow dtype's rounding, though more than was allowed for.
         let argument = match self.certain(p) {
             true => ARGUMENT * self.tolerance.unit * p.bends,
             false => 0.,
@@ -115,14 +115,14 @@ impl Judge {
         Verdict::Wrong
     }
 
-    /// Whether the numeric derivative is to be compared with another before this is said of the entry.
+    /// Whether the entry's numeric derivative is to be compared with a second one before the verdict is given.
     pub(crate) fn doubts(&self, p: &Pair) -> bool {
         let finite = p.analytic.is_finite() && p.numeric.is_finite();
         finite && self.verdict(p) != Verdict::Pass
     }
 
-    /// Whether f may have a kink here: the entry is in doubt, or its differences halve as at a kink. Where the same
-    /// backward pass is right in f64 on a sharp derivative, rounding is all that is left of a doubt.
+    /// Whether f may have a kink here: the entry is in doubt, or its differences halve as at a kink. A doubt does not
+    /// count where the derivative is sharp and the same backward pass gives it in f64: the rest is rounding.
     pub(crate) fn doubts_smoothness(&self, p: &Pair, kinked: bool) -> bool {
         let finite = p.analytic.is_finite() && p.numeric.is_finite();
         let rounding = self.right_in_f64(p) && self.certain(p);
@@ -144,7 +144,7 @@ impl Judge {
         let strict = ROUNDING * self.tolerance.unit * p.row;
         if self.right_in_f64(p) {
             let inside = self.inside(p);
-            // In 16 bits that may be more than the gradient itself.
+            // In 16 bits 64u·G may be more than the gradient itself.
             let inside = match self.tolerance.unit > 2f64.powi(-12) {
                 true => inside.min(GROSS * p.size().max(p.row)),
                 false => inside,
@@ -184,21 +184,21 @@ impl Judge {
         p.bound <= tight * p.size().max(p.row) || self.both_zero(p, tight)
     }
 
-    /// Whether what may separate the two is small beside the peers, where there are larger entries
-    /// whose rounding it is measured by.
+    /// Whether the allowed difference of the two derivatives is small beside the entry and its peers. It always is
+    /// where no entry of the row is larger than the peers: only the rounding of larger ones could widen it.
     fn resolves(&self, p: &Pair) -> bool {
         p.peers >= p.row || self.agreement(p) <= MOST * p.size().max(p.peers)
     }
 
-    /// The share of a gradient below which a bound hides nothing; no numeric value in `unit` is sharper
-    /// than the second.
+    /// The share of a gradient below which a bound hides nothing: a thousandth of rtol, or 64 of `unit`, since no
+    /// numeric value of that precision is sharper.
     fn tight(&self) -> f64 {
         (SHARP * self.tolerance.rtol).max(INSIDE * self.unit)
     }
 
-    /// f does not move with x beyond its own rounding, and no gradient is claimed. That a derivative is
-    /// zero takes an absolute scale to say, unless nothing moves at all: 1e16 + x does not move
-    /// beyond its rounding either.
+    /// Whether both derivatives are zero: f does not move with x beyond its own rounding, and autograd claims no
+    /// gradient. That a derivative is zero can be said only beside an absolute scale (atol), unless nothing moves at
+    /// all: 1e16 + x does not move beyond its rounding either.
     fn both_zero(&self, p: &Pair, share: f64) -> bool {
         let still = p.numeric == 0. && p.analytic == 0.;
         let at_rest = f64::from(p.beside > 0.);
@@ -208,7 +208,7 @@ impl Judge {
             && ((still && (p.row > 0. || p.ignored)) || p.bound <= self.tolerance.atol)
     }
 
-    /// Agreement within a wide bound: imprecise if it is f's own values that are single precision.
+    /// The verdict where the two agree within a wide bound: imprecise if f's own values are of single precision.
     fn imprecise_function(&self, p: &Pair) -> Verdict {
         if self.tolerance.double && p.single && p.bound <= SHARP * p.size().max(p.row) {
             Verdict::Imprecise
@@ -222,7 +222,7 @@ impl Judge {
         p.numeric.is_finite() && p.numeric.abs() > self.numeric_share(p) + self.tolerance.atol
     }
 
-    /// How far off an entry is against what it may be; to rank entries of the same verdict.
+    /// How far off an entry is, as a multiple of what it may be; to rank entries of the same verdict.
     pub(crate) fn excess(&self, p: &Pair) -> f64 {
         let excess = p.difference() / (self.agreement(p) + self.tolerance.atol);
         if excess.is_nan() {
@@ -233,7 +233,7 @@ impl Judge {
     }
 }
 
-/// Every number of the law from both of its sides.
+/// The numbers of the law, each from both of its sides.
 #[cfg(test)]
 mod tests {
     use candle_core::DType;
@@ -332,6 +332,17 @@ mod tests {
     }
 
     #[test]
+    fn where_f_rounds_x_the_derivative_is_that_of_a_point_4_units_away() {
+        // x f'' = 10⁶: 4 units of f32 change the derivative by 0.238.
+        let off = |share: f64| Pair {
+            wide: Some(1.),
+            bends: 1e6,
+            ..pair(1. + share, 1., 0.)
+        };
+        sides(DType::F32, [(off(0.23), Inconclusive), (off(0.25), Wrong)]);
+    }
+
+    #[test]
     fn single_precision_is_1e_5() {
         let off = |share: f64| pair(1. + share, 1., 0.);
         sides(
@@ -362,7 +373,7 @@ mod tests {
             DType::F64,
             [(small(0.99e-11), Pass), (small(1.01e-11), Inconclusive)],
         );
-        // Where the numeric value is bf16's own, and 64 of its units are an eighth: a quarter, by kappa.
+        // Where 64 units of the numeric value are an eighth, kappa times the bound may be a quarter.
         let judge = judge(DType::BF16, 2f64.powi(-9));
         assert_eq!(judge.verdict(&small(0.062)), Pass);
         assert_eq!(judge.verdict(&small(0.063)), Inconclusive);
@@ -405,15 +416,15 @@ mod tests {
 
     #[test]
     fn single_precision_values_that_agree_within_a_wide_bound_are_imprecise() {
-        let unclear = |bound: f64| Pair {
+        let agrees = |bound: f64| Pair {
             single: true,
             ..pair(1., 1., bound)
         };
         sides(
             DType::F64,
             [
-                (unclear(0.99e-3), Imprecise),
-                (unclear(1.01e-3), Inconclusive),
+                (agrees(0.99e-3), Imprecise),
+                (agrees(1.01e-3), Inconclusive),
             ],
         );
     }

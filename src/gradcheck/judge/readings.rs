@@ -1,19 +1,24 @@
-//! The verdict of segments: one pure function of what they read.
+//! The verdict of several segments on one gradient: a pure function of their [`Reading`]s.
 //!
 //! A segment contradicts a gradient where f(x+u) - f(x-u) and ∫∇f·u are further apart than the segment's own
-//! error and one jump of f, and than `rtol` of what the gradient claims there. With the readings of all
-//! segments of one variable, short ones first:
+//! error, or one jump of f, and `rtol` of what the gradient claims there. The readings of all segments of one
+//! variable, short ones first, give:
 //!
-//! | verdict | when |
-//! |---|---|
-//! | wrong | a long segment contradicts, by twice as much as any of a quarter of its length, and another one contradicts too; where f may be piecewise constant, two long ones. Not where a few jumps of f as large as the largest on it would explain it, nor where two shorter ones that would have shown it agree |
-//! | pass | none contradicts, and one (two, where a step or a shorter one has) would have shown a gradient wrong by a quarter as a whole |
-//! | pass, where something else is cut | and so many agree that an error of a quarter in any direction stays hidden once in a thousand |
-//! | inconclusive | else |
+//! * **wrong**: (1) a long segment contradicts, by twice as much as any of a quarter of its length, and (2) another one
+//!   contradicts too; where f may be piecewise constant, two long ones as in (1). A long one does not count where a few
+//!   jumps of f as large as the largest on it would explain what it shows, nor where two shorter ones (one, where the
+//!   long one shows a jump) agree that would have shown it.
+//! * **pass**: none contradicts, and one (two, where the derivative at the point has not cleared the gradient) would
+//!   have shown a gradient wrong by a quarter as a whole. Of the two only long ones count where f may be piecewise
+//!   constant.
+//! * **pass, where something else is cut**: as above, and so many agree that an error of a quarter in any direction
+//!   stays hidden once in a thousand.
+//! * **inconclusive**: else.
 //!
-//! What a segment contradicts, no other takes back, but where the segment itself shows that f jumps: f stands
-//! still on it, or most of what it moves by, or of what the two sides are apart by, is one jump. Then long ones
-//! have to agree, and to see what that one saw.
+//! If a segment contradicts, no other segment takes that back, unless the first one itself shows that f jumps: f
+//! stands still on it; or more than a quarter of what f moves by, or of what the two sides are apart by, is one jump;
+//! or f scatters by far more than rounding. Then two long ones have to agree, and they have to be sharp enough to see
+//! what that one saw.
 
 use super::constants::CHANCE;
 use super::constants::RESOLVED;
@@ -25,9 +30,9 @@ use super::verdict::Verdict;
 pub(crate) struct Reading {
     /// By how much the two sides differ.
     pub(crate) apart: f64,
-    /// By how much rounding, quadrature and a jump of f may separate them.
+    /// By how much rounding and quadrature, or a jump of f, may separate them.
     pub(crate) visible: f64,
-    /// By how much `rtol` of the gradient may.
+    /// By how much they may differ beyond that: `rtol` of what the gradient claims.
     pub(crate) allowed: f64,
     /// The largest jump of f on it.
     pub(crate) jump: f64,
@@ -39,7 +44,7 @@ pub(crate) struct Reading {
     pub(crate) chance: f64,
     pub(crate) step: f64,
     pub(crate) long: bool,
-    /// Whether f stands still on it, or moves by little more than a jump.
+    /// Whether f stands still on it, or moves by less than four of its jumps.
     pub(crate) quantised: bool,
     /// Whether jumps of f may be what sets the two sides apart.
     pub(crate) jumps: bool,
@@ -89,8 +94,8 @@ pub(crate) struct Readings {
 }
 
 impl Readings {
-    /// None yet; `flagged` where a step has contradicted the gradient, `strict` where an error in any
-    /// direction has to show.
+    /// No readings yet; `flagged` where the derivative at the point has not cleared the gradient, so that two segments
+    /// have to; `strict` where an error in any direction has to show.
     pub(crate) fn new(flagged: bool, strict: bool) -> Self {
         Self {
             all: Vec::with_capacity(8),
@@ -100,9 +105,9 @@ impl Readings {
         }
     }
 
-    /// Adds one; true where it contradicts. What one shows of f's jumps counts for longer ones too, since
-    /// nodes that meet each step of a piecewise constant f alike see none of them; not for shorter ones, since what a
-    /// wrong gradient is apart by from node to node grows with the length.
+    /// Adds one; true where it contradicts. A jump of f that one shows counts for longer ones too, since nodes that
+    /// meet each step of a piecewise constant f alike see no jump. It does not count for shorter ones: a wrong gradient
+    /// too sets the two sides apart from node to node, by more the longer the segment.
     pub(crate) fn add(&mut self, mut reading: Reading) -> bool {
         let shorter = self.all.iter().filter(|r| r.step <= reading.step);
         let jump = shorter.fold(0f64, |m, r| m.max(r.jump));
@@ -112,7 +117,7 @@ impl Readings {
         reading.contradicts()
     }
 
-    /// And the relative error, as a whole, that would have shown.
+    /// The verdict; and of a pass, the relative error of the gradient as a whole that would have shown.
     pub(crate) fn verdict(&self) -> (Verdict, Option<f64>) {
         let (against, with): (Vec<&Reading>, Vec<&Reading>) =
             self.all.iter().partition(|r| r.contradicts());
@@ -139,17 +144,17 @@ impl Readings {
         }
     }
 
-    /// Whether a segment is further off than those of a quarter of its length and less. A wrong gradient
-    /// is, by as much as the segment is longer; where f is piecewise constant the two sides are apart by some of its steps,
-    /// however long the segment.
+    /// Whether a segment is at least twice as far off as those of a quarter of its length and less. With a wrong
+    /// gradient it is, by as much as it is longer; where f is piecewise constant the two sides are apart by some of
+    /// f's steps, however long the segment.
     fn grows(&self, long: &Reading) -> bool {
         let shorter = self.all.iter().filter(|r| 4. * r.step <= long.step);
         long.apart >= 2. * shorter.fold(0f64, |m, r| m.max(r.apart))
     }
 }
 
-/// Whether two shorter segments agree that would have shown what a long one contradicts, or one where the long
-/// one shows a jump of f: then f jumps, or its gradient is wrong, farther out and not here.
+/// Whether two shorter segments (one, where the long one shows a jump of f) agree that would have shown the error
+/// that a long one shows: then f jumps, or its gradient is wrong, farther out and not here.
 fn farther_out(long: &Reading, with: &[&Reading]) -> bool {
     let sharp =
         |r: &&&Reading| 4. * r.step <= long.step && 2. * r.resolution() * long.claim < long.apart;
@@ -192,11 +197,11 @@ mod tests {
         assert_eq!(verdict(&all[..1], false, false), Pass);
         assert_eq!(verdict(&all[..1], true, false), Inconclusive);
         assert_eq!(verdict(&all, true, false), Pass);
-        let unclear = Reading {
+        let blunt = Reading {
             visible: 0.3 * 1e-3,
             ..all[0]
         };
-        assert_eq!(verdict(&[unclear], false, false), Inconclusive);
+        assert_eq!(verdict(&[blunt], false, false), Inconclusive);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The gradient theorem along a segment, as a verdict.
+//! The gradient theorem along a segment, and by how much its two sides may differ.
 //!
 //! For every f that is continuous and differentiable almost everywhere, kinks and all,
 //!
@@ -6,8 +6,8 @@
 //! f(x + u) - f(x - u) = ∫ ∇f(x + s u) · u ds,   s from -1 to 1
 //! ```
 //!
-//! In go f and autograd's ∇f·u at equally spaced nodes of the segment; out come how far the two sides
-//! are apart and by how much rounding and quadrature may separate them. Each piece between two nodes
+//! [`Evidence::new`] takes f and autograd's ∇f·u at equally spaced nodes of the segment, and gives how far the two
+//! sides are apart and by how much rounding and quadrature may separate them. Each piece between two nodes
 //! is integrated by the cubic through four nodes (error of the order of the spacing to the fourth),
 //! with the displacement really taken. The error has two terms, both measured on the walk itself from
 //! fourth differences δ⁴, in which whatever is smooth vanishes and whatever scatters stays:
@@ -27,7 +27,8 @@
 //! is seen by one difference alone, which therefore counts twice. A jump of f there (a step of a
 //! piecewise constant f) shows in R: the third difference, whose variance is 20σ², sees it better than the fourth.
 //! Where few jumps are on the way, both ends may lie just beyond one, and the two sides are apart by a whole
-//! jump: less than the largest change of R from node to node contradicts nothing.
+//! jump. So a difference no larger than the largest change of R from node to node, less the median one, contradicts
+//! nothing.
 
 use super::constants::ROUGH;
 use super::constants::{CLEAR, RESOLVED};
@@ -75,7 +76,7 @@ impl Share {
     }
 }
 
-/// A walk along a segment, judged.
+/// What a walk along a segment shows.
 #[derive(Clone, Debug)]
 pub(crate) struct Evidence {
     /// f(x+u) - f(x-u)
@@ -86,15 +87,15 @@ pub(crate) struct Evidence {
     pub(crate) error: f64,
     /// q, the quadrature's part of it.
     pub(crate) quadrature: f64,
-    /// σ, how far one value of f scatters.
+    /// How far one value of f scatters: σ, or `rounding` where that is larger.
     pub(crate) scatter: f64,
     /// u|f|
     pub(crate) rounding: f64,
-    /// The largest change of R from one node to the next, from what it is in most: a jump of f.
+    /// The largest change of R from one node to the next, less the median one: a jump of f.
     pub(crate) jump: f64,
     /// Each tensor's part of the integral.
     pub(crate) shares: Vec<f64>,
-    /// And what an error as large as its gradient makes, in a random direction.
+    /// For each tensor, what an error as large as its gradient makes, in a random direction.
     pub(crate) across: Vec<f64>,
     /// ∫ Σ|∇f·u|
     pub(crate) size: f64,
@@ -134,31 +135,33 @@ impl Evidence {
         numbers.iter().all(|n| n.is_finite()).then_some(evidence)
     }
 
-    /// Whether the two sides differ by more than the walk's own error, by more than one jump of f, and by
-    /// more than `rtol` of what it claims.
+    /// Whether the two sides differ by more than the walk's own error, or one jump of f, and `rtol` of what the
+    /// gradient claims.
     pub(crate) fn contradicts(&self, kappa: f64, rtol: f64) -> bool {
         self.apart.abs() > self.visible(kappa) + rtol * self.claim()
     }
 
-    /// What separates the two sides by chance at most.
+    /// The most that chance, or one jump of f, sets the two sides apart by.
     pub(crate) fn visible(&self, kappa: f64) -> f64 {
         (kappa * self.error).max(self.jump)
     }
 
-    /// What the gradients say that f moves by, each tensor's being independent of the others'.
+    /// By how much f moves according to the gradients: each tensor's part is the larger of its integral and `across`,
+    /// and parts are taken as independent.
     pub(crate) fn claim(&self) -> f64 {
         let parts = self.shares.iter().zip(&self.across);
         let squares = parts.map(|(share, across)| squared(share.abs().max(*across)));
         squares.sum::<f64>().sqrt()
     }
 
-    /// Whether f stands still on the walk, or most of what it moves by is one jump.
+    /// Whether f stands still on the walk, or more than a quarter of what it moves by is one jump.
     pub(crate) fn is_quantised(&self) -> bool {
         self.range == 0. || 4. * self.jump > self.range
     }
 
-    /// Whether the walk itself shows that jumps of f may be what sets the two sides apart: one jump is much of
-    /// it, or f scatters by far more than rounding, and the two sides do not stand out of that.
+    /// Whether the walk itself shows that jumps of f may be what sets the two sides apart: one jump is more than a
+    /// quarter of what f moves by or of that distance, or f scatters by far more than rounding, and the two sides do
+    /// not stand out of the scatter.
     pub(crate) fn jumps(&self) -> bool {
         let apart = self.apart.abs();
         let rough = self.scatter > ROUGH * self.rounding && apart < CLEAR * self.scatter;
@@ -166,9 +169,9 @@ impl Evidence {
     }
 
     /// The chance that an error of a quarter ([`RESOLVED`]) of tensor t's gradient stays hidden, in a random
-    /// direction and whatever the others' errors are. It sets the two sides apart by ±a δ more, δ its size and
-    /// a between 2/3 and 4/3, both random and independent of the others': a density of at most 1/δ, so that
-    /// the sum falls within the 2v that cannot be seen with a chance of at most 2v/δ.
+    /// direction and whatever the others' errors are. The error sets the two sides apart by ±a δ more: δ is its size,
+    /// and the sign and a, between 2/3 and 4/3, are random and independent of the others'. The density of ±a δ is at
+    /// most 1/δ, so the sum falls within the 2v that cannot be seen with a chance of at most 2v/δ.
     pub(crate) fn chance(&self, t: usize, kappa: f64) -> f64 {
         let hidden = 2. * (self.apart.abs() + self.visible(kappa));
         match RESOLVED * self.across[t] {
@@ -186,7 +189,7 @@ impl Evidence {
         }
     }
 
-    /// Whether most of the error is f's own scatter and rounding, which a longer walk stands out of.
+    /// Whether most of the error is f's own scatter and rounding, beyond which a longer walk moves f.
     pub(crate) fn is_noise_dominated(&self) -> bool {
         self.quadrature.powi(2) < 0.5 * self.error.powi(2)
     }

@@ -4,8 +4,9 @@ use std::fmt;
 
 /// What a check concludes about one entry, one input, one probe, or the whole function.
 ///
-/// Ordered from the mildest to the worst; [`Report::verdict`](crate::gradcheck::Report::verdict) is the
-/// worst one found. Only [`Pass`](Verdict::Pass) is a pass.
+/// Ordered from the mildest to the worst. [`Report::verdict`](crate::gradcheck::Report::verdict) is the worst one
+/// found, but [`Severed`](Verdict::Severed) before [`Wrong`](Verdict::Wrong): a cut comes before what is wrong
+/// because of it. Only [`Pass`](Verdict::Pass) is a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
@@ -13,7 +14,7 @@ use std::fmt;
 pub enum Verdict {
     /// autograd and the numeric derivative agree, and the numeric one is sharp enough to tell.
     Pass,
-    /// The function has a kink or a jump here: its one-sided slopes differ and autograd's value lies
+    /// The function jumps here, or has a kink: its one-sided slopes differ and autograd's value lies
     /// between them. Any such value is a subgradient; move the input to check the derivative.
     Kink,
     /// They differ by no more than atol, or the numeric derivative is not sharp enough to call it a
@@ -22,7 +23,7 @@ pub enum Verdict {
     /// Right to single precision, not to f64's: rounded constants in the gradient, or a step
     /// computed in f32.
     Imprecise,
-    /// The same call gave two different results.
+    /// The same call, or the same backward pass, gave two different results.
     Nondeterministic,
     /// The backward pass returned an error.
     Unsupported,
@@ -30,7 +31,7 @@ pub enum Verdict {
     NonFinite,
     /// The backward pass panicked.
     Panicked,
-    /// No gradient (or none from this branch) where the derivative is not zero: the graph is cut.
+    /// No gradient, or only zeros, or none from this branch, where the derivative is not zero: the graph is cut.
     Severed,
     /// The gradient is not the derivative.
     Wrong,

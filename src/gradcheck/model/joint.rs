@@ -17,8 +17,8 @@ use crate::gradcheck::judge::constants::{CHANCE, CLEAR, FARTHEST, LONG, RESOLVED
 use crate::gradcheck::judge::segment::Evidence;
 use crate::gradcheck::judge::verdict::Verdict;
 
-/// The share of the loss by which each parameter moves it in a joint walk, give or take a third; where f's own scatter drowns
-/// that, [`LONG`]. The shorter, the fewer kinks on the way.
+/// The share of the loss by which each parameter moves it in a joint walk, give or take a third; where f's own scatter
+/// drowns that, [`LONG`]. The shorter, the fewer kinks on the way.
 const JOINT: f64 = 2e-4;
 
 /// Joint walks of the same parameters: more cost as much as one each.

@@ -1,6 +1,6 @@
 //! Whole models: their parameters by name, without calling f in f64.
 //!
-//! In go named variables and a function that reads them and returns the loss; out comes a
+//! A check takes named variables and a function that reads them and returns the loss, and gives a
 //! [`ModelReport`]. [`vars`] takes a model that is already built, [`model`] (feature `nn`) one that is
 //! built from a `VarBuilder`; [`mark`] names places in it.
 

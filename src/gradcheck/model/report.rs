@@ -323,8 +323,8 @@ fn write_group(f: &mut fmt::Formatter<'_>, says: &str, of: &[&ParameterReport]) 
         writeln!(f, "  and {} more", folded.len() - LINES)?;
     }
     writeln!(f, "    {says}")?;
-    let unclear = of.iter().filter_map(|p| p.resolution.map(|r| (r, p)));
-    if let Some((r, p)) = unclear.max_by(|a, b| a.0.total_cmp(&b.0))
+    let resolved = of.iter().filter_map(|p| p.resolution.map(|r| (r, p)));
+    if let Some((r, p)) = resolved.max_by(|a, b| a.0.total_cmp(&b.0))
         && p.verdict == Verdict::Pass
     {
         writeln!(

@@ -28,14 +28,14 @@ pub(crate) struct Reference {
     /// The coarsest unit round-off among the float inputs and the output.
     pub(crate) unit: f64,
     pub(crate) dtype: DType,
-    /// Why f was not taken in f64, where it could have been.
+    /// Why f does not run in f64, where that was tried.
     pub(crate) not_wide: Option<String>,
     /// The first error that f gave beside its inputs.
     refused: OnceLock<String>,
 }
 
 impl Reference {
-    /// Widens to f64 if asked to and f runs in it with the same output shape; else in f's own dtype.
+    /// f in f64 if `widen` asks for it and f runs there with the same output shape; else f in its own dtype.
     pub(crate) fn new(
         exec: &impl Exec,
         inputs: &[Tensor],
@@ -204,13 +204,13 @@ impl Reference {
         let largest = (0..self.values.len()).map(|k| self.size(k).largest);
         let largest = largest.fold(0f64, f64::max);
         let mut constant = vec![true; self.f0.len()];
-        // By no fraction, as steps are: sin(2πkx) is the same a whole number away.
+        // Like the steps along a line, these are no fractions: sin(2πkx) is the same a whole number away.
         let scales = [self.size(k).typical, largest, 1.].map(|scale| scale * UNEVEN);
         for (n, scale) in scales.into_iter().enumerate() {
             let signs =
                 SplitMix64::new(n as u64, 2000 + k as u64).uneven_signs(self.values[k].len());
             let moved = self.values[k].iter().zip(signs).map(|(x, s)| x + scale * s);
-            // An error is NaN: that f notices is enough.
+            // An error counts as a change: f notices that the input moved.
             let y = self.call(exec, &[(k, moved.collect())]);
             let y = y.unwrap_or_else(|_| vec![f64::NAN; self.f0.len()]);
             for ((constant, y), f0) in constant.iter_mut().zip(y).zip(&self.f0) {
@@ -260,7 +260,7 @@ impl Reference {
         })
     }
 
-    /// Input k some sampling steps from where it is.
+    /// The values of input k, moved by n sampling steps in the direction of the signs.
     fn sampled(&self, k: usize, signs: &[f64], largest: f64, n: f64) -> Vec<f64> {
         let step = noise::sampling_step(grid::power_of_two(largest), self.unit);
         // An element near zero may sit at the edge of a domain: leave it.

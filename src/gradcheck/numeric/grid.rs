@@ -10,7 +10,7 @@ const ODD: f64 = 1049. / 1024.;
 /// fraction are whole multiples of some period, 2^-20 say.
 pub(crate) const UNEVEN: f64 = 1.000_314_159_265_358_9;
 
-/// The same for the re-check.
+/// In place of [`ODD`] where the derivative is taken a second time, from other steps.
 pub(crate) const ODDER: f64 = 749. / 1024.;
 
 /// Where to take steps: the scales on which f may vary, and the precision of its values.

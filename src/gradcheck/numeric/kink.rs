@@ -11,8 +11,8 @@ pub(crate) struct Slopes {
     steps: Vec<(f64, Vec<f64>, Vec<f64>)>,
 }
 
-/// Takes steps 16 times apart, from a little above [`search`]'s first down to near its last, and not
-/// below 8 units of round-off of the dtype the gradient is in (`resolution`): there a branch may
+/// Takes steps 16 times apart, from a little above the first step of [`search`](super::steps::search) down to near
+/// its last, and not below 8 units of round-off of the dtype the gradient is in (`resolution`): there a branch may
 /// go either way.
 pub(crate) fn slopes(
     line: &mut impl FnMut(f64) -> Result<Point>,

@@ -6,17 +6,19 @@
 //! ```text
 //! D(i,0) = [f(x+hᵢ) - f(x-hᵢ)] / 2hᵢ
 //! D(i,k) = (4ᵏ D(i,k-1) - D(i-1,k-1)) / (4ᵏ - 1)
-//! error  = max(|D(i,k) - D(i,k-1)|, |D(i,k) - D(i-1,k-1)|) + 2 ε/hᵢ
+//! error  = max(|D(i,k) - D(i,k-1)|, |D(i,k) - D(i-1,k-1)|) + 2 ε/hᵢ + 4u |x f''|
 //! ```
 //!
 //! The entry of least error is kept. ε is the error of one value of f: at least u·|f|, and as much
 //! as f is seen to scatter (its differences at tiny steps). Each D(i,0) then carries at most ε/hᵢ, and the weights of
-//! the extrapolation amplify it by ∏(4ᵏ + 1/2)/(4ᵏ - 1) < 2, which is the 2 above.
+//! the extrapolation amplify it by ∏(4ᵏ + 1/2)/(4ᵏ - 1) < 2, which is the 2 above. The last term is for an f that
+//! rounds x. Where f(x+h) + f(x-h) - 2f(x) does not fall with h, the steps do not resolve f, and the first term is at
+//! least the difference of the one-sided slopes.
 //!
 //! Steps are halvings of one near the scale of x, and the difference is divided by the step really
-//! taken. The first steps suit an f that varies on the scale of x. Where rounding rules, larger
-//! ones follow; where truncation does, smaller ones: at the edge of a domain, near a kink, for a
-//! fast oscillation. Values that are not finite shrink the step before anything is concluded.
+//! taken. The first steps suit an f that varies on the scale of x. Where rounding is the larger error, larger
+//! steps follow; where truncation is, smaller ones: at the edge of a domain, near a kink, for a fast
+//! oscillation. Where a value is not finite the step shrinks before anything is concluded.
 
 pub(crate) mod function;
 pub(crate) mod grid;

@@ -24,7 +24,8 @@ pub(crate) fn sampling_step(scale: f64, unit: f64) -> f64 {
 ///
 /// `sample` gives f at [`offset`] steps from x, each times the factor it is called with. Where f
 /// oscillates fast enough to curve even there, what looks like scatter falls by 16⁴ at steps 16 times
-/// smaller, as rounding does not; where f is piecewise constant it vanishes.
+/// smaller, as rounding does not: it is then replaced by what the smaller steps show. Where f is piecewise constant
+/// all scatter vanishes at smaller steps, and the first estimate stays.
 pub(crate) fn noise(
     f0: &[f64],
     unit: f64,

@@ -51,7 +51,7 @@ fn on_scale<'a, D: Fn(usize, f64, f64) -> bool + 'a>(
     let (mut steps, mut fine) = (descent(), Column::unknown(best.value.len()));
     let end = steps.run(line, Grid::step(scale, grid.first()), LEVELS, &mut fine)?;
     if end == End::Truncation {
-        // Half the bits again below the first steps: about 2^-27 of the scale in f64.
+        // As many halvings more as reach about 2^-27 of the scale in f64: half the bits of its significand.
         steps.resume(line, 2 * grid.first() + 3, &mut fine)?;
     }
     best.absorb(&fine);
@@ -70,8 +70,8 @@ const LEVELS: usize = 4;
 /// Of the first steps 2^-start of the scale, the one from which [`LEVELS`] levels know every output
 /// best: where f varies slowly the steps may be large, and rounding, which goes as 1/h, is small.
 ///
-/// Found on one line, it serves as the start for others like it; a line it does not suit begins anew
-/// where any other does.
+/// Found on one line, it serves as the start for others like it; a line that it does not suit begins again at
+/// [`Grid::first`].
 pub(crate) fn best_start(
     line: &mut impl FnMut(f64) -> Result<Point>,
     f0: &[f64],
@@ -127,7 +127,7 @@ pub(crate) fn recheck(
     Ok(best)
 }
 
-/// A tableau that ends near the smallest step, `near`: for an f that varies far faster than x.
+/// A tableau of 12 levels whose last step is 32 times `near`: for an f that varies on a far smaller scale than x.
 pub(crate) fn closer(
     line: &mut impl FnMut(f64) -> Result<Point>,
     f0: &[f64],

@@ -52,8 +52,9 @@ struct Before {
     start: usize,
 }
 
-/// f falls by at most 2^6 from one step to the next where a polynomial of degree 6 describes it. Where it falls
-/// faster (exp(10⁴x) does, at the first steps), what came before says nothing: the tableau begins anew.
+/// Where a polynomial of degree 6 describes f, its change over a step falls by at most 2^6 from one step to the next.
+/// Where it falls faster (that of exp(10⁴x) does, at the first steps), the levels before say nothing: the tableau
+/// begins anew.
 const STEEP: f64 = 64.;
 
 impl<'a, D: Fn(usize, f64, f64) -> bool> Descent<'a, D> {
@@ -130,14 +131,14 @@ impl<'a, D: Fn(usize, f64, f64) -> bool> Descent<'a, D> {
         Ok((line(h)?, line(-h)?))
     }
 
-    /// Outputs that are not finite at x itself are not waited for.
+    /// Whether f is finite on both sides, in the outputs that are finite at x itself.
     fn finite(&self, (plus, minus): &(Point, Point)) -> bool {
         plus.t > minus.t
             && (self.f0.iter().zip(&plus.y).zip(&minus.y))
                 .all(|((f0, p), m)| !f0.is_finite() || (p.is_finite() && m.is_finite()))
     }
 
-    /// Adds a level. True when rounding rules in every output that is not done.
+    /// Adds a level. True when rounding is the larger error in every output that is not done.
     fn push(&mut self, (plus, minus): &(Point, Point), best: &mut Column) -> bool {
         let width = plus.t - minus.t;
         let mut rounding = true;
@@ -176,7 +177,7 @@ impl<'a, D: Fn(usize, f64, f64) -> bool> Descent<'a, D> {
         rounding
     }
 
-    /// The level before, or nothing where f has fallen too fast since.
+    /// The level before; all but its bend is dropped where the change of f has fallen too fast since.
     fn before(&self, i: usize, change: f64) -> Before {
         match self.outputs[i] {
             before if before.change <= STEEP * change => before,
