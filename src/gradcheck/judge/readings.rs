@@ -5,9 +5,9 @@
 //! variable, short ones first, give:
 //!
 //! * **wrong**: (1) a long segment contradicts, by twice as much as any of a quarter of its length, and (2) another one
-//!   contradicts too; where f may be piecewise constant, two long ones as in (1). A long one does not count where a few
-//!   jumps of f as large as the largest on it would explain what it shows, nor where two shorter ones (one, where the
-//!   long one shows a jump) agree that would have shown it.
+//!   contradicts too; where f may be piecewise constant, two long ones as in (1). A long one does not count where two
+//!   shorter ones (one, where the long one shows a jump) agree that would have shown it. Where a few jumps of f, as large
+//!   as the largest on each, would explain all that contradict, short ones too, the verdict is inconclusive.
 //! * **pass**: none contradicts, and one (two, where the derivative at the point has not cleared the gradient) would
 //!   have shown a gradient wrong by a quarter as a whole. Of the two only long ones count where f may be piecewise
 //!   constant.
@@ -20,8 +20,7 @@
 //! or f scatters by far more than rounding. Then two long ones have to agree, and they have to be sharp enough to see
 //! what that one saw.
 
-use super::constants::CHANCE;
-use super::constants::RESOLVED;
+use super::constants::{CHANCE, FEW, RESOLVED};
 use super::segment::Evidence;
 use super::verdict::Verdict;
 
@@ -72,8 +71,8 @@ impl Reading {
     }
 
     /// Whether a few jumps of f, as large as the largest on it, may be what sets the two sides apart.
-    fn by_a_jump(&self) -> bool {
-        4. * self.jump > self.apart
+    fn by_jumps(&self) -> bool {
+        FEW * self.jump > self.apart
     }
 
     fn resolution(&self) -> f64 {
@@ -121,12 +120,14 @@ impl Readings {
     pub(crate) fn verdict(&self) -> (Verdict, Option<f64>) {
         let (against, with): (Vec<&Reading>, Vec<&Reading>) =
             self.all.iter().partition(|r| r.contradicts());
-        let grown = against
-            .iter()
-            .filter(|r| r.long && !r.by_a_jump() && self.grows(r));
+        let grown = against.iter().filter(|r| r.long && self.grows(r));
         let grown = grown.filter(|r| !farther_out(r, &with)).count();
         if grown > usize::from(self.quantised) && against.len() > 1 {
-            return (Verdict::Wrong, None);
+            // What jumps may explain is not wrong, and it is not right either.
+            return match against.iter().all(|r| r.by_jumps()) {
+                true => (Verdict::Inconclusive, None),
+                false => (Verdict::Wrong, None),
+            };
         }
         let jumps = against.iter().all(|r| r.jumps);
         let doubtful = !against.is_empty() || (self.quantised && self.flagged);
