@@ -105,6 +105,13 @@ impl Run<'_> {
         let moving = self.moving(&nonzero)?;
         let severed = (self.report.parameters.iter()).any(|p| p.verdict == Verdict::Severed);
         self.settle_all(&moving, severed)?;
+        // Faults seldom come alone: once one is found, an error in any direction has to show in the others too.
+        let wrong = |p: &ParameterReport| p.verdict == Verdict::Wrong;
+        if self.report.parameters.iter().any(wrong) {
+            for t in std::mem::take(&mut self.by_factor) {
+                self.alone(t, true)?;
+            }
+        }
         for p in &mut self.report.parameters {
             p.consequence = severed && p.verdict == Verdict::Wrong;
         }

@@ -191,6 +191,9 @@ impl Run<'_> {
         let all = 0..so_far.which.len();
         let (well, rest): (Vec<usize>, Vec<usize>) = all.partition(|&k| holds(so_far, k));
         for k in well {
+            if so_far.hidden[k] > 10. * CHANCE {
+                self.by_factor.push(so_far.which[k]);
+            }
             let p = &mut self.report.parameters[so_far.which[k]];
             p.verdict = Verdict::Pass;
             p.resolution = Some(so_far.sharpest[k]);
@@ -247,6 +250,9 @@ impl Run<'_> {
             .walks(strict)
             .settle(&self.one(t), self.rtol(t), &mut rng)?;
         self.rng = rng;
+        if finding.verdict == Verdict::Pass && !strict {
+            self.by_factor.push(t);
+        }
         let p = &mut self.report.parameters[t];
         p.verdict = finding.verdict;
         p.resolution = finding.resolution;

@@ -38,6 +38,8 @@ pub(crate) struct Run<'a> {
     pub(crate) scatter: f64,
     /// What contradicts the parameters that are wrong.
     pub(crate) against: Vec<Against>,
+    /// Those that passed though only an error of the gradient as a whole, by a factor, would have shown.
+    pub(crate) by_factor: Vec<usize>,
 }
 
 impl<'a> Run<'a> {
@@ -59,6 +61,7 @@ impl<'a> Run<'a> {
             plain: Vec::new(),
             scatter: 0.,
             against: Vec::new(),
+            by_factor: Vec::new(),
         }
     }
 
