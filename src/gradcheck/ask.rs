@@ -66,7 +66,7 @@ impl<'a, E: Exec> Input<'a, E> {
     fn jumps(&self, worst: &Worst) -> Result<bool> {
         let (check, input) = (self.check, self.input);
         let x = check.reference.values(input)[worst.input].abs();
-        let sizes = [x, check.reference.size(input).typical, 1.];
+        let sizes = [x, check.reference.size(input).typical];
         let own = sizes.into_iter().find(|size| *size > 0.).unwrap_or(1.);
         let f0 = check.reference.f0[worst.output];
         let mut line = check.reference.along(check.exec, input, worst.input);

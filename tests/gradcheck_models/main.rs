@@ -202,6 +202,28 @@ struct Many {
     undecided: usize,
 }
 
+/// What all seeds of the next test have found, by themselves: a right mixture of experts beside a change of
+/// routing, and one of which a third of the gradients is stale.
+#[test]
+fn a_mixture_of_experts_beside_a_jump_and_a_stale_one() -> Result<()> {
+    one_thread::one_thread_an_op();
+    let check = |faults, seed, check| {
+        let shape = many::Shape::Experts;
+        let varmap = many::varmap(shape, seed)?;
+        let blocks = Blocks { shape, faults };
+        let options = Options::default().seed(check);
+        gradcheck::model(&varmap, |vb| blocks.loss(vb, seed), &options)
+    };
+    for seed in [0, 2] {
+        let report = check(Faults::None, 6, seed)?;
+        assert!(!report.verdict().is_defect(), "{seed}\n{report}");
+    }
+    let report = check(Faults::Stale, 8, 0)?;
+    let stale = report.parameter("blocks.1.moe.expert3.down.weight");
+    assert_eq!(stale.map(|p| p.verdict), Some(Verdict::Wrong), "{report}");
+    Ok(())
+}
+
 /// Several layers wrong at once: whatever is grossly wrong (by three tenths and more, as a norm) does not
 /// pass, whatever is right (to a hundredth) is not accused.
 fn many(shape: Shape, faults: Faults, seeds: (u64, u64)) -> Result<Many> {

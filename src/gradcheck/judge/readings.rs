@@ -6,8 +6,8 @@
 //!
 //! * **wrong**: (1) a long segment contradicts, by twice as much as any of a quarter of its length, and (2) another one
 //!   contradicts too; where f may be piecewise constant, two long ones as in (1). A long one does not count where two
-//!   shorter ones (one, where the long one shows a jump) agree that would have shown it. Where a few jumps of f, as large
-//!   as the largest on each, would explain all that contradict, short ones too, the verdict is inconclusive.
+//!   shorter ones (one, where the long one shows a jump) agree that would have shown it. Unless a few jumps of f,
+//!   as large as the largest on each, would explain all that contradict but one: then the verdict is inconclusive.
 //! * **pass**: none contradicts, and one (two, where the derivative at the point has not cleared the gradient) would
 //!   have shown a gradient wrong by a quarter as a whole. Of the two only long ones count where f may be piecewise
 //!   constant.
@@ -124,9 +124,9 @@ impl Readings {
         let grown = grown.filter(|r| !farther_out(r, &with)).count();
         if grown > usize::from(self.quantised) && against.len() > 1 {
             // What jumps may explain is not wrong, and it is not right either.
-            return match against.iter().all(|r| r.by_jumps()) {
-                true => (Verdict::Inconclusive, None),
-                false => (Verdict::Wrong, None),
+            return match against.iter().filter(|r| !r.by_jumps()).count() {
+                0 | 1 => (Verdict::Inconclusive, None),
+                _ => (Verdict::Wrong, None),
             };
         }
         let jumps = against.iter().all(|r| r.jumps);

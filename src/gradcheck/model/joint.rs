@@ -35,6 +35,9 @@ const STRIDE: f64 = 16.;
 /// A walk says little of a parameter whose errors stay hidden with more than this chance.
 const BLURRED: f64 = 0.3;
 
+/// The chance that an error in any direction has stayed hidden, where nothing is cut or contradicted.
+const HIDDEN: f64 = 10. * CHANCE;
+
 /// What the joint walks of some parameters have shown so far, and how far the next one goes.
 struct Together<'a> {
     which: &'a [usize],
@@ -75,7 +78,7 @@ impl<'a> Together<'a> {
     fn settled(&self, k: usize) -> bool {
         let (most, whole) = match self.strict {
             true => (CHANCE, false),
-            false => (10. * CHANCE, self.long >= 2 && self.sharpest[k] <= RESOLVED),
+            false => (HIDDEN, self.long >= 2 && self.sharpest[k] <= RESOLVED),
         };
         self.hidden[k] <= most || whole
     }
@@ -191,7 +194,7 @@ impl Run<'_> {
         let all = 0..so_far.which.len();
         let (well, rest): (Vec<usize>, Vec<usize>) = all.partition(|&k| holds(so_far, k));
         for k in well {
-            if so_far.hidden[k] > 10. * CHANCE {
+            if so_far.hidden[k] > HIDDEN {
                 self.by_factor.push(so_far.which[k]);
             }
             let p = &mut self.report.parameters[so_far.which[k]];
