@@ -127,6 +127,16 @@ fn a_right_loss_passes_at_its_minimum_and_a_cut_one_does_not() {
         assert_ne!(verdict(cut, x), Verdict::Pass);
         assert_ne!(fast_verdict(cut, x), Verdict::Pass);
     }
+    // Terms that cancel leave a loss of 0 that scatters: that is no jump.
+    let probability = candle_nn::ops::softmax(&c, 0).unwrap();
+    let divergence = |x: &Tensor| {
+        let log = x.broadcast_sub(&x.log_sum_exp(0)?)?;
+        probability.mul(&(probability.log()? - log)?)?.sum_all()
+    };
+    let off = |x: &Tensor| divergence(x)? + ((x.sum_all()? - x.detach().sum_all()?)? * 0.1)?;
+    assert_eq!(verdict(divergence, &[0.3, -1.2, 2.5]), Verdict::Pass);
+    let found = check(off, &Tensor::new(&[0.3, -1.2, 2.5], CPU).unwrap());
+    assert!(found.verdict().is_defect(), "{found}");
     assert_eq!(verdict(mse, &[0.3, -1.2, 2.5]), Verdict::Pass);
     assert_eq!(fast_verdict(mse, &[0.3, -1.2, 2.5]), Verdict::Pass);
     assert_eq!(verdict(spread, &[0.7; 4]), Verdict::Pass);
@@ -143,6 +153,70 @@ fn the_larger_of_two_at_a_tie_is_a_kink_by_entries_and_by_projections() {
         let doubled = |x: &Tensor| scaled(&tie(x)?, 2.);
         assert!(fast_verdict(doubled, &[0.3, -1.2, 2.5]).is_defect());
     }
+}
+
+/// A function of one variable with kinks or jumps at the threshold 1/2, as large as `size`.
+fn broken(x: &Tensor, kind: usize, size: f64) -> Result<Tensor> {
+    let part = match kind {
+        0 => from(x, 0.5)?,
+        1 => x.mul(&from(x, 0.5)?)?,
+        2 => (x * 2.)?.floor()?,
+        3 => (x - 0.5)?.relu()?,
+        _ => (x - 0.5)?.abs()?,
+    };
+    (x * 0.7)?.exp()? + (part * size)?
+}
+
+#[test]
+fn where_f_jumps_or_bends_no_wrong_entry_passes_and_no_right_one_is_flagged() {
+    let mut draw = numbers::Numbers::new(5);
+    let mut draw = |n: usize| ((draw.next() + 1.) / 2. * n as f64) as usize % n;
+    let sizes = [0.3, 1., -0.5, 1e-3, 1e-6];
+    for case in 0..600 {
+        let (kind, size) = (draw(5), sizes[draw(5)]);
+        let dtype = [DType::F64, DType::F32][draw(2)];
+        // The first element is far from the threshold; the others are at it, beside it, or anywhere.
+        let beside = |k: usize| match k % 3 {
+            0 => 0.5,
+            1 => 0.5 + 10f64.powi(-(k as i32) / 3) * if k % 2 == 0 { 0.3 } else { -0.3 },
+            _ => 0.04 * k as f64 - 0.7,
+        };
+        let x: Vec<f64> = (0..1 + draw(4)).map(|_| beside(draw(36))).collect();
+        let x = [&[1.3][..], &x].concat();
+        let ones: Vec<f64> = (0..x.len()).map(|i| f64::from(i == 0)).collect();
+        let x = Tensor::new(x, CPU).and_then(|x| x.to_dtype(dtype)).unwrap();
+        let mode = [Mode::Full, Mode::Fast][draw(2)];
+        let found = |k: f64| {
+            let f = |t: &[Tensor]| {
+                let factor = Tensor::new(ones.clone(), CPU)?.affine(k - 1., 1.)?;
+                let back = Back(move |grad: &Tensor| grad.mul(&factor.to_dtype(grad.dtype())?));
+                broken(&t[0].force_contiguous()?.apply_op1(back)?, kind, size)?.sum_all()
+            };
+            let options = Options::default().mode(mode).seed(case);
+            gradcheck(f, std::slice::from_ref(&x), &options).unwrap()
+        };
+        let right = found(1.);
+        assert!(
+            !right.verdict().is_defect(),
+            "{case} {kind} {size}: {x}\n{right}"
+        );
+        for k in [1.2, 0.5, -1.] {
+            let wrong = found(k);
+            assert!(
+                !wrong.is_pass(),
+                "{case} {kind} {size} times {k}: {x}\n{wrong}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_penalty_of_a_millionth_bends_at_zero() {
+    let penalised = |x: &Tensor| (x - 0.4)?.sqr()? + (x.abs()? * 1e-6)?;
+    let wrong = |x: &Tensor| scaled(&penalised(x)?, 1.01);
+    let x = [0., 0.3, -0.2];
+    assert!(!verdict(penalised, &x).is_defect() && !fast_verdict(penalised, &x).is_defect());
+    assert!(verdict(wrong, &x).is_defect() && fast_verdict(wrong, &x).is_defect());
 }
 
 /// Another number from 0 to 1 at each call.

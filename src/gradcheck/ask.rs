@@ -10,6 +10,9 @@ use super::compare::summary::Worst;
 use super::compare::walk::Walker;
 use super::judge::constants::{GROSS, ROUNDING};
 use super::judge::input::{Known, Question, Segments};
+use super::numeric::grid::power_of_two;
+use super::numeric::line::Point;
+use super::numeric::noise::{SAMPLES, nearer, noise, offset, sampling_step};
 use super::support::exec::Exec;
 use super::support::rng::SplitMix64;
 use super::support::values::{tensor, to_f64, unit_roundoff, unit_vector};
@@ -17,6 +20,7 @@ use super::support::values::{tensor, to_f64, unit_roundoff, unit_vector};
 /// One input as a variable, with f behind it.
 pub(crate) struct Input<'a, E> {
     check: &'a Check<'a, E>,
+    slot: usize,
     input: usize,
     vars: [Var; 1],
     origin: [Tensor; 1],
@@ -32,6 +36,7 @@ impl<'a, E: Exec> Input<'a, E> {
         arguments[input] = var.as_tensor().clone();
         Ok(Self {
             check,
+            slot,
             input,
             vars: [var],
             origin: [origin],
@@ -55,32 +60,84 @@ impl<'a, E: Exec> Input<'a, E> {
                 known.bends = Some(worst.map_or(Ok(false), |worst| self.bends(worst))?);
             }
             (Question::Element, Some(worst)) => known.element = Some(self.element(worst)?),
-            (Question::Element, None) => known.element = Some(self.whole()?),
-            (Question::Whole, _) => known.whole = Some(self.whole()?),
+            (Question::Element, None) => known.element = Some(self.whole(None)?),
+            (Question::Whole, _) => known.whole = Some(self.whole(worst)?),
         }
         Ok(())
     }
 
     /// Whether f jumps at the worst entry's element: it changes within a few units in the last place, beyond
-    /// rounding, and by less than twice that, in the same direction, within sixteen times as many.
+    /// rounding, and by the same, give or take a quarter, within up to sixteen times as many.
     fn jumps(&self, worst: &Worst) -> Result<bool> {
         let (check, input) = (self.check, self.input);
-        let x = check.reference.values(input)[worst.input].abs();
-        let sizes = [x, check.reference.size(input).typical];
-        let own = sizes.into_iter().find(|size| *size > 0.).unwrap_or(1.);
         let f0 = check.reference.f0[worst.output];
         let mut line = check.reference.along(check.exec, input, worst.input);
-        let step = ROUNDING * check.reference.unit * own;
+        let step = ROUNDING * check.reference.unit * self.own(worst);
         for side in [-1., 1.] {
-            let mut change =
-                |step: f64| Ok::<_, candle_core::Error>(line(step)?.y[worst.output] - f0);
-            let (near, far) = (change(side * step)?, change(16. * side * step)?);
+            let mut change = |times: f64| {
+                let point = line(side * times * step)?;
+                Ok::<_, candle_core::Error>(point.y[worst.output] - f0)
+            };
+            let near = change(1.)?;
             let rounding = 64. * check.reference.unit * f0.abs().max((f0 + near).abs());
-            if near.abs() > rounding && far.abs() < 2. * near.abs() && far * near > 0. {
+            if near.abs() <= rounding {
+                continue;
+            }
+            let mut same = true;
+            for times in [2., 4., 8., 16.] {
+                same &= (change(times)? - near).abs() < near.abs() / 4.;
+            }
+            if same {
                 return Ok(true);
             }
         }
         Ok(false)
+    }
+
+    /// The size of the worst entry's element; of its input, where it is 0.
+    fn own(&self, worst: &Worst) -> f64 {
+        let reference = &self.check.reference;
+        let x = reference.values(self.input)[worst.input].abs();
+        let sizes = [x, reference.size(self.input).typical];
+        sizes.into_iter().find(|size| *size > 0.).unwrap_or(1.)
+    }
+
+    /// Whether f's values are coarse, as those of f32 are rather than of f64: along the worst entry's element they
+    /// scatter by more than the geometric mean of the two units of round-off, as a share of the `largest` f on a
+    /// segment; or they do not move at all where the gradient says that they do.
+    fn coarse(&self, worst: Option<&Worst>, largest: f64) -> Result<bool> {
+        let (check, reference) = (self.check, &self.check.reference);
+        let between = (unit_roundoff(DType::F32) * unit_roundoff(DType::F64)).sqrt();
+        let Some(worst) = worst else {
+            return Ok(check.noise(&[self.slot]).iter().sum::<f64>() > between * largest);
+        };
+        let (f0, own) = (reference.f0[worst.output], self.own(worst));
+        let claim = worst.pair.analytic.abs() * own;
+        let (scale, unit) = (power_of_two(own), reference.unit);
+        let mut line = reference.along(check.exec, self.input, worst.input);
+        let mut line = |t: f64| {
+            let point = line(t)?;
+            Ok(Point {
+                t: point.t,
+                y: vec![point.y[worst.output]],
+            })
+        };
+        let step = sampling_step(scale, unit);
+        let moves = worst.pair.analytic.abs() * step > 64. * unit * f0.abs();
+        let mut still = moves && worst.pair.bound > 0.;
+        let mut noise = noise(&[f0], unit, |closer| {
+            let mut at = |k| line(offset(k) * step * closer).map(|point| point.y);
+            let values: Vec<_> = (0..SAMPLES).filter_map(|k| at(k).ok()).collect();
+            still &= closer < 1. || values.iter().all(|v| v[0] == f0);
+            values
+        });
+        nearer(&mut line, &[f0], &mut noise, (scale, unit))?;
+        // An f that is nothing but rounding is measured by what its gradient claims.
+        let largest = match largest > 64. * noise[0] {
+            true => largest,
+            false => claim,
+        };
+        Ok(still || noise[0] > between * largest)
     }
 
     /// What segments of the worst entry's element say, of the one output.
@@ -92,28 +149,25 @@ impl<'a, E: Exec> Input<'a, E> {
         let finding = self.finding(&weights, Some(&only), x)?;
         let moves = (worst.pair.analytic * x).abs();
         let size = self.check.y[worst.output].abs().max(moves);
-        Ok(self.segments(&finding, size))
+        self.segments(&finding, size, Some(worst))
     }
 
     /// What segments of all elements say, of the outputs together.
-    fn whole(&self) -> Result<Segments> {
+    fn whole(&self, worst: Option<&Worst>) -> Result<Segments> {
         let finding = self.finding(&self.check.weights, None, 0.)?;
-        Ok(self.segments(&finding, 1.))
+        self.segments(&finding, 1., worst)
     }
 
-    /// What a finding says as [`Segments`]; `size` is what the scatter is a share of. f's values are coarse, as those
-    /// of f32 are rather than of f64, where they scatter by more than the geometric mean of the two units of
-    /// round-off.
-    fn segments(&self, finding: &Finding, size: f64) -> Segments {
-        let between = (unit_roundoff(DType::F32) * unit_roundoff(DType::F64)).sqrt();
-        let largest = self.check.y.iter().fold(0f64, |m, y| m.max(y.abs()));
-        Segments {
+    /// What a finding says as [`Segments`]; `size` is what the scatter is a share of.
+    fn segments(&self, finding: &Finding, size: f64, worst: Option<&Worst>) -> Result<Segments> {
+        let unit = unit_roundoff(self.check.graph.y.dtype());
+        Ok(Segments {
             verdict: finding.verdict,
             resolution: finding.resolution,
-            coarse: finding.scatter > between * largest,
+            coarse: self.coarse(worst, finding.rounding / unit)?,
             quantised: finding.quantised,
             rounding: finding.scatter / size,
-        }
+        })
     }
 
     /// Whether autograd's own gradient of the worst entry changes by more than a tenth within a few units in the last

@@ -76,6 +76,8 @@ pub(crate) struct Finding {
     pub(crate) against: Option<(Evidence, Move)>,
     /// How far one value of f scatters, as the last segment saw it.
     pub(crate) scatter: f64,
+    /// u|f|, the largest of the last segment.
+    pub(crate) rounding: f64,
     /// Whether f stands still on a segment, or moves by less than four of its jumps.
     pub(crate) quantised: bool,
 }
@@ -88,6 +90,7 @@ impl Finding {
             resolution: None,
             against: None,
             scatter: 0.,
+            rounding: 0.,
             quantised: false,
         }
     }
@@ -124,7 +127,7 @@ impl Course {
     fn add(&mut self, reading: Reading, evidence: &Evidence, way: Move) -> bool {
         let contradicts = self.readings.add(reading);
         let finding = &mut self.finding;
-        finding.scatter = evidence.scatter;
+        (finding.scatter, finding.rounding) = (evidence.scatter, evidence.rounding);
         if contradicts {
             finding.against = Some((evidence.clone(), way));
         }

@@ -91,7 +91,7 @@ impl Fast<'_> {
             }
             if total.disagrees() {
                 self.follow(exec, (r, round), Total::apart, &mut projected)?;
-                self.unexplained(total, &gradient, &mut projected);
+                self.unexplained(total, round, &mut projected);
                 return Ok(projected);
             }
             if not_sharp.is_none() && !self.sharp(total, round) {
@@ -229,9 +229,9 @@ impl Fast<'_> {
         Ok(summary.worst)
     }
 
-    /// Where the entry that was found is right: a pass if the total is within its own tolerance, else a note that no
-    /// entry explains the total.
-    fn unexplained(&self, total: &Total, gradient: &[f64], projected: &mut Projected) {
+    /// Where the entry that was found is right: a pass if the total is sharp and within its own tolerance, else a note
+    /// that no entry explains the total.
+    fn unexplained(&self, total: &Total, round: &Round, projected: &mut Projected) {
         if projected
             .worst
             .is_none_or(|worst| worst.verdict != Verdict::Pass)
@@ -240,9 +240,10 @@ impl Fast<'_> {
         }
         let tolerance = &self.target.judge.tolerance;
         let inside = tolerance.inside(self.natural());
-        let tolerated = total.threshold + (tolerance.rtol * self.made_of(gradient)).max(inside);
+        let made_of = self.made_of(&self.gradient(&round.products));
+        let tolerated = total.threshold + (tolerance.rtol * made_of).max(inside);
         projected.smallest_visible = projected.smallest_visible.max(2. * total.apart());
-        match total.apart() <= tolerated {
+        match total.apart() <= tolerated && self.sharp(total, round) {
             true => projected.verdict = Verdict::Pass,
             false => {
                 projected.note = Some("a projection disagrees, but no single entry does".into());

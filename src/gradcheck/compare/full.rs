@@ -2,16 +2,17 @@
 //!
 //! The rows are kept (8 bytes an entry); the columns are compared as they come and dropped.
 
-use candle_core::Result;
+use candle_core::{Error, Result};
 
 use super::summary::{Summary, Worst};
 use crate::gradcheck::autograd::graph::Products;
 use crate::gradcheck::judge::constants::PEERS;
 use crate::gradcheck::judge::law::{Judge, Pair};
 use crate::gradcheck::numeric::function::{Reference, Size};
-use crate::gradcheck::numeric::grid::{Grid, ODDER};
+use crate::gradcheck::numeric::grid::{Grid, ODDER, power_of_two};
 use crate::gradcheck::numeric::kink::{Slopes, slopes};
 use crate::gradcheck::numeric::line::{Column, Point};
+use crate::gradcheck::numeric::noise::nearer;
 use crate::gradcheck::numeric::steps::{best_start, closer, recheck, search};
 use crate::gradcheck::support::exec::Exec;
 
@@ -267,6 +268,7 @@ impl<E: Exec> Block<'_, E> {
             grid,
             j,
             second: None,
+            noise: None,
             slopes: None,
         };
         for (claim, summary) in claims.iter().zip(&mut all.summaries) {
@@ -317,6 +319,8 @@ struct Doubts<'a, 'b, E> {
     j: usize,
     /// The same column from other steps, where an entry was in doubt.
     second: Option<Column>,
+    /// The error of a value of each output, from samples near x.
+    noise: Option<Vec<f64>>,
     /// The one-sided slopes, where f may have a kink.
     slopes: Option<Slopes>,
 }
@@ -330,7 +334,9 @@ impl<E: Exec> Doubts<'_, '_, E> {
             pair = self.pair(claim, i);
         }
         if judge.doubts_smoothness(&pair, self.column.kinked[i]) {
-            pair.kink = self.kink(i, pair.analytic)?;
+            let kink = self.kink(i, pair.analytic)?;
+            pair = self.pair(claim, i);
+            pair.kink = kink;
         }
         Ok(Worst {
             verdict: judge.verdict(&pair),
@@ -373,30 +379,32 @@ impl<E: Exec> Doubts<'_, '_, E> {
     }
 
     /// Takes one difference over a distance far below all steps. Where f is more than twice as steep there as the
-    /// steps say, they met f's oscillation always at the same phase, and their bound means nothing: the bound becomes
-    /// at least the difference of the two slopes. If a tableau of steps near that distance gives the same slope as the
-    /// difference, its value and bound are taken.
+    /// steps say, they met f's oscillation always at the same phase, and their bound means nothing. If a tableau of
+    /// steps near that distance gives the same slope as the difference, its value and bound are taken.
     fn closer(&mut self, i: usize, kappa: f64) -> Result<()> {
         let near = self.grid.scales[0] * ODDER * self.grid.unit.powf(0.75);
-        let (f0, noise) = (self.block.f0, self.block.noise);
+        let (f0, mut noise) = (self.block.f0, self.block.noise.to_vec());
         let mut line = self.block.line(self.j);
-        let (plus, minus) = (line(near)?, line(-near)?);
-        let width = plus.t - minus.t;
-        let slope = (plus.y[i] - minus.y[i]) / width;
+        let mut slope = |near: f64| {
+            let (plus, minus) = (line(near)?, line(-near)?);
+            let width = plus.t - minus.t;
+            Ok::<_, Error>(((plus.y[i] - minus.y[i]) / width, width))
+        };
+        let ((slope, width), (again, _)) = (slope(near)?, slope(near / 2.)?);
         // At so small a distance, that f rounds x counts too: it changes f by the slope times that rounding.
-        let mut noise = noise.to_vec();
         let rounds = self.grid.x * slope.abs();
         noise[i] = noise[i].max(self.grid.unit * f0[i].abs().max(2. * rounds));
         let rounding = 4. * noise[i] / width;
-        let (value, bound) = (self.column.value[i], self.column.bound[i]);
+        let value = self.column.value[i];
         let apart = (slope - value).abs();
-        let steeper = slope.abs() > 2. * value.abs();
+        // A slope that is nothing but rounding is another at half the distance.
+        let steeper = slope.abs() > 2. * value.abs() && (again - slope).abs() < slope.abs() / 2.;
         if !(width > 0. && steeper && apart > kappa * rounding) {
             return Ok(());
         }
         let close = closer(&mut line, f0, &noise, &self.grid, near)?;
         let same = (close.value[i] - slope).abs() <= kappa * (close.bound[i] + rounding);
-        self.column.bound[i] = bound.max(apart);
+        self.column.bound[i] = f64::INFINITY;
         if same {
             self.column.value[i] = close.value[i];
             self.column.bound[i] = close.bound[i];
@@ -406,14 +414,48 @@ impl<E: Exec> Doubts<'_, '_, E> {
         Ok(())
     }
 
+    /// The larger of x's own scale and that of its tensor.
+    fn scale(&self) -> f64 {
+        self.grid.scales[0].max(power_of_two(self.block.size.typical))
+    }
+
+    fn noise(&mut self) -> Result<Vec<f64>> {
+        if self.noise.is_none() {
+            let mut noise = self.block.noise.to_vec();
+            let sizes = (self.scale(), self.grid.unit);
+            nearer(
+                &mut self.block.line(self.j),
+                self.block.f0,
+                &mut noise,
+                sizes,
+            )?;
+            self.noise = Some(noise);
+        }
+        Ok(self.noise.clone().unwrap_or_default())
+    }
+
+    /// Whether x is at a kink and `slope` between its slopes. Where it is not, and the difference over the smallest
+    /// step contradicts the numeric value, that means nothing: its steps met a kink beside x.
     fn kink(&mut self, i: usize, slope: f64) -> Result<bool> {
         if self.slopes.is_none() {
             let mut line = self.block.line(self.j);
-            let resolution = self.block.target.judge.tolerance.unit;
-            self.slopes = Some(slopes(&mut line, self.block.f0, &self.grid, resolution)?);
+            let sizes = (self.scale(), self.block.target.judge.tolerance.unit);
+            let noise = self.noise()?;
+            let f0 = self.block.f0;
+            self.slopes = Some(slopes(&mut line, f0, noise, &self.grid, sizes)?);
         }
-        let noise = self.block.noise[i];
-        Ok((self.slopes.as_ref()).is_some_and(|slopes| slopes.kink(i, noise, slope)))
+        let Some(slopes) = &self.slopes else {
+            return Ok(false);
+        };
+        let kink = slopes.kink(i, slope);
+        if let (false, Some((near, bound))) = (kink, slopes.nearest(i)) {
+            let kappa = self.block.target.judge.tolerance.kappa;
+            let apart = (near - self.column.value[i]).abs();
+            if apart > kappa * (self.column.bound[i] + bound) {
+                self.column.bound[i] = f64::INFINITY;
+            }
+        }
+        Ok(kink)
     }
 }
 

@@ -129,7 +129,7 @@ impl Known {
 
     /// The verdict where the point leaves the input open and segments of the whole input have been taken.
     fn of_whole(&self, whole: &Segments) -> Verdict {
-        let certifies = !self.double || whole.coarse || self.narrow;
+        let certifies = !self.double || whole.coarse;
         let flags = !self.double || self.point == Verdict::Wrong;
         match whole.verdict {
             Verdict::Pass if certifies => Verdict::Pass,

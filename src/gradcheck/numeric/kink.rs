@@ -9,23 +9,26 @@ use super::line::Point;
 pub(crate) struct Slopes {
     /// (step, slopes to the right, slopes to the left)
     steps: Vec<(f64, Vec<f64>, Vec<f64>)>,
+    /// The error of a value of each output.
+    noise: Vec<f64>,
 }
 
-/// Takes steps 16 times apart, from a little above the first step of [`search`](super::steps::search) down to near
-/// its last, and not below 8 units of round-off of the dtype the gradient is in (`resolution`): there a branch may
-/// go either way.
+/// Takes steps 16 times apart, from a little above the first step of [`search`](super::steps::search) on this `scale`
+/// down to near its last step on x's own scale. None is below 8 units of round-off of the dtype the gradient is in
+/// (`resolution`): there a branch may go either way. `noise` is the error of a value of each output.
 pub(crate) fn slopes(
     line: &mut impl FnMut(f64) -> Result<Point>,
     f0: &[f64],
+    noise: Vec<f64>,
     grid: &Grid,
-    resolution: f64,
+    (scale, resolution): (f64, f64),
 ) -> Result<Slopes> {
-    let scale = grid.scales.first().copied().unwrap_or(1.);
-    let least = (8. * resolution).max(2f64.powi(1 - 4 * grid.first()));
-    let mut step = 2f64.powi(1 - grid.first()).max(16. * least);
+    let own = grid.scales.first().copied().unwrap_or(1.);
+    let least = own * (8. * resolution).max(2f64.powi(1 - 4 * grid.first()));
+    let mut step = (scale * 2f64.powi(1 - grid.first())).max(16. * least);
     let mut steps = Vec::new();
     while step >= least {
-        let (plus, minus) = (line(scale * step)?, line(-scale * step)?);
+        let (plus, minus) = (line(step)?, line(-step)?);
         if plus.t <= 0. || minus.t >= 0. {
             break;
         }
@@ -34,28 +37,48 @@ pub(crate) fn slopes(
         steps.push((plus.t - minus.t, right.collect(), left.collect()));
         step /= 16.;
     }
-    Ok(Slopes { steps })
+    Ok(Slopes { steps, noise })
 }
 
 impl Slopes {
     /// Whether output i has a kink or a jump at x, and `slope` lies between its one-sided slopes.
     ///
-    /// The gap between them shrinks as h where f is smooth, 16 times from step to step. Where it has
-    /// not even halved over the last two steps at which it stands out of the noise, f is not smooth.
-    pub(crate) fn kink(&self, i: usize, noise: f64, slope: f64) -> bool {
-        let clear: Vec<_> = (self.steps.iter())
-            .map(|(width, right, left)| (*width, right[i], left[i]))
-            .filter(|(width, right, left)| (right - left).abs() > 16. * 4. * noise / width)
-            .collect();
-        let [.., (_, right0, left0), (width, right, left)] = clear[..] else {
+    /// The gap between them shrinks as h where f is smooth, 16 times from step to step. Where it shrinks by less than
+    /// half of that over the last two steps, f is not smooth.
+    pub(crate) fn kink(&self, i: usize, slope: f64) -> bool {
+        let mut last = self.clear(i).rev();
+        let (Some((width, right, left)), Some((_, right0, left0))) = (last.next(), last.next())
+        else {
             return false;
         };
-        if (right - left).abs() < 0.5 * (right0 - left0).abs() {
+        let gap = (right - left).abs();
+        if gap == 0. || 8. * gap < (right0 - left0).abs() {
             return false;
         }
         // The kink may lie a little beside x, within the steps taken.
-        let slack = 0.05 * (right - left).abs() + 4. * noise / width;
+        let slack = 0.05 * gap + 4. * self.noise[i] / width;
         (right.min(left) - slack..=right.max(left) + slack).contains(&slope)
+    }
+
+    /// The difference over the last step, and by how much noise and curvature may change it.
+    pub(crate) fn nearest(&self, i: usize) -> Option<(f64, f64)> {
+        let (width, right, left) = self.clear(i).next_back()?;
+        let bound = 4. * self.noise[i] / width + (right - left).abs() / 16.;
+        Some(((right + left) / 2., bound))
+    }
+
+    /// The steps of output i, up to the last at which noise would not hide the gap of the step before.
+    fn clear(&self, i: usize) -> impl DoubleEndedIterator<Item = (f64, f64, f64)> {
+        let gap = |k: usize| (self.steps[k].1[i] - self.steps[k].2[i]).abs();
+        let clear = |k: &usize| {
+            let seen = gap(*k).max(if *k > 0 { gap(*k - 1) } else { 0. });
+            seen > 32. * self.noise[i] / self.steps[*k].0
+        };
+        let clear: Vec<usize> = (0..self.steps.len()).take_while(clear).collect();
+        clear.into_iter().map(move |k| {
+            let (width, right, left) = &self.steps[k];
+            (*width, right[i], left[i])
+        })
     }
 }
 
@@ -63,30 +86,30 @@ impl Slopes {
 mod tests {
     use super::Slopes;
 
-    #[test]
-    fn a_slope_between_those_of_a_kink_or_a_little_beside_it_is_a_subgradient() {
-        let step = |width: f64| (width, vec![1.], vec![-1.]);
-        let slopes = Slopes {
-            steps: vec![step(1e-1), step(1e-2)],
-        };
-        for slope in [-1.09, -1., 0.3, 1.09] {
-            assert!(slopes.kink(0, 0., slope), "{slope}");
-        }
-        for slope in [-1.11, 1.11] {
-            assert!(!slopes.kink(0, 0., slope), "{slope}");
-        }
-        // by four times the noise, over the step
-        assert!(slopes.kink(0, 1e-4, 1.13) && !slopes.kink(0, 1e-4, 1.15));
-        // less than 16 times that is no gap
-        assert!(!slopes.kink(0, 4e-4, 0.));
+    fn slopes(steps: [(f64, f64); 2], noise: f64) -> Slopes {
+        let step = |(width, gap): (f64, f64)| (width, vec![gap / 2.], vec![-gap / 2.]);
+        let (steps, noise) = (steps.map(step).to_vec(), vec![noise]);
+        Slopes { steps, noise }
     }
 
     #[test]
-    fn where_the_gap_halves_f_is_smooth() {
-        let step = |gap: f64| (0.1, vec![gap / 2.], vec![-gap / 2.]);
-        let slopes = |gap: f64| Slopes {
-            steps: vec![step(1.), step(gap)],
-        };
-        assert!(slopes(0.51).kink(0, 0., 0.) && !slopes(0.49).kink(0, 0., 0.));
+    fn a_slope_between_those_of_a_kink_or_a_little_beside_it_is_a_subgradient() {
+        let kink = |noise: f64| slopes([(1e-1, 2.), (1e-2, 2.)], noise);
+        for slope in [-1.09, -1., 0.3, 1.09] {
+            assert!(kink(0.).kink(0, slope), "{slope}");
+        }
+        for slope in [-1.11, 1.11] {
+            assert!(!kink(0.).kink(0, slope), "{slope}");
+        }
+        // by four times the noise, over the step
+        assert!(kink(1e-4).kink(0, 1.13) && !kink(1e-4).kink(0, 1.15));
+        // where noise hides the gap, the step before counts
+        assert!(!kink(7e-4).kink(0, 0.));
+    }
+
+    #[test]
+    fn where_the_gap_shrinks_with_the_step_f_is_smooth() {
+        let shrunk = |gap: f64| slopes([(0.1, 1.), (0.1, gap)], 0.).kink(0, 0.);
+        assert!(shrunk(0.13) && !shrunk(0.12));
     }
 }

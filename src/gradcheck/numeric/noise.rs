@@ -1,5 +1,9 @@
 //! The error of one value of f, from how it scatters.
 
+use candle_core::Result;
+
+use super::line::Point;
+
 /// The evaluations [`noise`] takes beside f(x).
 pub(crate) const SAMPLES: usize = 8;
 
@@ -11,8 +15,15 @@ pub(crate) const SAMPLES: usize = 8;
 /// place f rounds at, neighbouring samples do not round alike (they did, at some places, for a
 /// power of two and for an odd number taken at random).
 pub(crate) fn sampling_step(scale: f64, unit: f64) -> f64 {
+    step(scale, unit, 0.)
+}
+
+/// The same of so many bits less.
+fn step(scale: f64, unit: f64, less: f64) -> f64 {
     let ulp = 2. * unit;
-    let bits = ((unit.log2() - 40.) / 4. - ulp.log2()).round().max(1.);
+    let bits = ((unit.log2() - 40.) / 4. - ulp.log2() - less)
+        .round()
+        .max(1.);
     scale * ulp * (2f64.powf(bits) * 5. / 7.).floor()
 }
 
@@ -47,6 +58,31 @@ pub(crate) fn noise(
     }
     let all = noise.into_iter().enumerate();
     all.map(|(i, e)| least(i).max(e)).collect()
+}
+
+/// [`noise`] along one line, from samples that are 2^16 and 2^20 times as near: at one distance roundings may happen to
+/// lie on a line. A kink at x, or beside it, leaves less the nearer the samples are, as rounding does not. Where f is
+/// piecewise constant nothing at all is left, and `noise` stays.
+pub(crate) fn nearer(
+    line: &mut impl FnMut(f64) -> Result<Point>,
+    f0: &[f64],
+    noise: &mut [f64],
+    (scale, unit): (f64, f64),
+) -> Result<()> {
+    let mut left = vec![0f64; f0.len()];
+    for bits in [16., 20.] {
+        let step = step(scale, unit, bits);
+        let samples = (0..SAMPLES).map(|k| Ok(line(offset(k) * step)?.y));
+        let samples = samples.collect::<Result<Vec<_>>>()?;
+        let seen = left.iter_mut().zip(scatter(f0, &samples));
+        seen.for_each(|(left, e)| *left = left.max(e));
+    }
+    for ((e, left), f0) in noise.iter_mut().zip(left).zip(f0) {
+        if left > 0. {
+            *e = e.clamp(left, 2. * left).max(unit * f0.abs());
+        }
+    }
+    Ok(())
 }
 
 /// Three standard deviations of a value of every output, from samples on both sides of f0; 0 where
