@@ -7,15 +7,16 @@
 #[cfg(feature = "nn")]
 mod builder;
 mod check;
-mod joint;
+mod context;
 mod localise;
 mod marks;
 mod names;
+mod nondeterminism;
 mod parameters;
 mod plain;
 mod report;
-mod run;
 mod suspects;
+mod together;
 mod zeros;
 
 use candle_core::{Result, Tensor, Var, bail};

@@ -3,7 +3,9 @@
 use candle_core::{Result, Tensor, Var, bail};
 
 use super::names::natural_order;
+use super::report::ParameterReport;
 use crate::gradcheck::compare::walk::chunks;
+use crate::gradcheck::judge::verdict::Verdict;
 use crate::gradcheck::options::Options;
 
 /// A name, its variable, and the value to return to.
@@ -41,20 +43,21 @@ impl Parameters {
             bail!("gradcheck: {name} is {dtype:?}, which has no derivative")
         }
         let (sizes, typical) = sizes(&named)?;
-        let mut parameters = Self {
-            names: Vec::with_capacity(named.len()),
-            vars: Vec::with_capacity(named.len()),
-            origin: Vec::with_capacity(named.len()),
+        let (names, vars, origin): (Vec<_>, Vec<_>, Vec<_>) = named.into_iter().collect();
+        Ok(Self {
+            names,
+            vars,
+            origin,
             buffers,
             sizes,
             typical,
-        };
-        for (name, var, origin) in named {
-            parameters.names.push(name);
-            parameters.vars.push(var);
-            parameters.origin.push(origin);
-        }
-        Ok(parameters)
+        })
+    }
+
+    /// The report of parameter t: its name, and nothing but the verdict.
+    pub(crate) fn report(&self, t: usize, verdict: Verdict) -> ParameterReport {
+        let var = &self.vars[t];
+        ParameterReport::new(&self.names[t], var.dims(), var.dtype(), verdict)
     }
 }
 

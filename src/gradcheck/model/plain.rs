@@ -1,11 +1,14 @@
 //! What one plain backward pass says of a parameter.
 
+use std::ops::Range;
+
 use candle_core::{Result, Tensor};
 
 use crate::gradcheck::compare::bits::Bits;
 use crate::gradcheck::compare::walk::chunks;
 
-/// One parameter's gradient where it is, as far as the walks need it: signs and zeros.
+#[derive(Clone, Default)]
+/// One parameter's gradient where it is, as far as segments need it: signs and zeros.
 pub(crate) struct Plain {
     /// Σ|g|
     pub(crate) sum: f64,
@@ -54,5 +57,42 @@ impl Plain {
             all_zero: count == n,
             missing: gradient.is_none(),
         })
+    }
+
+    /// Of one that has some gradient, the rows (of the first dimension) that have none, as ranges.
+    pub(crate) fn zero_rows(&self, dims: &[usize]) -> Vec<Range<usize>> {
+        match (&self.zeros, dims) {
+            (Some(zeros), [rows, width @ ..]) if !self.all_zero => {
+                whole_rows(zeros, *rows, width.iter().product())
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// The rows all of whose elements are set.
+fn whole_rows(bits: &Bits, rows: usize, width: usize) -> Vec<Range<usize>> {
+    let whole = |r: &usize| (r * width..(r + 1) * width).all(|i| bits.get(i));
+    let mut ranges: Vec<Range<usize>> = Vec::new();
+    for r in (0..rows).filter(whole) {
+        match ranges.last_mut() {
+            Some(last) if last.end == r => last.end += 1,
+            _ => ranges.push(r..r + 1),
+        }
+    }
+    ranges
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Bits, whole_rows};
+
+    #[test]
+    fn only_whole_rows_count_and_neighbours_are_one_range() {
+        let mut bits = Bits::new(15);
+        for i in [0, 1, 2, 3, 4, 5, 7, 8, 9, 10, 11] {
+            bits.set(i);
+        }
+        assert_eq!(whole_rows(&bits, 5, 3), [0..2, 3..4]);
     }
 }

@@ -7,6 +7,7 @@ use candle_core::DType;
 use super::marks::{Cut, Mark};
 use super::names::fold;
 use super::suspects::Suspect;
+use crate::gradcheck::judge::segment::Evidence;
 use crate::gradcheck::judge::verdict::Verdict;
 
 /// Everything one check of a model found. `{}` prints a screen with names folded, `{:#}` a line a
@@ -87,23 +88,17 @@ pub struct Segment {
     pub error: f64,
 }
 
-impl ModelReport {
-    /// Of parameters of which nothing is known yet.
-    pub(crate) fn new(parameters: Vec<ParameterReport>, buffers: Vec<String>) -> Self {
+impl Segment {
+    pub(crate) fn of(evidence: &Evidence) -> Self {
         Self {
-            parameters,
-            buffers,
-            unread: Vec::new(),
-            marks: Vec::new(),
-            cuts: Vec::new(),
-            suspects: Vec::new(),
-            loss: f64::NAN,
-            passes: 0,
-            forwards: 0,
-            notes: Vec::new(),
+            difference: evidence.difference,
+            integral: evidence.difference - evidence.apart,
+            error: evidence.error,
         }
     }
+}
 
+impl ModelReport {
     /// The worst verdict, where a cut comes before what follows from it: severed before wrong.
     pub fn verdict(&self) -> Verdict {
         let all = self.parameters.iter().map(|p| p.verdict);
@@ -140,13 +135,13 @@ impl ModelReport {
 }
 
 impl ParameterReport {
-    /// Nothing is known yet.
-    pub(crate) fn new(name: &str, shape: &[usize], dtype: DType) -> Self {
+    /// Nothing but the verdict.
+    pub(crate) fn new(name: &str, shape: &[usize], dtype: DType, verdict: Verdict) -> Self {
         Self {
             name: name.to_string(),
             shape: shape.to_vec(),
             dtype,
-            verdict: Verdict::Inconclusive,
+            verdict,
             missing: false,
             resolution: None,
             worst: None,
@@ -399,18 +394,21 @@ mod tests {
     use super::*;
 
     fn parameter(name: &str, verdict: Verdict) -> ParameterReport {
-        ParameterReport {
-            verdict,
-            ..ParameterReport::new(name, &[20, 2], DType::F32)
-        }
+        ParameterReport::new(name, &[20, 2], DType::F32, verdict)
     }
 
     fn report(parameters: Vec<ParameterReport>) -> ModelReport {
         ModelReport {
+            parameters,
+            buffers: vec![],
+            unread: vec![],
+            marks: vec![],
+            cuts: vec![],
+            suspects: vec![],
             loss: 2.5,
             passes: 7,
             forwards: 3,
-            ..ModelReport::new(parameters, Vec::new())
+            notes: vec![],
         }
     }
 
