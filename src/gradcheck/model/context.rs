@@ -4,12 +4,15 @@ use candle_core::Result;
 
 use super::parameters::Parameters;
 use super::plain::Plain;
+use super::report::ParameterReport;
+use crate::gradcheck::autograd::graph::Failure;
 use crate::gradcheck::compare::alone::{Alone, One};
 use crate::gradcheck::compare::bits::Bits;
 use crate::gradcheck::compare::displace::Move;
 use crate::gradcheck::compare::walk::{PASSES, Pass, Walked, Walker, signs};
 use crate::gradcheck::judge::constants::{FARTHEST, SINGLE};
 use crate::gradcheck::judge::segment::{Evidence, Share};
+use crate::gradcheck::judge::verdict::Verdict;
 use crate::gradcheck::options::Options;
 use crate::gradcheck::support::rng::SplitMix64;
 
@@ -18,8 +21,9 @@ pub(crate) struct Context<'a> {
     pub(crate) parameters: &'a Parameters,
     pub(crate) walker: Walker<'a>,
     pub(crate) options: &'a Options,
-    /// What a plain backward pass says of each parameter.
+    /// What a plain backward pass says of each parameter, or its failure.
     pub(crate) plain: Vec<Plain>,
+    pub(crate) failure: Option<Failure>,
     pub(crate) loss: f64,
     /// The unit round-off of the loss's dtype.
     pub(crate) unit: f64,
@@ -28,13 +32,24 @@ pub(crate) struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    /// From a plain pass, whose gradients are as large as the parameters and are not kept.
+    /// Runs f forward and backward; the gradients are as large as the parameters, and are not kept.
     pub(crate) fn new(
         parameters: &'a Parameters,
         walker: Walker<'a>,
         options: &'a Options,
-        pass: Pass,
     ) -> Result<Self> {
+        let (pass, failure) = match walker.pass()? {
+            Ok(pass) => (pass, None),
+            Err(failure) => {
+                let (value, unit, gradients) = (f64::NAN, 0., Vec::new());
+                let none = Pass {
+                    value,
+                    unit,
+                    gradients,
+                };
+                (none, Some(failure))
+            }
+        };
         let all = pass.gradients.iter().zip(&parameters.vars);
         let plain = all.map(|(gradient, var)| Plain::new(gradient.as_ref(), var.elem_count()));
         Ok(Self {
@@ -42,10 +57,23 @@ impl<'a> Context<'a> {
             walker,
             options,
             plain: plain.collect::<Result<_>>()?,
+            failure,
             loss: pass.value,
             unit: pass.unit,
             noise: pass.unit * pass.value.abs(),
         })
+    }
+
+    /// The report of a parameter of which nothing but the verdict is known.
+    pub(crate) fn report(&self, t: usize, verdict: Verdict) -> ParameterReport {
+        let (name, var) = (&self.parameters.names[t], &self.parameters.vars[t]);
+        let failure = self.failure.iter();
+        let notes = failure.map(|failure| format!("backward: {}", failure.message));
+        ParameterReport {
+            missing: self.plain.get(t).is_some_and(|plain| plain.missing),
+            notes: notes.collect(),
+            ..ParameterReport::new(name, var.dims(), var.dtype(), verdict)
+        }
     }
 
     pub(crate) fn kappa(&self) -> f64 {

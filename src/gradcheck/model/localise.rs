@@ -9,7 +9,6 @@ use std::ops::Range;
 use candle_core::Result;
 
 use super::context::Context;
-use super::report::Segment;
 use super::together::Compared;
 use crate::gradcheck::compare::alone::One;
 use crate::gradcheck::compare::bits::Bits;
@@ -19,24 +18,17 @@ use crate::gradcheck::judge::verdict::Verdict;
 use crate::gradcheck::support::rng::SplitMix64;
 use crate::gradcheck::support::values::{to_f64, unravel};
 
-/// An entry of parameter t, and the segment along which it is wrong by itself.
-pub(crate) struct Entry {
-    pub(crate) t: usize,
-    pub(crate) index: Vec<usize>,
-    pub(crate) segment: Segment,
-}
-
 /// Looks for such an entry in the parameter that is contradicted most.
 pub(crate) fn localise(
     context: &Context,
-    compared: &[Compared],
+    mut compared: Vec<Compared>,
     rng: &mut SplitMix64,
-) -> Result<Option<Entry>> {
+) -> Result<Vec<Compared>> {
     let wrong = compared.iter().filter(|c| c.is(Verdict::Wrong));
     let against = wrong.filter_map(|c| c.finding.against.as_ref());
     let off = |evidence: &Evidence| evidence.apart.abs() / evidence.error;
     let Some((evidence, way)) = against.max_by(|a, b| off(&a.0).total_cmp(&off(&b.0))) else {
-        return Ok(None);
+        return Ok(compared);
     };
     let (t, var) = (way.var, &context.parameters.vars[way.var]);
     let at = halve(context, evidence, way)?;
@@ -47,13 +39,13 @@ pub(crate) fn localise(
         ..context.one(t)
     };
     let finding = (context.one_at_a_time(false)).settle(&one, context.rtol(t), rng)?;
-    let wrong = finding.verdict == Verdict::Wrong;
-    let against = finding.against.filter(|_| wrong);
-    Ok(against.map(|(evidence, _)| Entry {
-        t,
-        index: unravel(at, var.dims()),
-        segment: Segment::of(&evidence),
-    }))
+    if finding.verdict == Verdict::Wrong {
+        for c in compared.iter_mut().filter(|c| c.t == t) {
+            c.finding.against = finding.against.clone();
+            c.entry = Some(unravel(at, var.dims()));
+        }
+    }
+    Ok(compared)
 }
 
 /// One element of the move along which the two sides are apart.

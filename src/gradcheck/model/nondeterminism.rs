@@ -5,7 +5,9 @@ use candle_core::{Result, Tensor};
 use super::context::Context;
 use super::names::fold;
 use super::plain::Plain;
+use super::report::ParameterReport;
 use crate::gradcheck::judge::constants::ROUNDING;
+use crate::gradcheck::judge::verdict::Verdict;
 use crate::gradcheck::support::values::to_f64;
 
 /// f is called so many times more, since noise in one value may be rare; and run backward once more.
@@ -38,8 +40,12 @@ pub(crate) fn varies(context: &Context) -> Result<bool> {
     Ok(varies)
 }
 
-/// What to do about it, and the first tensor of the graph that differs from call to call.
-pub(crate) fn notes(context: &Context) -> Result<Vec<String>> {
+/// What to do about it, if something varies, and the first tensor of the graph that differs from call to call.
+pub(crate) fn notes(context: &Context, found: &[ParameterReport]) -> Result<Vec<String>> {
+    let varies = |p: &ParameterReport| p.verdict == Verdict::Nondeterministic;
+    if !found.iter().any(varies) {
+        return Ok(Vec::new());
+    }
     let mut notes = vec![ADVICE.to_string()];
     if let Some(tensor) = differs(context.walker.f)? {
         let before = tensor.sorted_nodes();

@@ -3,9 +3,7 @@
 use candle_core::{Result, Tensor, Var, bail};
 
 use super::names::natural_order;
-use super::report::ParameterReport;
 use crate::gradcheck::compare::walk::chunks;
-use crate::gradcheck::judge::verdict::Verdict;
 use crate::gradcheck::options::Options;
 
 /// A name, its variable, and the value to return to.
@@ -52,12 +50,6 @@ impl Parameters {
             sizes,
             typical,
         })
-    }
-
-    /// The report of parameter t: its name, and nothing but the verdict.
-    pub(crate) fn report(&self, t: usize, verdict: Verdict) -> ParameterReport {
-        let var = &self.vars[t];
-        ParameterReport::new(&self.names[t], var.dims(), var.dtype(), verdict)
     }
 }
 

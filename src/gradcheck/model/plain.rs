@@ -7,7 +7,6 @@ use candle_core::{Result, Tensor};
 use crate::gradcheck::compare::bits::Bits;
 use crate::gradcheck::compare::walk::chunks;
 
-#[derive(Clone, Default)]
 /// One parameter's gradient where it is, as far as segments need it: signs and zeros.
 pub(crate) struct Plain {
     /// Σ|g|

@@ -45,6 +45,8 @@ pub(crate) struct Compared {
     pub(crate) finding: Finding,
     /// It passes, though only an error of its gradient as a whole, by a factor, would have shown.
     pub(crate) by_factor: bool,
+    /// The entry that is wrong by itself.
+    pub(crate) entry: Option<Vec<usize>>,
 }
 
 impl Compared {
@@ -52,17 +54,12 @@ impl Compared {
         self.finding.verdict == verdict
     }
 
-    /// Neither the loss nor the gradient's integral moves.
-    pub(crate) fn flat(t: usize) -> Self {
-        let finding = Finding {
-            verdict: Verdict::Pass,
-            ..Finding::none()
-        };
-        let by_factor = false;
+    pub(crate) fn new(t: usize, finding: Finding, by_factor: bool) -> Self {
         Self {
             t,
             finding,
             by_factor,
+            entry: None,
         }
     }
 }
@@ -139,11 +136,7 @@ pub(crate) fn one_at_a_time(
     let segments = context.one_at_a_time(strict);
     let finding = segments.settle(&context.one(t), context.rtol(t), rng)?;
     let by_factor = finding.verdict == Verdict::Pass && !strict;
-    Ok(Compared {
-        t,
-        finding,
-        by_factor,
-    })
+    Ok(Compared::new(t, finding, by_factor))
 }
 
 /// What the segments of some parameters have shown so far, and how far the next one goes.
@@ -277,14 +270,13 @@ impl<'a> Course<'a> {
     fn divide(&self, segments: usize) -> (Vec<Compared>, Vec<usize>) {
         let all = 0..self.which.len();
         let (well, rest): (Vec<usize>, Vec<usize>) = all.partition(|&k| self.shows(k, segments));
-        let passes = |k: usize| Compared {
-            t: self.which[k],
-            finding: Finding {
+        let passes = |k: usize| {
+            let finding = Finding {
                 verdict: Verdict::Pass,
                 resolution: Some(self.sharpest[k]),
                 ..Finding::none()
-            },
-            by_factor: self.hidden[k] > HIDDEN,
+            };
+            Compared::new(self.which[k], finding, self.hidden[k] > HIDDEN)
         };
         let rest = rest.into_iter().map(|k| self.which[k]);
         (well.into_iter().map(passes).collect(), rest.collect())

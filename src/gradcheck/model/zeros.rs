@@ -27,41 +27,52 @@ const SHOWS: f64 = 8.;
 /// A change of the loss by so many times its rounding is none of rounding, however it adds up.
 const SURE: f64 = 1e3;
 
-/// What is known of a parameter's elements without a gradient.
+/// Said of what moves the loss only where the other parameters are moved too,
+const ELSEWHERE: &str =
+    "here the loss is flat in it; where the other parameters are moved it is not";
+
+/// and of a parameter with a zero gradient.
+pub(crate) const ZERO: &str = "its gradient is zero here, and does not account for the loss nearby";
+
+/// What is known of a parameter from its elements without a gradient.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Zeros {
     /// Nothing: there are none, or the loss moves with them in a way that says nothing.
     Open,
-    /// The loss moves with them; `elsewhere` where it does so only once the other parameters are moved too.
-    Severed { segment: Segment, elsewhere: bool },
+    /// The loss moves with them, and no gradient appears.
+    Severed {
+        segment: Segment,
+        note: Option<&'static str>,
+    },
     /// A gradient appears nearby, and does not account for the loss there.
     Unaccounted,
-    /// The loss moves by its rounding.
+    /// The loss moves with the parameter by its rounding,
     Flat,
-    /// It does not move by a bit,
+    /// not by a bit,
     Still,
-    /// nor where the other parameters are moved: f does not read the parameter.
+    /// nor where the other parameters are moved: f does not read it.
     Unread,
 }
 
 impl Zeros {
-    pub(crate) fn is_severed(&self) -> bool {
-        matches!(self, Self::Severed { .. })
+    /// Whether the other elements are to be compared.
+    pub(crate) fn leaves_open(&self) -> bool {
+        matches!(self, Self::Open | Self::Unaccounted)
     }
 
-    /// The loss moves by `difference`, give or take `error`, and no gradient appears.
-    fn severed(difference: f64, error: f64, elsewhere: bool) -> Self {
-        let integral = 0.;
+    /// The loss moves by `difference`, give or take `error`.
+    fn severed(difference: f64, error: f64, note: Option<&'static str>) -> Self {
         let segment = Segment {
             difference,
-            integral,
+            integral: 0.,
             error,
         };
-        Self::Severed { segment, elsewhere }
+        Self::Severed { segment, note }
     }
 }
 
-/// Looks for elements that move the loss without a gradient, in every parameter.
+/// Looks for elements that move the loss without a gradient, in every parameter; and for parameters with which it
+/// does not move at all.
 pub(crate) fn zeros(context: &Context, rng: &mut SplitMix64) -> Result<Vec<Zeros>> {
     let plain = &context.plain;
     let all = (0..plain.len()).filter(|&t| plain[t].zeros.is_some());
@@ -79,10 +90,15 @@ pub(crate) fn zeros(context: &Context, rng: &mut SplitMix64) -> Result<Vec<Zeros
     for &t in some.iter().filter(|&&t| plain[t].all_zero || !still) {
         found[t] = by_itself(context, t, rng)?;
     }
-    let still = |&t: &usize| plain[t].all_zero && found[t] == Zeros::Still;
+    let still = |&t: &usize| found[t] == Zeros::Still;
     let still: Vec<usize> = missing.into_iter().chain(some).filter(still).collect();
     for (t, zeros) in elsewhere(context, &still, rng)? {
         found[t] = zeros;
+    }
+    for t in 0..plain.len() {
+        if found[t].leaves_open() && is_flat(context, t, rng)? {
+            found[t] = Zeros::Flat;
+        }
     }
     Ok(found)
 }
@@ -111,7 +127,7 @@ fn untracked(context: &Context, t: usize, rng: &mut SplitMix64) -> Result<Zeros>
         let way = [context.perturb(t, step, None, rng)];
         let moved = context.ends(&way)?.unwrap_or_default();
         if moved.abs() > SURE * context.noise {
-            return Ok(Zeros::severed(moved, context.noise, false));
+            return Ok(Zeros::severed(moved, context.noise, None));
         }
         if moved.abs() > largest.abs() {
             (largest, along) = (moved, Some(way));
@@ -121,7 +137,7 @@ fn untracked(context: &Context, t: usize, rng: &mut SplitMix64) -> Result<Zeros>
         return Ok(Zeros::Still);
     };
     Ok(match context.forward(&way)? {
-        Some(seen) if seen.moves(context.kappa()) => Zeros::severed(largest, seen.scatter, false),
+        Some(seen) if seen.moves(context.kappa()) => Zeros::severed(largest, seen.scatter, None),
         Some(_) => Zeros::Flat,
         None => Zeros::Still,
     })
@@ -178,17 +194,17 @@ fn by_itself(context: &Context, t: usize, rng: &mut SplitMix64) -> Result<Zeros>
             }
         } else if evidence.moves(kappa) {
             let segment = Segment::of(&evidence);
-            let elsewhere = false;
-            return Ok(Zeros::Severed { segment, elsewhere });
+            let note = None;
+            return Ok(Zeros::Severed { segment, note });
         } else {
             range = range.max(evidence.range);
         }
     }
-    // What moves the loss by jumps alone, and gets no gradient, stays open.
-    Ok(match (still, range <= SURE * context.noise) {
-        (true, _) => Zeros::Still,
-        (false, true) => Zeros::Flat,
-        (false, false) => Zeros::Open,
+    // What moves the loss by jumps alone, and gets no gradient, stays open; and so do the other elements.
+    Ok(match context.plain[t].all_zero {
+        true if still => Zeros::Still,
+        true if range <= SURE * context.noise => Zeros::Flat,
+        _ => Zeros::Open,
     })
 }
 
@@ -206,25 +222,30 @@ fn elsewhere(
     let mut far = |t: usize| context.perturb(t, context.farthest(t), None, rng);
     let others = (0..context.plain.len()).filter(|t| !still.contains(t));
     let mut moves: Vec<Move> = others.map(&mut far).collect();
-    let there = zero_at(context, &moves)?;
+    let there = context.at_end(&moves, || context.walker.pass())?.ok();
     let mut found = Vec::with_capacity(still.len());
     for &t in still {
         moves.push(far(t));
         let value = context.at_end(&moves, || context.walker.value());
         moves.pop();
-        let zeros = match (&there, value) {
-            (Some((at, zero)), Ok(value)) if zero[t] => moved_elsewhere(context, t, value - at),
-            _ => Zeros::Flat,
+        let moved = match (&there, value) {
+            (Some(pass), Ok(value)) if is_zero(pass.gradients[t].as_ref())? => value - pass.value,
+            _ => f64::NAN,
         };
-        found.push((t, zeros));
+        found.push((t, moved_elsewhere(context, t, moved)));
     }
     Ok(found)
 }
 
-/// One without a gradient moves the loss by so much where the others are moved.
+fn is_zero(gradient: Option<&Tensor>) -> Result<bool> {
+    let n = gradient.map_or(0, Tensor::elem_count);
+    Ok(Plain::new(gradient, n)?.sum == 0.)
+}
+
+/// Where the others are moved, one moves the loss by so much without a gradient; NaN where it has one.
 fn moved_elsewhere(context: &Context, t: usize, moved: f64) -> Zeros {
     if moved.abs() > SURE * context.noise {
-        Zeros::severed(moved, context.noise, true)
+        Zeros::severed(moved, context.noise, Some(ELSEWHERE))
     } else if moved == 0. && context.plain[t].missing {
         Zeros::Unread
     } else {
@@ -232,40 +253,19 @@ fn moved_elsewhere(context: &Context, t: usize, moved: f64) -> Zeros {
     }
 }
 
-/// The loss at the end of a segment, and whose gradient is zero or missing there.
-fn zero_at(context: &Context, moves: &[Move]) -> Result<Option<(f64, Vec<bool>)>> {
-    let Ok(pass) = context.at_end(moves, || context.walker.pass())? else {
-        return Ok(None);
-    };
-    let zero = |g: &Option<Tensor>| {
-        let n = g.as_ref().map_or(0, Tensor::elem_count);
-        Ok(Plain::new(g.as_ref(), n)?.sum == 0.)
-    };
-    let zero: Result<Vec<bool>> = pass.gradients.iter().map(zero).collect();
-    Ok(Some((pass.value, zero?)))
-}
-
-/// Of parameters with a gradient, those in which the loss is flat, and the others. Autograd claims no more than
-/// rounding for the largest step of such a one, and the loss does not move with it either.
-pub(crate) fn flat(
-    context: &Context,
-    which: impl Iterator<Item = usize>,
-    rng: &mut SplitMix64,
-) -> Result<(Vec<usize>, Vec<usize>)> {
-    let claims = |t: &usize| context.plain[*t].norm * context.farthest(*t);
-    let quiet = |t: &usize| claims(t) <= context.kappa() * context.noise;
-    let (quiet, mut moving): (Vec<usize>, Vec<usize>) = which.partition(quiet);
-    let mut flat = Vec::with_capacity(quiet.len());
-    for t in quiet {
-        let way = [context.perturb(t, context.farthest(t), None, rng)];
-        let moved = context.ends(&way)?;
-        let is_flat = match moved {
-            Some(moved) if moved == 0. || moved.abs() > SURE * context.noise => moved == 0.,
-            Some(_) => (context.forward(&way)?).is_some_and(|seen| !seen.moves(context.kappa())),
-            None => false,
-        };
-        if is_flat { &mut flat } else { &mut moving }.push(t);
+/// Whether the loss does not move with a parameter that has a gradient: autograd claims no more than rounding for
+/// its largest step, and the loss moves by no more either.
+fn is_flat(context: &Context, t: usize, rng: &mut SplitMix64) -> Result<bool> {
+    let (plain, farthest) = (&context.plain[t], context.farthest(t));
+    if plain.all_zero || plain.norm * farthest > context.kappa() * context.noise {
+        return Ok(false);
     }
-    moving.sort_unstable();
-    Ok((flat, moving))
+    let way = [context.perturb(t, farthest, None, rng)];
+    match context.ends(&way)? {
+        Some(moved) if moved.abs() > 0. && moved.abs() <= SURE * context.noise => {
+            let seen = context.forward(&way)?;
+            Ok(seen.is_some_and(|seen| !seen.moves(context.kappa())))
+        }
+        moved => Ok(moved == Some(0.)),
+    }
 }
