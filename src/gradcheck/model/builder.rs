@@ -8,7 +8,7 @@ use candle_nn::var_builder::SimpleBackend;
 use candle_nn::{Init, VarBuilder, VarMap};
 
 use super::check;
-use super::parameters::Parameters;
+use super::parameters::{Named, Parameters};
 use super::report::ModelReport;
 use crate::gradcheck::options::Options;
 
@@ -23,9 +23,8 @@ where
         bail!("gradcheck::model: the VarMap is empty: build the model from it once, then check")
     };
     let asked = Arc::new(Mutex::new(BTreeSet::new()));
-    let tensors = named
-        .iter()
-        .map(|(n, var, _)| (n.clone(), var.as_tensor().clone()));
+    let tensors = named.iter();
+    let tensors = tensors.map(|(name, var, _)| (name.clone(), var.as_tensor().clone()));
     let backend = Backend {
         tensors: Arc::new(tensors.collect()),
         asked: asked.clone(),
@@ -44,23 +43,20 @@ where
         )
     }
     let (named, unread): (Vec<_>, Vec<_>) = named.into_iter().partition(|n| asked.contains(&n.0));
-    let (named, integers): (Vec<_>, Vec<_>) = named
-        .into_iter()
-        .partition(|(_, var, _)| var.dtype().is_float());
+    let float = |(_, var, _): &Named| var.dtype().is_float();
+    let (named, integers): (Vec<_>, Vec<_>) = named.into_iter().partition(float);
     let parameters = Parameters::new(named, options)?;
     let mut report = check::check(&parameters, &loss, options)?;
-    report
-        .unread
-        .extend(unread.into_iter().map(|(name, ..)| name));
+    let names = |named: Vec<Named>| named.into_iter().map(|(name, ..)| name);
+    report.unread.extend(names(unread));
     report.unread.sort();
-    let integers = integers.into_iter().map(|(name, ..)| name);
-    report.buffers.extend(integers);
+    report.buffers.extend(names(integers));
     Ok(report)
 }
 
 /// The dtype that most of the model's numbers have, and their device: the VarBuilder's. An integer has none,
 /// and a bf16 model may keep its norms in f32.
-fn usual(named: &[(String, Var, Tensor)]) -> Option<(DType, Device)> {
+fn usual(named: &[Named]) -> Option<(DType, Device)> {
     let of = |dtype: DType| {
         let same = named.iter().filter(move |(_, var, _)| var.dtype() == dtype);
         same.map(|(_, var, _)| var.elem_count()).sum::<usize>()
@@ -72,7 +68,7 @@ fn usual(named: &[(String, Var, Tensor)]) -> Option<(DType, Device)> {
 }
 
 /// The VarMap's variables as copies, so that the caller's are not moved; and their values.
-fn copies(varmap: &VarMap) -> Result<Vec<(String, Var, Tensor)>> {
+fn copies(varmap: &VarMap) -> Result<Vec<Named>> {
     let Ok(data) = varmap.data().lock() else {
         bail!("gradcheck::model: the VarMap's lock is poisoned")
     };

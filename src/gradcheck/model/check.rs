@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use candle_core::{Result, Tensor, bail};
 
-use super::context::Context;
+use super::context::{Model, Rng};
 use super::localise::localise;
 use super::marks::{self, Cut, Mark};
 use super::nondeterminism;
@@ -28,7 +28,6 @@ use crate::gradcheck::compare::walk::Walker;
 use crate::gradcheck::judge::verdict::Verdict;
 use crate::gradcheck::options::Options;
 use crate::gradcheck::support::passes::Passes;
-use crate::gradcheck::support::rng::SplitMix64;
 
 /// Compares each parameter's gradient with changes of the loss.
 pub(crate) fn check(
@@ -50,10 +49,10 @@ pub(crate) fn check(
         weights: &[1.],
         passes: &passes,
     };
-    let context = Context::new(parameters, walker, options)?;
-    let (unread, found) = find(&context)?;
-    let (cuts, suspects) = ends(&context, &found, &marks)?;
-    let notes = nondeterminism::notes(&context, &found)?;
+    let model = Model::new(parameters, walker, options)?;
+    let (unread, found) = find(&model)?;
+    let (cuts, suspects) = ends(&model, &found, &marks)?;
+    let notes = nondeterminism::notes(&model, &found)?;
     let buffers = parameters.buffers.iter().map(|(name, ..)| name.clone());
     Ok(ModelReport {
         parameters: found,
@@ -62,7 +61,7 @@ pub(crate) fn check(
         marks,
         cuts,
         suspects,
-        loss: context.loss,
+        loss: model.loss,
         passes: passes.count(),
         forwards: calls.get() - passes.count(),
         notes,
@@ -78,39 +77,39 @@ fn one_number(y: &Tensor) -> Result<()> {
 }
 
 /// The parameters that f does not read, and the reports of all others.
-fn find(context: &Context) -> Result<(Vec<String>, Vec<ParameterReport>)> {
-    if let Some(verdicts) = plain(context)? {
+fn find(model: &Model) -> Result<(Vec<String>, Vec<ParameterReport>)> {
+    if let Some(verdicts) = plain(model)? {
         let reports = verdicts.into_iter().enumerate();
-        let reports = reports.map(|(t, verdict)| context.report(t, verdict));
+        let reports = reports.map(|(t, verdict)| model.report(t, verdict));
         return Ok((Vec::new(), reports.collect()));
     }
-    let rng = &mut SplitMix64::new(context.options.seed, 0);
-    let zeros = zeros(context, rng)?;
+    let rng = &mut Rng::new(model.options.seed, 0);
+    let zeros = zeros(model, rng)?;
     let severed = zeros.iter().any(|z| matches!(z, Zeros::Severed { .. }));
 
-    let open = |&t: &usize| zeros[t].leaves_open() && !context.plain[t].all_zero;
+    let open = |&t: &usize| zeros[t].leaves_open() && !model.plain[t].all_zero;
     let open: Vec<usize> = (0..zeros.len()).filter(open).collect();
-    let compared = at_once(context, &open, severed, rng)?;
+    let compared = at_once(model, &open, severed, rng)?;
 
     // Faults seldom come alone: once one is found, an error in any direction has to show in the others too.
     let wrong = compared.iter().any(|c| c.is(Verdict::Wrong));
     let again = compared.into_iter().map(|c| match wrong && c.by_factor {
-        true => one_at_a_time(context, c.t, true, rng),
+        true => one_at_a_time(model, c.t, true, rng),
         false => Ok(c),
     });
     let compared: Vec<Compared> = again.collect::<Result<_>>()?;
 
     let compared = match severed {
         true => compared,
-        false => localise(context, compared, rng)?,
+        false => localise(model, compared, rng)?,
     };
 
-    Ok(reports(context, zeros, compared, severed))
+    Ok(reports(model, zeros, compared, severed))
 }
 
 /// Step 6.
 fn reports(
-    context: &Context,
+    model: &Model,
     zeros: Vec<Zeros>,
     compared: Vec<Compared>,
     severed: bool,
@@ -119,34 +118,34 @@ fn reports(
     let mut compared: BTreeMap<usize, Compared> = compared.collect();
     let (unread, read): (Vec<_>, Vec<_>) =
         (zeros.into_iter().enumerate()).partition(|(_, zeros)| *zeros == Zeros::Unread);
-    let name = |(t, _): (usize, Zeros)| context.parameters.names[t].clone();
+    let name = |(t, _): (usize, Zeros)| model.parameters.names[t].clone();
     let reports = read.into_iter();
-    let reports = reports.map(|(t, zeros)| report(context, t, zeros, compared.remove(&t), severed));
+    let reports = reports.map(|(t, zeros)| report(model, t, zeros, compared.remove(&t), severed));
     (unread.into_iter().map(name).collect(), reports.collect())
 }
 
 /// Step 1: the verdicts of all parameters, where nothing can be compared.
-fn plain(context: &Context) -> Result<Option<Vec<Verdict>>> {
-    let all = |verdict| vec![verdict; context.parameters.vars.len()];
-    if let Some(failure) = &context.failure {
+fn plain(model: &Model) -> Result<Option<Vec<Verdict>>> {
+    let all = |verdict| vec![verdict; model.parameters.vars.len()];
+    if let Some(failure) = &model.failure {
         return Ok(Some(all(failure.verdict)));
     }
-    let finite = |plain: &Plain| plain.sum.is_finite() && context.loss.is_finite();
+    let finite = |plain: &Plain| plain.sum.is_finite() && model.loss.is_finite();
     let verdict = |plain| match finite(plain) {
         true => Verdict::Inconclusive,
         false => Verdict::NonFinite,
     };
-    if !context.plain.iter().all(finite) {
-        return Ok(Some(context.plain.iter().map(verdict).collect()));
+    if !model.plain.iter().all(finite) {
+        return Ok(Some(model.plain.iter().map(verdict).collect()));
     }
-    let varies = nondeterminism::varies(context)?;
+    let varies = nondeterminism::varies(model)?;
     Ok(varies.then(|| all(Verdict::Nondeterministic)))
 }
 
 /// The report of one parameter, from what is known of its elements without a gradient and of the others. `severed`
 /// where some parameter is.
 fn report(
-    context: &Context,
+    model: &Model,
     t: usize,
     zeros: Zeros,
     compared: Option<Compared>,
@@ -162,8 +161,8 @@ fn report(
         (_, verdict) => (verdict, against, None),
     };
     let zero = (zeros == Zeros::Unaccounted).then_some(ZERO);
-    let plain = (verdict == Verdict::Severed).then_some(&context.plain[t]);
-    let rows = plain.map(|plain| plain.zero_rows(context.parameters.vars[t].dims()));
+    let plain = (verdict == Verdict::Severed).then_some(&model.plain[t]);
+    let rows = plain.map(|plain| plain.zero_rows(model.parameters.vars[t].dims()));
     let elements = plain
         .and_then(|plain| plain.zeros.as_ref())
         .map(Bits::count);
@@ -175,25 +174,25 @@ fn report(
         severed_elements: elements.unwrap_or_default(),
         consequence: severed && verdict == Verdict::Wrong,
         notes: zero.into_iter().chain(note).map(str::to_string).collect(),
-        ..context.report(t, verdict)
+        ..model.report(t, verdict)
     }
 }
 
 /// Where the graph ends, if something is severed or wrong: between which marks, or what could have cut it.
 fn ends(
-    context: &Context,
+    model: &Model,
     found: &[ParameterReport],
     marks: &[Mark],
 ) -> Result<(Vec<Cut>, Vec<Suspect>)> {
     let flagged = |p: &ParameterReport| matches!(p.verdict, Verdict::Severed | Verdict::Wrong);
     if !marks.is_empty() && found.iter().any(flagged) {
-        let cuts = marks::cuts(context.walker.f)?;
+        let cuts = marks::cuts(model.walker.f)?;
         if !cuts.is_empty() {
             return Ok((cuts, Vec::new()));
         }
     }
     let severed = found.iter().filter(|p| p.verdict == Verdict::Severed);
     let severed: Vec<(&str, &[usize])> = severed.map(|p| (&p.name[..], &p.shape[..])).collect();
-    let suspects = suspects::of(&context.parameters.names, &severed);
+    let suspects = suspects::of(&model.parameters.names, &severed);
     Ok((Vec::new(), suspects))
 }

@@ -1,4 +1,4 @@
-//! What does not change during a check of a model.
+//! What does not change during a check: a model where its parameters are, and how they move from there.
 
 use candle_core::Result;
 
@@ -16,62 +16,64 @@ use crate::gradcheck::judge::verdict::Verdict;
 use crate::gradcheck::options::Options;
 use crate::gradcheck::support::rng::SplitMix64;
 
-/// A model where its parameters are, and how they are moved from there.
-pub(crate) struct Context<'a> {
+/// The random generator, which every step takes in turn.
+pub(crate) type Rng = SplitMix64;
+
+pub(crate) struct Model<'a> {
     pub(crate) parameters: &'a Parameters,
     pub(crate) walker: Walker<'a>,
     pub(crate) options: &'a Options,
-    /// What a plain backward pass says of each parameter, or its failure.
+    /// What a plain backward pass says of each parameter, or why it failed.
     pub(crate) plain: Vec<Plain>,
     pub(crate) failure: Option<Failure>,
     pub(crate) loss: f64,
-    /// The unit round-off of the loss's dtype.
+    /// The unit round-off of the loss's dtype,
     pub(crate) unit: f64,
-    /// The rounding of the loss: unit · |loss|.
+    /// and the rounding of the loss: unit · |loss|.
     pub(crate) noise: f64,
 }
 
-impl<'a> Context<'a> {
+impl<'a> Model<'a> {
     /// Runs f forward and backward; the gradients are as large as the parameters, and are not kept.
     pub(crate) fn new(
         parameters: &'a Parameters,
         walker: Walker<'a>,
         options: &'a Options,
     ) -> Result<Self> {
-        let (pass, failure) = match walker.pass()? {
-            Ok(pass) => (pass, None),
-            Err(failure) => {
-                let (value, unit, gradients) = (f64::NAN, 0., Vec::new());
-                let none = Pass {
-                    value,
-                    unit,
-                    gradients,
-                };
-                (none, Some(failure))
-            }
-        };
-        let all = pass.gradients.iter().zip(&parameters.vars);
-        let plain = all.map(|(gradient, var)| Plain::new(gradient.as_ref(), var.elem_count()));
-        Ok(Self {
+        let mut model = Self {
             parameters,
             walker,
             options,
-            plain: plain.collect::<Result<_>>()?,
-            failure,
-            loss: pass.value,
-            unit: pass.unit,
-            noise: pass.unit * pass.value.abs(),
-        })
+            plain: Vec::new(),
+            failure: None,
+            loss: f64::NAN,
+            unit: 0.,
+            noise: 0.,
+        };
+        match model.walker.pass()? {
+            Ok(pass) => model.set(&pass)?,
+            Err(failure) => model.failure = Some(failure),
+        }
+        Ok(model)
+    }
+
+    fn set(&mut self, pass: &Pass) -> Result<()> {
+        let all = pass.gradients.iter().zip(&self.parameters.vars);
+        let plain = all.map(|(gradient, var)| Plain::new(gradient.as_ref(), var.elem_count()));
+        self.plain = plain.collect::<Result<_>>()?;
+        (self.loss, self.unit) = (pass.value, pass.unit);
+        self.noise = pass.unit * pass.value.abs();
+        Ok(())
     }
 
     /// The report of a parameter of which nothing but the verdict is known.
     pub(crate) fn report(&self, t: usize, verdict: Verdict) -> ParameterReport {
         let (name, var) = (&self.parameters.names[t], &self.parameters.vars[t]);
-        let failure = self.failure.iter();
-        let notes = failure.map(|failure| format!("backward: {}", failure.message));
+        let failed = self.failure.iter();
+        let failed = failed.map(|failure| format!("backward: {}", failure.message));
         ParameterReport {
             missing: self.plain.get(t).is_some_and(|plain| plain.missing),
-            notes: notes.collect(),
+            notes: failed.collect(),
             ..ParameterReport::new(name, var.dims(), var.dtype(), verdict)
         }
     }
@@ -93,13 +95,7 @@ impl<'a> Context<'a> {
     }
 
     /// A move of some elements of one parameter (of all, if None) by random signs.
-    pub(crate) fn perturb(
-        &self,
-        t: usize,
-        step: f64,
-        only: Option<&Bits>,
-        rng: &mut SplitMix64,
-    ) -> Move {
+    pub(crate) fn perturb(&self, t: usize, step: f64, only: Option<&Bits>, rng: &mut Rng) -> Move {
         let n = self.parameters.vars[t].elem_count();
         Move {
             var: t,
@@ -119,8 +115,12 @@ impl<'a> Context<'a> {
         self.walker.at_end(&self.parameters.origin, moves, job)
     }
 
-    /// The larger of the loss's changes from here to the two ends of a segment, forward only; None where it leads out
-    /// of f's domain.
+    fn values(&self, moves: &[Move], nodes: &[usize]) -> Result<Option<Vec<f64>>> {
+        self.walker.values(&self.parameters.origin, moves, nodes)
+    }
+
+    /// The larger of the loss's changes from here to the two ends of a segment, forward only; None where it leads
+    /// out of f's domain.
     pub(crate) fn ends(&self, moves: &[Move]) -> Result<Option<f64>> {
         let ends = self.values(moves, &[0, PASSES - 1])?;
         let larger = |m: f64, d: f64| if d.abs() > m.abs() { d } else { m };
@@ -144,12 +144,8 @@ impl<'a> Context<'a> {
         Ok(values.and_then(|values| Evidence::new(&values, &[none], self.unit)))
     }
 
-    fn values(&self, moves: &[Move], nodes: &[usize]) -> Result<Option<Vec<f64>>> {
-        self.walker.values(&self.parameters.origin, moves, nodes)
-    }
-
-    /// Segments of one parameter at a time; `strict` where an error in any direction has to show.
-    pub(crate) fn one_at_a_time(&self, strict: bool) -> Alone<'_> {
+    /// Segments of one parameter by itself; `strict` where an error in any direction has to show.
+    pub(crate) fn segments(&self, strict: bool) -> Alone<'_> {
         Alone {
             walker: &self.walker,
             origin: &self.parameters.origin,
@@ -164,12 +160,13 @@ impl<'a> Context<'a> {
 
     /// Parameter t, of which the elements with a gradient move.
     pub(crate) fn one(&self, t: usize) -> One<'_> {
+        let plain = &self.plain[t];
         One {
             var: t,
-            negative: &self.plain[t].negative,
-            sum: self.plain[t].sum,
+            negative: &plain.negative,
+            sum: plain.sum,
             size: self.parameters.sizes[t],
-            only: self.plain[t].nonzero.as_ref(),
+            only: plain.nonzero.as_ref(),
         }
     }
 }

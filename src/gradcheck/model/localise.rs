@@ -8,21 +8,20 @@ use std::ops::Range;
 
 use candle_core::Result;
 
-use super::context::Context;
+use super::context::{Model, Rng};
 use super::together::Compared;
 use crate::gradcheck::compare::alone::One;
 use crate::gradcheck::compare::bits::Bits;
 use crate::gradcheck::compare::displace::Move;
 use crate::gradcheck::judge::segment::Evidence;
 use crate::gradcheck::judge::verdict::Verdict;
-use crate::gradcheck::support::rng::SplitMix64;
 use crate::gradcheck::support::values::{to_f64, unravel};
 
 /// Looks for such an entry in the parameter that is contradicted most.
 pub(crate) fn localise(
-    context: &Context,
+    model: &Model,
     mut compared: Vec<Compared>,
-    rng: &mut SplitMix64,
+    rng: &mut Rng,
 ) -> Result<Vec<Compared>> {
     let wrong = compared.iter().filter(|c| c.is(Verdict::Wrong));
     let against = wrong.filter_map(|c| c.finding.against.as_ref());
@@ -30,15 +29,15 @@ pub(crate) fn localise(
     let Some((evidence, way)) = against.max_by(|a, b| off(&a.0).total_cmp(&off(&b.0))) else {
         return Ok(compared);
     };
-    let (t, var) = (way.var, &context.parameters.vars[way.var]);
-    let at = halve(context, evidence, way)?;
+    let (t, var) = (way.var, &model.parameters.vars[way.var]);
+    let at = halve(model, evidence, way)?;
     let only = within(None, at..at + 1, var.elem_count());
     let one = One {
-        sum: gradient_at(context, t, at)?.abs(),
+        sum: gradient_at(model, t, at)?.abs(),
         only: Some(&only),
-        ..context.one(t)
+        ..model.one(t)
     };
-    let finding = (context.one_at_a_time(false)).settle(&one, context.rtol(t), rng)?;
+    let finding = model.segments(false).settle(&one, model.rtol(t), rng)?;
     if finding.verdict == Verdict::Wrong {
         for c in compared.iter_mut().filter(|c| c.t == t) {
             c.finding.against = finding.against.clone();
@@ -49,16 +48,16 @@ pub(crate) fn localise(
 }
 
 /// One element of the move along which the two sides are apart.
-fn halve(context: &Context, evidence: &Evidence, whole: &Move) -> Result<usize> {
-    let n = context.parameters.vars[whole.var].elem_count();
+fn halve(model: &Model, evidence: &Evidence, whole: &Move) -> Result<usize> {
+    let n = model.parameters.vars[whole.var].elem_count();
     let (mut part, mut block) = (whole.clone(), 0..n);
     // The two sides are apart by so much a unit of step, to first order; so are two halves together.
     let mut rate = evidence.apart / whole.step;
     while block.len() > 1 {
         let half = block.start..block.start + block.len() / 2;
         part.only = Some(within(whole.only.as_ref(), half.clone(), n));
-        part.step = (2. * part.step).min(context.farthest(whole.var));
-        let first = match context.segment(std::slice::from_ref(&part))? {
+        part.step = (2. * part.step).min(model.farthest(whole.var));
+        let first = match model.segment(std::slice::from_ref(&part))? {
             Ok(Some(evidence)) => evidence.apart / part.step,
             _ => 0.,
         };
@@ -72,8 +71,8 @@ fn halve(context: &Context, evidence: &Evidence, whole: &Move) -> Result<usize> 
 }
 
 /// Autograd's gradient of one element; 0 where there is none.
-fn gradient_at(context: &Context, t: usize, element: usize) -> Result<f64> {
-    let pass = context.walker.pass()?.ok();
+fn gradient_at(model: &Model, t: usize, element: usize) -> Result<f64> {
+    let pass = model.walker.pass()?.ok();
     match pass.as_ref().and_then(|pass| pass.gradients[t].as_ref()) {
         Some(gradient) => Ok(to_f64(&gradient.flatten_all()?.narrow(0, element, 1)?)?[0]),
         None => Ok(0.),

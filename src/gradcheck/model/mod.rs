@@ -8,6 +8,7 @@
 mod builder;
 mod check;
 mod context;
+mod display;
 mod localise;
 mod marks;
 mod names;
@@ -75,7 +76,7 @@ where
             "gradcheck::vars: the loss does not depend on {}: does the model hold copies of its \
              own? Give the Vars that it was built from, and leave out those that this loss does not \
              use",
-            names::fold(&report.unread.iter().map(String::as_str).collect::<Vec<_>>()).join(", ")
+            names::fold(&report.unread).join(", ")
         )
     }
     Ok(report)

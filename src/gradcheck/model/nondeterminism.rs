@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
-use super::context::Context;
+use super::context::Model;
 use super::names::fold;
 use super::plain::Plain;
 use super::report::ParameterReport;
@@ -19,42 +19,42 @@ const ADVICE: &str = "f gave two losses or two gradients for the same parameters
      build the model once and check it with gradcheck::vars";
 
 /// Whether a second call or a second backward pass gives something else.
-pub(crate) fn varies(context: &Context) -> Result<bool> {
-    let far = |value: f64| (value - context.loss).abs() > ROUNDING * context.noise;
+pub(crate) fn varies(model: &Model) -> Result<bool> {
+    let far = |value: f64| (value - model.loss).abs() > ROUNDING * model.noise;
     for _ in 0..CALLS {
-        if far(context.walker.value()?) {
+        if far(model.walker.value()?) {
             return Ok(true);
         }
     }
-    let Ok(again) = context.walker.pass()? else {
+    let Ok(again) = model.walker.pass()? else {
         return Ok(false);
     };
     let mut varies = far(again.value);
-    for (plain, gradient) in context.plain.iter().zip(&again.gradients) {
+    for (plain, gradient) in model.plain.iter().zip(&again.gradients) {
         let n = gradient.as_ref().map_or(0, Tensor::elem_count);
         let norm = Plain::new(gradient.as_ref(), n)?.norm;
         // Sums taken in another order differ by rounding, and what is rounding alone by all of itself.
-        let rounding = 1e4 * context.unit * norm.max(plain.norm);
-        varies |= (norm - plain.norm).abs() > rounding.max(context.kappa() * context.noise);
+        let rounding = 1e4 * model.unit * norm.max(plain.norm);
+        varies |= (norm - plain.norm).abs() > rounding.max(model.kappa() * model.noise);
     }
     Ok(varies)
 }
 
 /// What to do about it, if something varies, and the first tensor of the graph that differs from call to call.
-pub(crate) fn notes(context: &Context, found: &[ParameterReport]) -> Result<Vec<String>> {
+pub(crate) fn notes(model: &Model, found: &[ParameterReport]) -> Result<Vec<String>> {
     let varies = |p: &ParameterReport| p.verdict == Verdict::Nondeterministic;
     if !found.iter().any(varies) {
         return Ok(Vec::new());
     }
     let mut notes = vec![ADVICE.to_string()];
-    if let Some(tensor) = differs(context.walker.f)? {
+    if let Some(tensor) = differs(model.walker.f)? {
         let before = tensor.sorted_nodes();
         let made_of = |k: &usize| {
-            let id = context.parameters.vars[*k].id();
+            let id = model.parameters.vars[*k].id();
             before.iter().any(|node| node.id() == id)
         };
-        let of = (0..context.plain.len()).filter(made_of);
-        let names: Vec<&str> = of.map(|k| &context.parameters.names[k][..]).collect();
+        let of = (0..model.plain.len()).filter(made_of);
+        let names: Vec<&str> = of.map(|k| &model.parameters.names[k][..]).collect();
         notes.push(format!(
             "the first tensor of the graph that differs has shape {:?}, and is made of {}",
             tensor.dims(),

@@ -10,13 +10,12 @@
 
 use candle_core::Result;
 
-use super::context::Context;
+use super::context::{Model, Rng};
 use crate::gradcheck::compare::alone::Finding;
 use crate::gradcheck::compare::displace::Move;
 use crate::gradcheck::judge::constants::{CHANCE, CLEAR, FARTHEST, LONG, RESOLVED};
 use crate::gradcheck::judge::segment::Evidence;
 use crate::gradcheck::judge::verdict::Verdict;
-use crate::gradcheck::support::rng::SplitMix64;
 
 /// The share of the loss by which each parameter moves it, give or take a third; where f's own noise drowns that,
 /// [`LONG`]. The shorter, the fewer kinks on the segment.
@@ -67,23 +66,23 @@ impl Compared {
 /// Compares all of these at once, by halves where they are contradicted, and what that leaves open one at a time.
 /// `strict` where something is cut, or a segment of more of them has contradicted.
 pub(crate) fn at_once(
-    context: &Context,
+    model: &Model,
     which: &[usize],
     strict: bool,
-    rng: &mut SplitMix64,
+    rng: &mut Rng,
 ) -> Result<Vec<Compared>> {
     if let ([t], true) = (which, strict) {
-        return Ok(vec![one_at_a_time(context, *t, true, rng)?]);
+        return Ok(vec![one_at_a_time(model, *t, true, rng)?]);
     }
-    let kappa = context.kappa();
-    let mut course = Course::new(context, which, strict);
+    let kappa = model.kappa();
+    let mut course = Course::new(model, which, strict);
     while let Some(open) = course.next() {
         let tensors: Vec<usize> = open.iter().map(|&k| which[k]).collect();
         let moves = course.moves(&tensors, rng);
-        let Ok(Some(evidence)) = context.segment(&moves)? else {
+        let Ok(Some(evidence)) = model.segment(&moves)? else {
             break; // it leads out of f's domain
         };
-        let rtol = tensors.iter().map(|&t| context.rtol(t)).fold(0., f64::max);
+        let rtol = tensors.iter().map(|&t| model.rtol(t)).fold(0., f64::max);
         if !evidence.contradicts(kappa, rtol) {
             course.agrees(&open, &evidence);
         } else if evidence.jumps() && course.share < LONG {
@@ -91,36 +90,31 @@ pub(crate) fn at_once(
         } else {
             let (mut compared, _) = course.divide(course.long);
             let strict = strict || !evidence.jumps();
-            compared.extend(halves(context, &tensors, strict, rng)?);
+            compared.extend(halves(model, &tensors, strict, rng)?);
             return Ok(compared);
         }
     }
     let (mut compared, rest) = course.divide(course.agreeing);
     for t in rest {
-        compared.push(one_at_a_time(context, t, strict, rng)?);
+        compared.push(one_at_a_time(model, t, strict, rng)?);
     }
     Ok(compared)
 }
 
 /// Both halves of what a segment contradicts. Halving pays where little is wrong: if most of the first half does
 /// not pass, those of the second are compared one at a time.
-fn halves(
-    context: &Context,
-    tensors: &[usize],
-    strict: bool,
-    rng: &mut SplitMix64,
-) -> Result<Vec<Compared>> {
+fn halves(model: &Model, tensors: &[usize], strict: bool, rng: &mut Rng) -> Result<Vec<Compared>> {
     if let [t] = tensors {
-        return Ok(vec![one_at_a_time(context, *t, strict, rng)?]);
+        return Ok(vec![one_at_a_time(model, *t, strict, rng)?]);
     }
     let (first, second) = tensors.split_at(tensors.len() / 2);
-    let mut compared = at_once(context, first, strict, rng)?;
+    let mut compared = at_once(model, first, strict, rng)?;
     let passed = compared.iter().filter(|c| c.is(Verdict::Pass)).count();
     if 2 * passed >= first.len() {
-        compared.extend(at_once(context, second, strict, rng)?);
+        compared.extend(at_once(model, second, strict, rng)?);
     } else {
         for &t in second {
-            compared.push(one_at_a_time(context, t, strict, rng)?);
+            compared.push(one_at_a_time(model, t, strict, rng)?);
         }
     }
     Ok(compared)
@@ -128,20 +122,20 @@ fn halves(
 
 /// Compares one parameter by itself, at steps that suit it; `strict` where an error in any direction has to show.
 pub(crate) fn one_at_a_time(
-    context: &Context,
+    model: &Model,
     t: usize,
     strict: bool,
-    rng: &mut SplitMix64,
+    rng: &mut Rng,
 ) -> Result<Compared> {
-    let segments = context.one_at_a_time(strict);
-    let finding = segments.settle(&context.one(t), context.rtol(t), rng)?;
+    let segments = model.segments(strict);
+    let finding = segments.settle(&model.one(t), model.rtol(t), rng)?;
     let by_factor = finding.verdict == Verdict::Pass && !strict;
     Ok(Compared::new(t, finding, by_factor))
 }
 
 /// What the segments of some parameters have shown so far, and how far the next one goes.
 struct Course<'a> {
-    context: &'a Context<'a>,
+    model: &'a Model<'a>,
     which: &'a [usize],
     /// The chance that an error of each has stayed hidden, and the least factor that would have shown.
     hidden: Vec<f64>,
@@ -160,9 +154,9 @@ struct Course<'a> {
 }
 
 impl<'a> Course<'a> {
-    fn new(context: &'a Context, which: &'a [usize], strict: bool) -> Self {
+    fn new(model: &'a Model, which: &'a [usize], strict: bool) -> Self {
         let mut course = Self {
-            context,
+            model,
             which,
             hidden: vec![1.; which.len()],
             sharpest: vec![f64::INFINITY; which.len()],
@@ -182,7 +176,7 @@ impl<'a> Course<'a> {
 
     /// The least share of the loss that stands out of its noise.
     fn clear(&self) -> f64 {
-        CLEAR * self.context.noise / self.context.loss.abs()
+        CLEAR * self.model.noise / self.model.loss.abs()
     }
 
     /// Whether an error of k in any direction would have shown; or, where nothing is cut or contradicted and two of
@@ -207,15 +201,15 @@ impl<'a> Course<'a> {
 
     /// One move of each, that changes the loss by a share of it, by random signs and a random length. A long
     /// segment of a right model needs all of its length to stand out of f's noise.
-    fn moves(&self, tensors: &[usize], rng: &mut SplitMix64) -> Vec<Move> {
-        let parameters = self.context.parameters;
+    fn moves(&self, tensors: &[usize], rng: &mut Rng) -> Vec<Move> {
+        let parameters = self.model.parameters;
         let long = self.share >= LONG;
         let aligned = long && self.taken % 2 == 1;
-        let least = CLEAR * self.context.noise;
-        let target = self.farther * (self.share * self.context.loss.abs()).max(least);
+        let least = CLEAR * self.model.noise;
+        let target = self.farther * (self.share * self.model.loss.abs()).max(least);
         let typical = if long { parameters.typical } else { 0. };
         let one = |&t: &usize| {
-            let (one, var) = (self.context.one(t), &parameters.vars[t]);
+            let (one, var) = (self.model.one(t), &parameters.vars[t]);
             let farthest = self.farther * FARTHEST * one.size.max(typical);
             let step = (target / one.rate(var, aligned)).min(farthest);
             let length = match long && !self.strict {
@@ -230,7 +224,7 @@ impl<'a> Course<'a> {
     /// A segment of `moved` agrees. Where it says little of most that are still open, the next is longer if f's own
     /// noise blurred this one, shorter if kinks did.
     fn agrees(&mut self, moved: &[usize], evidence: &Evidence) {
-        let kappa = self.context.kappa();
+        let kappa = self.model.kappa();
         self.agreeing += 1;
         for (at, &k) in moved.iter().enumerate() {
             self.hidden[k] *= evidence.chance(at, kappa);

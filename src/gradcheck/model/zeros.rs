@@ -5,12 +5,11 @@
 
 use candle_core::{Result, Tensor};
 
-use super::context::Context;
+use super::context::{Model, Rng};
 use super::plain::Plain;
 use super::report::Segment;
 use crate::gradcheck::compare::displace::Move;
 use crate::gradcheck::judge::constants::FARTHEST;
-use crate::gradcheck::support::rng::SplitMix64;
 
 /// Steps that leave a dead relu dead, and almost any of ten thousand, in root mean squares of what has no
 /// gradient,
@@ -73,30 +72,30 @@ impl Zeros {
 
 /// Looks for elements that move the loss without a gradient, in every parameter; and for parameters with which it
 /// does not move at all.
-pub(crate) fn zeros(context: &Context, rng: &mut SplitMix64) -> Result<Vec<Zeros>> {
-    let plain = &context.plain;
+pub(crate) fn zeros(model: &Model, rng: &mut Rng) -> Result<Vec<Zeros>> {
+    let plain = &model.plain;
     let all = (0..plain.len()).filter(|&t| plain[t].zeros.is_some());
     let (missing, some): (Vec<usize>, Vec<usize>) = all.partition(|&t| plain[t].missing);
     let mut found = vec![Zeros::Open; plain.len()];
-    let appears = appear(context, &missing, rng)?;
+    let appears = appear(model, &missing, rng)?;
     for &t in &missing {
         found[t] = match appears[t] {
-            true => by_itself(context, t, rng)?,
-            false => untracked(context, t, rng)?,
+            true => by_itself(model, t, rng)?,
+            false => untracked(model, t, rng)?,
         };
     }
-    let still = some.is_empty() || nothing_moves(context, &some, rng)?;
+    let still = some.is_empty() || nothing_moves(model, &some, rng)?;
     // What has some gradient is looked at by itself only where something moves.
     for &t in some.iter().filter(|&&t| plain[t].all_zero || !still) {
-        found[t] = by_itself(context, t, rng)?;
+        found[t] = by_itself(model, t, rng)?;
     }
     let still = |&t: &usize| found[t] == Zeros::Still;
     let still: Vec<usize> = missing.into_iter().chain(some).filter(still).collect();
-    for (t, zeros) in elsewhere(context, &still, rng)? {
+    for (t, zeros) in elsewhere(model, &still, rng)? {
         found[t] = zeros;
     }
     for t in 0..plain.len() {
-        if found[t].leaves_open() && is_flat(context, t, rng)? {
+        if found[t].leaves_open() && is_flat(model, t, rng)? {
             found[t] = Zeros::Flat;
         }
     }
@@ -104,11 +103,11 @@ pub(crate) fn zeros(context: &Context, rng: &mut SplitMix64) -> Result<Vec<Zeros
 }
 
 /// Which parameters get a gradient where all of these, which get none, are moved.
-fn appear(context: &Context, which: &[usize], rng: &mut SplitMix64) -> Result<Vec<bool>> {
-    let mut appears = vec![false; context.plain.len()];
+fn appear(model: &Model, which: &[usize], rng: &mut Rng) -> Result<Vec<bool>> {
+    let mut appears = vec![false; model.plain.len()];
     for _ in 0..if which.is_empty() { 0 } else { 2 } {
-        let moves = moves(context, which, FARTHEST, rng);
-        if let Ok(pass) = context.at_end(&moves, || context.walker.pass())? {
+        let moves = moves(model, which, FARTHEST, rng);
+        if let Ok(pass) = model.at_end(&moves, || model.walker.pass())? {
             let all = appears.iter_mut().zip(&pass.gradients);
             all.for_each(|(appears, gradient)| *appears |= gradient.is_some());
         }
@@ -118,16 +117,16 @@ fn appear(context: &Context, which: &[usize], rng: &mut SplitMix64) -> Result<Ve
 
 /// One for which no gradient appears. The first step that moves the loss beyond its rounding counts, however long it
 /// is, since nothing is compared; if none does, values all along the segment that moves it most.
-fn untracked(context: &Context, t: usize, rng: &mut SplitMix64) -> Result<Zeros> {
-    let size = context.parameters.sizes[t];
-    let longest = size.max(context.parameters.typical);
+fn untracked(model: &Model, t: usize, rng: &mut Rng) -> Result<Zeros> {
+    let size = model.parameters.sizes[t];
+    let longest = size.max(model.parameters.typical);
     let steps = UNTRACKED.map(|step| step * longest);
     let (mut largest, mut along) = (0f64, None);
     for step in [FARTHEST * size].into_iter().chain(steps) {
-        let way = [context.perturb(t, step, None, rng)];
-        let moved = context.ends(&way)?.unwrap_or_default();
-        if moved.abs() > SURE * context.noise {
-            return Ok(Zeros::severed(moved, context.noise, None));
+        let way = [model.perturb(t, step, None, rng)];
+        let moved = model.ends(&way)?.unwrap_or_default();
+        if moved.abs() > SURE * model.noise {
+            return Ok(Zeros::severed(moved, model.noise, None));
         }
         if moved.abs() > largest.abs() {
             (largest, along) = (moved, Some(way));
@@ -136,8 +135,8 @@ fn untracked(context: &Context, t: usize, rng: &mut SplitMix64) -> Result<Zeros>
     let Some(way) = along else {
         return Ok(Zeros::Still);
     };
-    Ok(match context.forward(&way)? {
-        Some(seen) if seen.moves(context.kappa()) => Zeros::severed(largest, seen.scatter, None),
+    Ok(match model.forward(&way)? {
+        Some(seen) if seen.moves(model.kappa()) => Zeros::severed(largest, seen.scatter, None),
         Some(_) => Zeros::Flat,
         None => Zeros::Still,
     })
@@ -145,51 +144,51 @@ fn untracked(context: &Context, t: usize, rng: &mut SplitMix64) -> Result<Zeros>
 
 /// Whether the loss stays where it is when all elements without a gradient move, or autograd finds a gradient
 /// on the segment that accounts for it.
-fn nothing_moves(context: &Context, which: &[usize], rng: &mut SplitMix64) -> Result<bool> {
-    if context.is_still(&moves(context, which, NEAR, rng))? == Some(true) {
+fn nothing_moves(model: &Model, which: &[usize], rng: &mut Rng) -> Result<bool> {
+    if model.is_still(&moves(model, which, NEAR, rng))? == Some(true) {
         return Ok(true);
     }
-    let far = moves(context, which, FARTHEST, rng);
+    let far = moves(model, which, FARTHEST, rng);
     // What moves the loss from the first step on would show nearer too; relus that wake farther out do not.
-    let moved = context.ends(&far)?.unwrap_or_default().abs();
-    if moved * NEARER / FARTHEST > SHOWS * context.noise
-        && context.is_still(&moves(context, which, NEARER, rng))? == Some(true)
+    let moved = model.ends(&far)?.unwrap_or_default().abs();
+    if moved * NEARER / FARTHEST > SHOWS * model.noise
+        && model.is_still(&moves(model, which, NEARER, rng))? == Some(true)
     {
         return Ok(true);
     }
-    let Ok(Some(evidence)) = context.segment(&far)? else {
+    let Ok(Some(evidence)) = model.segment(&far)? else {
         return Ok(false);
     };
-    let contradicts = evidence.contradicts(context.kappa(), context.rtol(which[0]));
-    Ok(!evidence.moves(context.kappa()) || (evidence.alive && !contradicts))
+    let contradicts = evidence.contradicts(model.kappa(), model.rtol(which[0]));
+    Ok(!evidence.moves(model.kappa()) || (evidence.alive && !contradicts))
 }
 
 /// Moves of the elements without a gradient of these, by a share of each one's size.
-fn moves(context: &Context, which: &[usize], share: f64, rng: &mut SplitMix64) -> Vec<Move> {
+fn moves(model: &Model, which: &[usize], share: f64, rng: &mut Rng) -> Vec<Move> {
     let one = |&t: &usize| {
-        let step = share * context.parameters.sizes[t];
-        context.perturb(t, step, context.plain[t].zeros.as_ref(), rng)
+        let step = share * model.parameters.sizes[t];
+        model.perturb(t, step, model.plain[t].zeros.as_ref(), rng)
     };
     which.iter().map(one).collect()
 }
 
 /// The elements without a gradient of one parameter: severed if the loss moves with them and no gradient appears on
 /// the segment, the shortest one last, on which f jumps least.
-fn by_itself(context: &Context, t: usize, rng: &mut SplitMix64) -> Result<Zeros> {
-    let (kappa, size) = (context.kappa(), context.parameters.sizes[t]);
-    let typical = context.parameters.typical;
+fn by_itself(model: &Model, t: usize, rng: &mut Rng) -> Result<Zeros> {
+    let (kappa, size) = (model.kappa(), model.parameters.sizes[t]);
+    let typical = model.parameters.typical;
     let (mut still, mut range) = (true, 0f64);
     for step in [FARTHEST * size, size.max(typical), NEAR * size] {
-        let way = [context.perturb(t, step, context.plain[t].zeros.as_ref(), rng)];
-        if context.is_still(&way)? != Some(false) {
+        let way = [model.perturb(t, step, model.plain[t].zeros.as_ref(), rng)];
+        if model.is_still(&way)? != Some(false) {
             continue;
         }
         still = false;
-        let Ok(Some(evidence)) = context.segment(&way)? else {
+        let Ok(Some(evidence)) = model.segment(&way)? else {
             continue;
         };
         if evidence.alive {
-            if evidence.contradicts(kappa, context.rtol(t)) {
+            if evidence.contradicts(kappa, model.rtol(t)) {
                 return Ok(Zeros::Unaccounted);
             }
         } else if evidence.moves(kappa) {
@@ -201,9 +200,9 @@ fn by_itself(context: &Context, t: usize, rng: &mut SplitMix64) -> Result<Zeros>
         }
     }
     // What moves the loss by jumps alone, and gets no gradient, stays open; and so do the other elements.
-    Ok(match context.plain[t].all_zero {
+    Ok(match model.plain[t].all_zero {
         true if still => Zeros::Still,
-        true if range <= SURE * context.noise => Zeros::Flat,
+        true if range <= SURE * model.noise => Zeros::Flat,
         _ => Zeros::Open,
     })
 }
@@ -211,28 +210,24 @@ fn by_itself(context: &Context, t: usize, rng: &mut SplitMix64) -> Result<Zeros>
 /// Those that do not move the loss at all: do they where the other parameters are moved too (LoRA's A, while B is
 /// 0)? Then they are severed where no gradient appears there either; else the loss is flat in them here. What moves
 /// nothing there and is in no graph is not read.
-fn elsewhere(
-    context: &Context,
-    still: &[usize],
-    rng: &mut SplitMix64,
-) -> Result<Vec<(usize, Zeros)>> {
+fn elsewhere(model: &Model, still: &[usize], rng: &mut Rng) -> Result<Vec<(usize, Zeros)>> {
     if still.is_empty() {
         return Ok(Vec::new());
     }
-    let mut far = |t: usize| context.perturb(t, context.farthest(t), None, rng);
-    let others = (0..context.plain.len()).filter(|t| !still.contains(t));
+    let mut far = |t: usize| model.perturb(t, model.farthest(t), None, rng);
+    let others = (0..model.plain.len()).filter(|t| !still.contains(t));
     let mut moves: Vec<Move> = others.map(&mut far).collect();
-    let there = context.at_end(&moves, || context.walker.pass())?.ok();
+    let there = model.at_end(&moves, || model.walker.pass())?.ok();
     let mut found = Vec::with_capacity(still.len());
     for &t in still {
         moves.push(far(t));
-        let value = context.at_end(&moves, || context.walker.value());
+        let value = model.at_end(&moves, || model.walker.value());
         moves.pop();
         let moved = match (&there, value) {
             (Some(pass), Ok(value)) if is_zero(pass.gradients[t].as_ref())? => value - pass.value,
             _ => f64::NAN,
         };
-        found.push((t, moved_elsewhere(context, t, moved)));
+        found.push((t, moved_elsewhere(model, t, moved)));
     }
     Ok(found)
 }
@@ -243,10 +238,10 @@ fn is_zero(gradient: Option<&Tensor>) -> Result<bool> {
 }
 
 /// Where the others are moved, one moves the loss by so much without a gradient; NaN where it has one.
-fn moved_elsewhere(context: &Context, t: usize, moved: f64) -> Zeros {
-    if moved.abs() > SURE * context.noise {
-        Zeros::severed(moved, context.noise, Some(ELSEWHERE))
-    } else if moved == 0. && context.plain[t].missing {
+fn moved_elsewhere(model: &Model, t: usize, moved: f64) -> Zeros {
+    if moved.abs() > SURE * model.noise {
+        Zeros::severed(moved, model.noise, Some(ELSEWHERE))
+    } else if moved == 0. && model.plain[t].missing {
         Zeros::Unread
     } else {
         Zeros::Flat
@@ -255,16 +250,16 @@ fn moved_elsewhere(context: &Context, t: usize, moved: f64) -> Zeros {
 
 /// Whether the loss does not move with a parameter that has a gradient: autograd claims no more than rounding for
 /// its largest step, and the loss moves by no more either.
-fn is_flat(context: &Context, t: usize, rng: &mut SplitMix64) -> Result<bool> {
-    let (plain, farthest) = (&context.plain[t], context.farthest(t));
-    if plain.all_zero || plain.norm * farthest > context.kappa() * context.noise {
+fn is_flat(model: &Model, t: usize, rng: &mut Rng) -> Result<bool> {
+    let (plain, farthest) = (&model.plain[t], model.farthest(t));
+    if plain.all_zero || plain.norm * farthest > model.kappa() * model.noise {
         return Ok(false);
     }
-    let way = [context.perturb(t, farthest, None, rng)];
-    match context.ends(&way)? {
-        Some(moved) if moved.abs() > 0. && moved.abs() <= SURE * context.noise => {
-            let seen = context.forward(&way)?;
-            Ok(seen.is_some_and(|seen| !seen.moves(context.kappa())))
+    let way = [model.perturb(t, farthest, None, rng)];
+    match model.ends(&way)? {
+        Some(moved) if moved.abs() > 0. && moved.abs() <= SURE * model.noise => {
+            let seen = model.forward(&way)?;
+            Ok(seen.is_some_and(|seen| !seen.moves(model.kappa())))
         }
         moved => Ok(moved == Some(0.)),
     }
