@@ -8,7 +8,6 @@
 //! 6. The report.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
 
 use candle_core::{Result, Tensor, bail};
 
@@ -22,8 +21,7 @@ use super::report::{ModelReport, ParameterReport, Segment};
 use super::suspects::{self, Suspect};
 use super::together::{Compared, at_once, one_at_a_time};
 use super::zeros::{ZERO, Zeros, zeros};
-use crate::gradcheck::compare::alone::{Finding, QUANTISED};
-use crate::gradcheck::compare::bits::Bits;
+use crate::gradcheck::compare::alone::QUANTISED;
 use crate::gradcheck::compare::walk::Walker;
 use crate::gradcheck::judge::verdict::Verdict;
 use crate::gradcheck::options::Options;
@@ -50,7 +48,11 @@ pub(crate) fn check(
         passes: &passes,
     };
     let model = Model::new(parameters, walker, options)?;
-    let (unread, found) = find(&model)?;
+    let found = find(&model)?;
+    let unread = parameters.names.iter().zip(&found);
+    let unread = unread.filter(|(_, report)| report.is_none());
+    let unread = unread.map(|(name, _)| name.clone()).collect();
+    let found: Vec<ParameterReport> = found.into_iter().flatten().collect();
     let (cuts, suspects) = ends(&model, &found, &marks)?;
     let notes = nondeterminism::notes(&model, &found)?;
     let buffers = parameters.buffers.iter().map(|(name, ..)| name.clone());
@@ -76,16 +78,18 @@ fn one_number(y: &Tensor) -> Result<()> {
     Ok(())
 }
 
-/// The parameters that f does not read, and the reports of all others.
-fn find(model: &Model) -> Result<(Vec<String>, Vec<ParameterReport>)> {
+/// The report of each parameter; None where f does not read it.
+fn find(model: &Model) -> Result<Vec<Option<ParameterReport>>> {
     if let Some(verdicts) = plain(model)? {
         let reports = verdicts.into_iter().enumerate();
-        let reports = reports.map(|(t, verdict)| model.report(t, verdict));
-        return Ok((Vec::new(), reports.collect()));
+        let reports = reports.map(|(t, verdict)| Some(model.report(t, verdict)));
+        return Ok(reports.collect());
     }
     let rng = &mut Rng::new(model.options.seed, 0);
     let zeros = zeros(model, rng)?;
-    let severed = zeros.iter().any(|z| matches!(z, Zeros::Severed { .. }));
+    let severed = zeros
+        .iter()
+        .any(|zeros| matches!(zeros, Zeros::Severed(..)));
 
     let open = |&t: &usize| zeros[t].leaves_open() && !model.plain[t].all_zero;
     let open: Vec<usize> = (0..zeros.len()).filter(open).collect();
@@ -97,31 +101,19 @@ fn find(model: &Model) -> Result<(Vec<String>, Vec<ParameterReport>)> {
         true => one_at_a_time(model, c.t, true, rng),
         false => Ok(c),
     });
-    let compared: Vec<Compared> = again.collect::<Result<_>>()?;
+    let compared = again.collect::<Result<Vec<Compared>>>()?;
 
     let compared = match severed {
         true => compared,
         false => localise(model, compared, rng)?,
     };
 
-    Ok(reports(model, zeros, compared, severed))
-}
-
-/// Step 6.
-fn reports(
-    model: &Model,
-    zeros: Vec<Zeros>,
-    compared: Vec<Compared>,
-    severed: bool,
-) -> (Vec<String>, Vec<ParameterReport>) {
-    let compared = compared.into_iter().map(|c| (c.t, c));
-    let mut compared: BTreeMap<usize, Compared> = compared.collect();
-    let (unread, read): (Vec<_>, Vec<_>) =
-        (zeros.into_iter().enumerate()).partition(|(_, zeros)| *zeros == Zeros::Unread);
-    let name = |(t, _): (usize, Zeros)| model.parameters.names[t].clone();
-    let reports = read.into_iter();
-    let reports = reports.map(|(t, zeros)| report(model, t, zeros, compared.remove(&t), severed));
-    (unread.into_iter().map(name).collect(), reports.collect())
+    let compared = |t: usize| compared.iter().find(|c| c.t == t);
+    let report = |(t, zeros)| match zeros {
+        Zeros::Unread => None,
+        zeros => Some(report(model, t, zeros, compared(t), severed)),
+    };
+    Ok(zeros.into_iter().enumerate().map(report).collect())
 }
 
 /// Step 1: the verdicts of all parameters, where nothing can be compared.
@@ -142,36 +134,36 @@ fn plain(model: &Model) -> Result<Option<Vec<Verdict>>> {
     Ok(varies.then(|| all(Verdict::Nondeterministic)))
 }
 
-/// The report of one parameter, from what is known of its elements without a gradient and of the others. `severed`
+/// Step 6, of one parameter: from what is known of its elements without a gradient and of the others. `severed`
 /// where some parameter is.
 fn report(
     model: &Model,
     t: usize,
     zeros: Zeros,
-    compared: Option<Compared>,
+    compared: Option<&Compared>,
     severed: bool,
 ) -> ParameterReport {
-    let nothing = || Compared::new(t, Finding::none(), false);
-    let Compared { finding, entry, .. } = compared.unwrap_or_else(nothing);
-    let against = finding.against.map(|(evidence, _)| Segment::of(&evidence));
-    let (verdict, worst, note) = match (zeros, finding.verdict) {
-        (Zeros::Severed { segment, note }, _) => (Verdict::Severed, Some(segment), note),
+    let finding = compared.map(|c| &c.finding);
+    let against = finding.and_then(|finding| finding.against.as_ref());
+    let against = against.map(|(evidence, _)| Segment::of(evidence));
+    let verdict = finding.map_or(Verdict::Inconclusive, |finding| finding.verdict);
+    let (verdict, worst, note) = match (zeros, verdict) {
+        (Zeros::Severed(segment, note), _) => (Verdict::Severed, Some(segment), note),
         (Zeros::Flat, _) => (Verdict::Pass, None, None),
         (_, Verdict::Pass) => (Verdict::Pass, None, against.map(|_| QUANTISED)),
         (_, verdict) => (verdict, against, None),
     };
+    let (severed_elements, severed_rows) = match verdict {
+        Verdict::Severed => model.plain[t].zero_rows(model.parameters.vars[t].dims()),
+        _ => (0, Vec::new()),
+    };
     let zero = (zeros == Zeros::Unaccounted).then_some(ZERO);
-    let plain = (verdict == Verdict::Severed).then_some(&model.plain[t]);
-    let rows = plain.map(|plain| plain.zero_rows(model.parameters.vars[t].dims()));
-    let elements = plain
-        .and_then(|plain| plain.zeros.as_ref())
-        .map(Bits::count);
     ParameterReport {
-        resolution: finding.resolution,
+        resolution: finding.and_then(|finding| finding.resolution),
         worst,
-        worst_entry: entry,
-        severed_rows: rows.unwrap_or_default(),
-        severed_elements: elements.unwrap_or_default(),
+        worst_entry: compared.and_then(|c| c.entry.clone()),
+        severed_rows,
+        severed_elements,
         consequence: severed && verdict == Verdict::Wrong,
         notes: zero.into_iter().chain(note).map(str::to_string).collect(),
         ..model.report(t, verdict)

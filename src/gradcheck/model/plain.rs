@@ -58,40 +58,35 @@ impl Plain {
         })
     }
 
-    /// Of one that has some gradient, the rows (of the first dimension) that have none, as ranges.
-    pub(crate) fn zero_rows(&self, dims: &[usize]) -> Vec<Range<usize>> {
-        match (&self.zeros, dims) {
-            (Some(zeros), [rows, width @ ..]) if !self.all_zero => {
-                whole_rows(zeros, *rows, width.iter().product())
+    /// How many elements have no gradient; and if some have one, the rows (of the first dimension) that have none,
+    /// as ranges.
+    pub(crate) fn zero_rows(&self, dims: &[usize]) -> (usize, Vec<Range<usize>>) {
+        let (Some(zeros), [rows, width @ ..]) = (&self.zeros, dims) else {
+            return (self.zeros.as_ref().map_or(0, Bits::count), Vec::new());
+        };
+        let width: usize = width.iter().product();
+        let whole = |r: &usize| (r * width..(r + 1) * width).all(|i| zeros.get(i));
+        let mut ranges: Vec<Range<usize>> = Vec::new();
+        for r in (0..*rows).filter(|r| !self.all_zero && whole(r)) {
+            match ranges.last_mut() {
+                Some(last) if last.end == r => last.end += 1,
+                _ => ranges.push(r..r + 1),
             }
-            _ => Vec::new(),
         }
+        (zeros.count(), ranges)
     }
-}
-
-/// The rows all of whose elements are set.
-fn whole_rows(bits: &Bits, rows: usize, width: usize) -> Vec<Range<usize>> {
-    let whole = |r: &usize| (r * width..(r + 1) * width).all(|i| bits.get(i));
-    let mut ranges: Vec<Range<usize>> = Vec::new();
-    for r in (0..rows).filter(whole) {
-        match ranges.last_mut() {
-            Some(last) if last.end == r => last.end += 1,
-            _ => ranges.push(r..r + 1),
-        }
-    }
-    ranges
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Bits, whole_rows};
+    use super::Plain;
+    use candle_core::{Device, Result, Tensor};
 
     #[test]
-    fn only_whole_rows_count_and_neighbours_are_one_range() {
-        let mut bits = Bits::new(15);
-        for i in [0, 1, 2, 3, 4, 5, 7, 8, 9, 10, 11] {
-            bits.set(i);
-        }
-        assert_eq!(whole_rows(&bits, 5, 3), [0..2, 3..4]);
+    fn only_whole_rows_count_and_neighbours_are_one_range() -> Result<()> {
+        let gradient = [[0f32, 0.], [0., 0.], [0., 1.], [0., 0.]];
+        let plain = Plain::new(Some(&Tensor::new(&gradient, &Device::Cpu)?), 8)?;
+        assert_eq!(plain.zero_rows(&[4, 2]), (7, vec![0..2, 3..4]));
+        Ok(())
     }
 }

@@ -74,7 +74,6 @@ pub(crate) fn at_once(
     if let ([t], true) = (which, strict) {
         return Ok(vec![one_at_a_time(model, *t, true, rng)?]);
     }
-    let kappa = model.kappa();
     let mut course = Course::new(model, which, strict);
     while let Some(open) = course.next() {
         let tensors: Vec<usize> = open.iter().map(|&k| which[k]).collect();
@@ -83,20 +82,20 @@ pub(crate) fn at_once(
             break; // it leads out of f's domain
         };
         let rtol = tensors.iter().map(|&t| model.rtol(t)).fold(0., f64::max);
-        if !evidence.contradicts(kappa, rtol) {
+        if !evidence.contradicts(model.kappa(), rtol) {
             course.agrees(&open, &evidence);
         } else if evidence.jumps() && course.share < LONG {
             course.around(&evidence);
         } else {
-            let (mut compared, _) = course.divide(course.long);
+            let mut compared = course.passing(course.long);
             let strict = strict || !evidence.jumps();
             compared.extend(halves(model, &tensors, strict, rng)?);
             return Ok(compared);
         }
     }
-    let (mut compared, rest) = course.divide(course.agreeing);
-    for t in rest {
-        compared.push(one_at_a_time(model, t, strict, rng)?);
+    let mut compared = course.passing(course.agreeing);
+    for k in course.open(course.agreeing) {
+        compared.push(one_at_a_time(model, which[k], strict, rng)?);
     }
     Ok(compared)
 }
@@ -148,6 +147,8 @@ struct Course<'a> {
     /// Segments taken, and at most.
     taken: usize,
     most: usize,
+    /// The least share of the loss that stands out of its noise.
+    clear: f64,
     /// The share of the loss by which each parameter moves it on the next segment, so many times as far.
     share: f64,
     farther: f64,
@@ -155,7 +156,8 @@ struct Course<'a> {
 
 impl<'a> Course<'a> {
     fn new(model: &'a Model, which: &'a [usize], strict: bool) -> Self {
-        let mut course = Self {
+        let clear = CLEAR * model.noise / model.loss.abs();
+        Self {
             model,
             which,
             hidden: vec![1.; which.len()],
@@ -165,36 +167,41 @@ impl<'a> Course<'a> {
             strict,
             taken: 0,
             most: SEGMENTS,
-            share: SHORT,
+            clear,
+            share: if clear > SHORT { LONG } else { SHORT },
             farther: 1.,
-        };
-        if course.clear() > SHORT {
-            course.share = LONG;
         }
-        course
-    }
-
-    /// The least share of the loss that stands out of its noise.
-    fn clear(&self) -> f64 {
-        CLEAR * self.model.noise / self.model.loss.abs()
     }
 
     /// Whether an error of k in any direction would have shown; or, where nothing is cut or contradicted and two of
-    /// `segments` agree, a factor of a quarter.
+    /// `segments` agree, a factor of a quarter. While segments are taken, only long ones count for that.
     fn shows(&self, k: usize, segments: usize) -> bool {
         let most = if self.strict { CHANCE } else { HIDDEN };
         let whole = !self.strict && segments >= 2 && self.sharpest[k] <= RESOLVED;
         self.hidden[k] <= most || whole
     }
 
-    /// What is open still: only long segments leave out what shows as a whole alone.
-    fn is_open(&self, k: usize) -> bool {
-        !self.shows(k, self.long)
+    fn open(&self, segments: usize) -> Vec<usize> {
+        let open = |&k: &usize| !self.shows(k, segments);
+        (0..self.which.len()).filter(open).collect()
+    }
+
+    fn passing(&self, segments: usize) -> Vec<Compared> {
+        let passing = (0..self.which.len()).filter(|&k| self.shows(k, segments));
+        let pass = |k: usize| {
+            let finding = Finding {
+                verdict: Verdict::Pass,
+                resolution: Some(self.sharpest[k]),
+                ..Finding::none()
+            };
+            Compared::new(self.which[k], finding, self.hidden[k] > HIDDEN)
+        };
+        passing.map(pass).collect()
     }
 
     /// Those that move on the next segment; None where none is open, or no further one is worth its price.
     fn next(&mut self) -> Option<Vec<usize>> {
-        let open: Vec<usize> = (0..self.which.len()).filter(|&k| self.is_open(k)).collect();
+        let open = self.open(self.long);
         self.taken += 1;
         (self.taken <= self.most && !open.is_empty()).then_some(open)
     }
@@ -233,7 +240,7 @@ impl<'a> Course<'a> {
         if self.share >= LONG {
             self.long = self.agreeing;
         }
-        let open = (0..moved.len()).filter(|&at| self.is_open(moved[at]));
+        let open = (0..moved.len()).filter(|&at| !self.shows(moved[at], self.long));
         let (blurred, sharp): (Vec<usize>, Vec<usize>) =
             open.partition(|&at| evidence.chance(at, kappa) > BLURRED);
         if blurred.len() <= sharp.len() {
@@ -245,7 +252,7 @@ impl<'a> Course<'a> {
         }
         if evidence.is_noise_dominated() {
             self.share = LONG;
-        } else if self.share / STRIDE > self.clear() {
+        } else if self.share / STRIDE > self.clear {
             self.share /= STRIDE;
         }
     }
@@ -258,21 +265,5 @@ impl<'a> Course<'a> {
             false => LONG,
         };
         self.most = SEGMENTS + 1;
-    }
-
-    /// Those of which so much shows as [`Self::shows`] asks of `segments` pass; and the others.
-    fn divide(&self, segments: usize) -> (Vec<Compared>, Vec<usize>) {
-        let all = 0..self.which.len();
-        let (well, rest): (Vec<usize>, Vec<usize>) = all.partition(|&k| self.shows(k, segments));
-        let passes = |k: usize| {
-            let finding = Finding {
-                verdict: Verdict::Pass,
-                resolution: Some(self.sharpest[k]),
-                ..Finding::none()
-            };
-            Compared::new(self.which[k], finding, self.hidden[k] > HIDDEN)
-        };
-        let rest = rest.into_iter().map(|k| self.which[k]);
-        (well.into_iter().map(passes).collect(), rest.collect())
     }
 }

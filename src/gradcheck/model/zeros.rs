@@ -39,10 +39,7 @@ pub(crate) enum Zeros {
     /// Nothing: there are none, or the loss moves with them in a way that says nothing.
     Open,
     /// The loss moves with them, and no gradient appears.
-    Severed {
-        segment: Segment,
-        note: Option<&'static str>,
-    },
+    Severed(Segment, Option<&'static str>),
     /// A gradient appears nearby, and does not account for the loss there.
     Unaccounted,
     /// The loss moves with the parameter by its rounding,
@@ -66,7 +63,7 @@ impl Zeros {
             integral: 0.,
             error,
         };
-        Self::Severed { segment, note }
+        Self::Severed(segment, note)
     }
 }
 
@@ -123,19 +120,19 @@ fn untracked(model: &Model, t: usize, rng: &mut Rng) -> Result<Zeros> {
     let steps = UNTRACKED.map(|step| step * longest);
     let (mut largest, mut along) = (0f64, None);
     for step in [FARTHEST * size].into_iter().chain(steps) {
-        let way = [model.perturb(t, step, None, rng)];
-        let moved = model.ends(&way)?.unwrap_or_default();
+        let moves = [model.perturb(t, step, None, rng)];
+        let moved = model.ends(&moves)?.unwrap_or_default();
         if moved.abs() > SURE * model.noise {
             return Ok(Zeros::severed(moved, model.noise, None));
         }
         if moved.abs() > largest.abs() {
-            (largest, along) = (moved, Some(way));
+            (largest, along) = (moved, Some(moves));
         }
     }
-    let Some(way) = along else {
+    let Some(moves) = along else {
         return Ok(Zeros::Still);
     };
-    Ok(match model.forward(&way)? {
+    Ok(match model.forward(&moves)? {
         Some(seen) if seen.moves(model.kappa()) => Zeros::severed(largest, seen.scatter, None),
         Some(_) => Zeros::Flat,
         None => Zeros::Still,
@@ -175,28 +172,25 @@ fn moves(model: &Model, which: &[usize], share: f64, rng: &mut Rng) -> Vec<Move>
 /// The elements without a gradient of one parameter: severed if the loss moves with them and no gradient appears on
 /// the segment, the shortest one last, on which f jumps least.
 fn by_itself(model: &Model, t: usize, rng: &mut Rng) -> Result<Zeros> {
-    let (kappa, size) = (model.kappa(), model.parameters.sizes[t]);
-    let typical = model.parameters.typical;
+    let (size, typical) = (model.parameters.sizes[t], model.parameters.typical);
     let (mut still, mut range) = (true, 0f64);
     for step in [FARTHEST * size, size.max(typical), NEAR * size] {
-        let way = [model.perturb(t, step, model.plain[t].zeros.as_ref(), rng)];
-        if model.is_still(&way)? != Some(false) {
+        let moves = [model.perturb(t, step, model.plain[t].zeros.as_ref(), rng)];
+        if model.is_still(&moves)? != Some(false) {
             continue;
         }
         still = false;
-        let Ok(Some(evidence)) = model.segment(&way)? else {
+        let Ok(Some(evidence)) = model.segment(&moves)? else {
             continue;
         };
-        if evidence.alive {
-            if evidence.contradicts(kappa, model.rtol(t)) {
-                return Ok(Zeros::Unaccounted);
+        let accounted = !evidence.contradicts(model.kappa(), model.rtol(t));
+        match evidence.alive {
+            true if accounted => {}
+            true => return Ok(Zeros::Unaccounted),
+            false if evidence.moves(model.kappa()) => {
+                return Ok(Zeros::Severed(Segment::of(&evidence), None));
             }
-        } else if evidence.moves(kappa) {
-            let segment = Segment::of(&evidence);
-            let note = None;
-            return Ok(Zeros::Severed { segment, note });
-        } else {
-            range = range.max(evidence.range);
+            false => range = range.max(evidence.range),
         }
     }
     // What moves the loss by jumps alone, and gets no gradient, stays open; and so do the other elements.
@@ -255,10 +249,10 @@ fn is_flat(model: &Model, t: usize, rng: &mut Rng) -> Result<bool> {
     if plain.all_zero || plain.norm * farthest > model.kappa() * model.noise {
         return Ok(false);
     }
-    let way = [model.perturb(t, farthest, None, rng)];
-    match model.ends(&way)? {
+    let moves = [model.perturb(t, farthest, None, rng)];
+    match model.ends(&moves)? {
         Some(moved) if moved.abs() > 0. && moved.abs() <= SURE * model.noise => {
-            let seen = model.forward(&way)?;
+            let seen = model.forward(&moves)?;
             Ok(seen.is_some_and(|seen| !seen.moves(model.kappa())))
         }
         moved => Ok(moved == Some(0.)),
