@@ -11,6 +11,7 @@ use std::cell::Cell;
 
 use candle_core::{Result, Tensor, bail};
 
+use super::at_once::{Compared, at_once, one_at_a_time};
 use super::context::{Model, Rng};
 use super::localise::localise;
 use super::marks::{self, Cut, Mark};
@@ -19,7 +20,6 @@ use super::parameters::Parameters;
 use super::plain::Plain;
 use super::report::{ModelReport, ParameterReport, Segment};
 use super::suspects::{self, Suspect};
-use super::together::{Compared, at_once, one_at_a_time};
 use super::zeros::{ZERO, Zeros, zeros};
 use crate::gradcheck::compare::alone::QUANTISED;
 use crate::gradcheck::compare::walk::Walker;

@@ -9,7 +9,7 @@ use crate::gradcheck::autograd::graph::Failure;
 use crate::gradcheck::compare::alone::{Alone, One};
 use crate::gradcheck::compare::bits::Bits;
 use crate::gradcheck::compare::displace::Move;
-use crate::gradcheck::compare::walk::{PASSES, Pass, Walked, Walker, signs};
+use crate::gradcheck::compare::walk::{PASSES, Walked, Walker, signs};
 use crate::gradcheck::judge::constants::{FARTHEST, SINGLE};
 use crate::gradcheck::judge::segment::{Evidence, Share};
 use crate::gradcheck::judge::verdict::Verdict;
@@ -40,40 +40,33 @@ impl<'a> Model<'a> {
         walker: Walker<'a>,
         options: &'a Options,
     ) -> Result<Self> {
-        let mut model = Self {
+        let (plain, failure, loss, unit) = match walker.pass()? {
+            Ok(pass) => {
+                let all = pass.gradients.iter().zip(&parameters.vars);
+                let plain = all.map(|(g, var)| Plain::new(g.as_ref(), var.elem_count()));
+                (plain.collect::<Result<_>>()?, None, pass.value, pass.unit)
+            }
+            Err(failure) => (Vec::new(), Some(failure), f64::NAN, 0.),
+        };
+        Ok(Self {
             parameters,
             walker,
             options,
-            plain: Vec::new(),
-            failure: None,
-            loss: f64::NAN,
-            unit: 0.,
-            noise: 0.,
-        };
-        match model.walker.pass()? {
-            Ok(pass) => model.set(&pass)?,
-            Err(failure) => model.failure = Some(failure),
-        }
-        Ok(model)
-    }
-
-    fn set(&mut self, pass: &Pass) -> Result<()> {
-        let all = pass.gradients.iter().zip(&self.parameters.vars);
-        let plain = all.map(|(gradient, var)| Plain::new(gradient.as_ref(), var.elem_count()));
-        self.plain = plain.collect::<Result<_>>()?;
-        (self.loss, self.unit) = (pass.value, pass.unit);
-        self.noise = pass.unit * pass.value.abs();
-        Ok(())
+            plain,
+            failure,
+            loss,
+            unit,
+            noise: unit * loss.abs(),
+        })
     }
 
     /// The report of a parameter of which nothing but the verdict is known.
     pub(crate) fn report(&self, t: usize, verdict: Verdict) -> ParameterReport {
         let (name, var) = (&self.parameters.names[t], &self.parameters.vars[t]);
-        let failed = self.failure.iter();
-        let failed = failed.map(|failure| format!("backward: {}", failure.message));
+        let failed = |failure: &Failure| format!("backward: {}", failure.message);
         ParameterReport {
             missing: self.plain.get(t).is_some_and(|plain| plain.missing),
-            notes: failed.collect(),
+            notes: self.failure.iter().map(failed).collect(),
             ..ParameterReport::new(name, var.dims(), var.dtype(), verdict)
         }
     }

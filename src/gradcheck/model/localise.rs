@@ -8,8 +8,8 @@ use std::ops::Range;
 
 use candle_core::Result;
 
+use super::at_once::Compared;
 use super::context::{Model, Rng};
-use super::together::Compared;
 use crate::gradcheck::compare::alone::One;
 use crate::gradcheck::compare::bits::Bits;
 use crate::gradcheck::compare::displace::Move;
@@ -26,11 +26,11 @@ pub(crate) fn localise(
     let wrong = compared.iter().filter(|c| c.is(Verdict::Wrong));
     let against = wrong.filter_map(|c| c.finding.against.as_ref());
     let off = |evidence: &Evidence| evidence.apart.abs() / evidence.error;
-    let Some((evidence, way)) = against.max_by(|a, b| off(&a.0).total_cmp(&off(&b.0))) else {
+    let Some((evidence, whole)) = against.max_by(|a, b| off(&a.0).total_cmp(&off(&b.0))) else {
         return Ok(compared);
     };
-    let (t, var) = (way.var, &model.parameters.vars[way.var]);
-    let at = halve(model, evidence, way)?;
+    let (t, var) = (whole.var, &model.parameters.vars[whole.var]);
+    let at = halve(model, evidence, whole)?;
     let only = within(None, at..at + 1, var.elem_count());
     let one = One {
         sum: gradient_at(model, t, at)?.abs(),
@@ -51,7 +51,7 @@ pub(crate) fn localise(
 fn halve(model: &Model, evidence: &Evidence, whole: &Move) -> Result<usize> {
     let n = model.parameters.vars[whole.var].elem_count();
     let (mut part, mut block) = (whole.clone(), 0..n);
-    // The two sides are apart by so much a unit of step, to first order; so are two halves together.
+    // The two sides are apart by so much a unit of step, to first order; so are two halves at once.
     let mut rate = evidence.apart / whole.step;
     while block.len() > 1 {
         let half = block.start..block.start + block.len() / 2;

@@ -4,6 +4,7 @@
 //! [`ModelReport`]. [`vars`] takes a model that is already built, [`model`] (feature `nn`) one that is
 //! built from a `VarBuilder`; [`mark`] names places in it.
 
+mod at_once;
 #[cfg(feature = "nn")]
 mod builder;
 mod check;
@@ -17,7 +18,6 @@ mod parameters;
 mod plain;
 mod report;
 mod suspects;
-mod together;
 mod zeros;
 
 use candle_core::{Result, Tensor, Var, bail};

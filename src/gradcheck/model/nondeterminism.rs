@@ -40,39 +40,31 @@ pub(crate) fn varies(model: &Model) -> Result<bool> {
     Ok(varies)
 }
 
-/// What to do about it, if something varies, and the first tensor of the graph that differs from call to call.
+/// What to do about it, where something varies, and the first tensor of the graph that does.
 pub(crate) fn notes(model: &Model, found: &[ParameterReport]) -> Result<Vec<String>> {
     let varies = |p: &ParameterReport| p.verdict == Verdict::Nondeterministic;
     if !found.iter().any(varies) {
         return Ok(Vec::new());
     }
     let mut notes = vec![ADVICE.to_string()];
-    if let Some(tensor) = differs(model.walker.f)? {
-        let before = tensor.sorted_nodes();
-        let made_of = |k: &usize| {
-            let id = model.parameters.vars[*k].id();
-            before.iter().any(|node| node.id() == id)
-        };
-        let of = (0..model.plain.len()).filter(made_of);
-        let names: Vec<&str> = of.map(|k| &model.parameters.names[k][..]).collect();
-        notes.push(format!(
-            "the first tensor of the graph that differs has shape {:?}, and is made of {}",
-            tensor.dims(),
-            fold(&names).join(", ")
-        ));
-    }
-    Ok(notes)
-}
-
-fn differs(f: &dyn Fn() -> Result<Tensor>) -> Result<Option<Tensor>> {
-    let (one, other) = (f()?, f()?);
+    let (one, other) = ((model.walker.f)()?, (model.walker.f)()?);
     let (one, other) = (one.sorted_nodes(), other.sorted_nodes());
     if one.len() == other.len() {
         for (a, b) in one.iter().zip(&other).rev() {
             if a.dims() != b.dims() || to_f64(a)? != to_f64(b)? {
-                return Ok(Some((*a).clone()));
+                notes.push(made_of(model, a));
+                break;
             }
         }
     }
-    Ok(None)
+    Ok(notes)
+}
+
+fn made_of(model: &Model, tensor: &Tensor) -> String {
+    let before = tensor.sorted_nodes();
+    let all = model.parameters.names.iter().zip(&model.parameters.vars);
+    let of = all.filter(|(_, var)| before.iter().any(|node| node.id() == var.id()));
+    let names: Vec<&String> = of.map(|(name, _)| name).collect();
+    let (dims, names) = (tensor.dims(), fold(&names).join(", "));
+    format!("the first tensor of the graph that differs has shape {dims:?}, and is made of {names}")
 }

@@ -17,7 +17,7 @@ const NEAR: f64 = 0.01;
 const NEARER: f64 = 1e-4;
 
 /// and those of what is not in the graph at all, in root mean squares of all parameters: the first that
-/// moves the loss beyond its rounding counts, however long it is, since nothing is compared on the way.
+/// moves the loss beyond its rounding counts, however long it is, since nothing is compared.
 const UNTRACKED: [f64; 3] = [2., 8., 32.];
 
 /// A change of the loss by so many times its rounding shows in its bits.
@@ -36,7 +36,7 @@ pub(crate) const ZERO: &str = "its gradient is zero here, and does not account f
 /// What is known of a parameter from its elements without a gradient.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Zeros {
-    /// Nothing: there are none, or the loss moves with them in a way that says nothing.
+    /// Nothing: there are none, or how the loss moves with them says nothing.
     Open,
     /// The loss moves with them, and no gradient appears.
     Severed(Segment, Option<&'static str>),
@@ -91,9 +91,9 @@ pub(crate) fn zeros(model: &Model, rng: &mut Rng) -> Result<Vec<Zeros>> {
     for (t, zeros) in elsewhere(model, &still, rng)? {
         found[t] = zeros;
     }
-    for t in 0..plain.len() {
-        if found[t].leaves_open() && is_flat(model, t, rng)? {
-            found[t] = Zeros::Flat;
+    for (t, zeros) in found.iter_mut().enumerate() {
+        if zeros.leaves_open() && is_flat(model, t, rng)? {
+            *zeros = Zeros::Flat;
         }
     }
     Ok(found)
