@@ -8,7 +8,7 @@ use candle_nn::var_builder::SimpleBackend;
 use candle_nn::{Init, VarBuilder, VarMap};
 
 use super::check;
-use super::parameters::{Named, Parameters};
+use super::parameters::{Named, Parameters, names};
 use super::report::ModelReport;
 use crate::gradcheck::options::Options;
 
@@ -22,19 +22,14 @@ where
     let Some((dtype, device)) = usual(&named) else {
         bail!("gradcheck::model: the VarMap is empty: build the model from it once, then check")
     };
-    let asked = Arc::new(Mutex::new(BTreeSet::new()));
-    let tensors = named.iter();
-    let tensors = tensors.map(|(name, var, _)| (name.clone(), var.as_tensor().clone()));
-    let backend = Backend {
-        tensors: Arc::new(tensors.collect()),
-        asked: asked.clone(),
-    };
+    let backend = Backend::new(&named);
     let loss = || {
         let backend: Box<dyn SimpleBackend> = Box::new(backend.clone());
         f(VarBuilder::from_backend(backend, dtype, device.clone()))
     };
     loss()?;
-    let asked = asked.lock().map(|names| names.clone()).unwrap_or_default();
+    let asked = backend.asked.lock();
+    let asked = asked.map(|names| names.clone()).unwrap_or_default();
     if asked.is_empty() {
         bail!(
             "gradcheck::model: f takes nothing from the VarBuilder that it is given, so nothing was \
@@ -47,10 +42,9 @@ where
     let (named, integers): (Vec<_>, Vec<_>) = named.into_iter().partition(float);
     let parameters = Parameters::new(named, options)?;
     let mut report = check::check(&parameters, &loss, options)?;
-    let names = |named: Vec<Named>| named.into_iter().map(|(name, ..)| name);
-    report.unread.extend(names(unread));
+    report.unread.extend(names(&unread));
     report.unread.sort();
-    report.buffers.extend(names(integers));
+    report.buffers.extend(names(&integers));
     Ok(report)
 }
 
@@ -89,6 +83,14 @@ struct Backend {
 }
 
 impl Backend {
+    fn new(named: &[Named]) -> Self {
+        let tensor = |(name, var, _): &Named| (name.clone(), var.as_tensor().clone());
+        Self {
+            tensors: Arc::new(named.iter().map(tensor).collect()),
+            asked: Arc::default(),
+        }
+    }
+
     /// As a VarMap does: in the dtype that it has.
     fn find(&self, name: &str, dev: &Device) -> Result<Tensor> {
         let Some(tensor) = self.tensors.get(name) else {

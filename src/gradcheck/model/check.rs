@@ -16,7 +16,7 @@ use super::context::{Model, Rng};
 use super::localise::localise;
 use super::marks::{self, Cut, Mark};
 use super::nondeterminism;
-use super::parameters::Parameters;
+use super::parameters::{Parameters, names};
 use super::plain::Plain;
 use super::report::{ModelReport, ParameterReport, Segment};
 use super::suspects::{self, Suspect};
@@ -50,15 +50,14 @@ pub(crate) fn check(
     let model = Model::new(parameters, walker, options)?;
     let found = find(&model)?;
     let unread = parameters.names.iter().zip(&found);
-    let unread = unread.filter(|(_, report)| report.is_none());
-    let unread = unread.map(|(name, _)| name.clone()).collect();
+    let unread = unread.filter_map(|(name, report)| report.is_none().then(|| name.clone()));
+    let unread = unread.collect();
     let found: Vec<ParameterReport> = found.into_iter().flatten().collect();
     let (cuts, suspects) = ends(&model, &found, &marks)?;
     let notes = nondeterminism::notes(&model, &found)?;
-    let buffers = parameters.buffers.iter().map(|(name, ..)| name.clone());
     Ok(ModelReport {
         parameters: found,
-        buffers: buffers.collect(),
+        buffers: names(&parameters.buffers),
         unread,
         marks,
         cuts,
@@ -81,9 +80,8 @@ fn one_number(y: &Tensor) -> Result<()> {
 /// The report of each parameter; None where f does not read it.
 fn find(model: &Model) -> Result<Vec<Option<ParameterReport>>> {
     if let Some(verdicts) = plain(model)? {
-        let reports = verdicts.into_iter().enumerate();
-        let reports = reports.map(|(t, verdict)| Some(model.report(t, verdict)));
-        return Ok(reports.collect());
+        let report = |(t, verdict)| Some(model.report(t, verdict));
+        return Ok(verdicts.into_iter().enumerate().map(report).collect());
     }
     let rng = &mut Rng::new(model.options.seed, 0);
     let zeros = zeros(model, rng)?;

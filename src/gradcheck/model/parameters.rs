@@ -9,6 +9,10 @@ use crate::gradcheck::options::Options;
 /// A name, its variable, and the value to return to.
 pub(crate) type Named = (String, Var, Tensor);
 
+pub(crate) fn names(named: &[Named]) -> Vec<String> {
+    named.iter().map(|(name, ..)| name.clone()).collect()
+}
+
 /// A model's variables in the order of their names. Dropping it puts all of them back.
 pub(crate) struct Parameters {
     pub(crate) names: Vec<String>,

@@ -221,7 +221,12 @@ fn elsewhere(model: &Model, still: &[usize], rng: &mut Rng) -> Result<Vec<(usize
             (Some(pass), Ok(value)) if is_zero(pass.gradients[t].as_ref())? => value - pass.value,
             _ => f64::NAN,
         };
-        found.push((t, moved_elsewhere(model, t, moved)));
+        let zeros = match moved.abs() > SURE * model.noise {
+            true => Zeros::severed(moved, model.noise, Some(ELSEWHERE)),
+            false if moved == 0. && model.plain[t].missing => Zeros::Unread,
+            false => Zeros::Flat,
+        };
+        found.push((t, zeros));
     }
     Ok(found)
 }
@@ -229,17 +234,6 @@ fn elsewhere(model: &Model, still: &[usize], rng: &mut Rng) -> Result<Vec<(usize
 fn is_zero(gradient: Option<&Tensor>) -> Result<bool> {
     let n = gradient.map_or(0, Tensor::elem_count);
     Ok(Plain::new(gradient, n)?.sum == 0.)
-}
-
-/// Where the others are moved, one moves the loss by so much without a gradient; NaN where it has one.
-fn moved_elsewhere(model: &Model, t: usize, moved: f64) -> Zeros {
-    if moved.abs() > SURE * model.noise {
-        Zeros::severed(moved, model.noise, Some(ELSEWHERE))
-    } else if moved == 0. && model.plain[t].missing {
-        Zeros::Unread
-    } else {
-        Zeros::Flat
-    }
 }
 
 /// Whether the loss does not move with a parameter that has a gradient: autograd claims no more than rounding for
