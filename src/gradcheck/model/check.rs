@@ -79,33 +79,32 @@ fn one_number(y: &Tensor) -> Result<()> {
 
 /// The report of each parameter; None where f does not read it.
 fn find(model: &Model) -> Result<Vec<Option<ParameterReport>>> {
+    // 1.
     if let Some(verdicts) = plain(model)? {
         let report = |(t, verdict)| Some(model.report(t, verdict));
         return Ok(verdicts.into_iter().enumerate().map(report).collect());
     }
+    // 2.
     let rng = &mut Rng::new(model.options.seed, 0);
     let zeros = zeros(model, rng)?;
-    let severed = zeros
-        .iter()
-        .any(|zeros| matches!(zeros, Zeros::Severed(..)));
-
+    let severed = zeros.iter().any(|z| matches!(z, Zeros::Severed(..)));
+    // 3.
     let open = |&t: &usize| zeros[t].leaves_open() && !model.plain[t].all_zero;
     let open: Vec<usize> = (0..zeros.len()).filter(open).collect();
     let compared = at_once(model, &open, severed, rng)?;
-
-    // Faults seldom come alone: once one is found, an error in any direction has to show in the others too.
+    // 4. Faults seldom come alone: once one is found, an error in any direction has to show in the others too.
     let wrong = compared.iter().any(|c| c.is(Verdict::Wrong));
     let again = compared.into_iter().map(|c| match wrong && c.by_factor {
         true => one_at_a_time(model, c.t, true, rng),
         false => Ok(c),
     });
     let compared = again.collect::<Result<Vec<Compared>>>()?;
-
+    // 5.
     let compared = match severed {
         true => compared,
         false => localise(model, compared, rng)?,
     };
-
+    // 6.
     let compared = |t: usize| compared.iter().find(|c| c.t == t);
     let report = |(t, zeros)| match zeros {
         Zeros::Unread => None,

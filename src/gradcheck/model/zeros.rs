@@ -102,7 +102,8 @@ pub(crate) fn zeros(model: &Model, rng: &mut Rng) -> Result<Vec<Zeros>> {
 /// Which parameters get a gradient where all of these, which get none, are moved.
 fn appear(model: &Model, which: &[usize], rng: &mut Rng) -> Result<Vec<bool>> {
     let mut appears = vec![false; model.plain.len()];
-    for _ in 0..if which.is_empty() { 0 } else { 2 } {
+    let twice = if which.is_empty() { 0..0 } else { 0..2 };
+    for _ in twice {
         let moves = moves(model, which, FARTHEST, rng);
         if let Ok(pass) = model.at_end(&moves, || model.walker.pass())? {
             let all = appears.iter_mut().zip(&pass.gradients);
