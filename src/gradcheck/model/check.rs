@@ -50,8 +50,8 @@ pub(crate) fn check(
     let model = Model::new(parameters, walker, options)?;
     let found = find(&model)?;
     let unread = parameters.names.iter().zip(&found);
-    let unread = unread.filter_map(|(name, report)| report.is_none().then(|| name.clone()));
-    let unread = unread.collect();
+    let unread = unread.filter(|(_, report)| report.is_none());
+    let unread = unread.map(|(name, _)| name.clone()).collect();
     let found: Vec<ParameterReport> = found.into_iter().flatten().collect();
     let (cuts, suspects) = ends(&model, &found, &marks)?;
     let notes = nondeterminism::notes(&model, &found)?;
