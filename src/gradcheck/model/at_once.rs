@@ -2,11 +2,11 @@
 //!
 //! All move at once first; what that contradicts is halved, down to single parameters.
 //!
-//! Several parameters pass at once only by segments on which their errors cannot cancel: each moves by a random
-//! sign and a random length of its own, independent of the others', so that an error of a quarter of one's
-//! gradient stays hidden on one segment with a chance of at most [`Evidence::chance`], whatever the others' errors
-//! are; and so many segments agree that the product of these is a thousandth. Where f's own noise makes that too
-//! dear, and nothing is cut or contradicted, two segments that resolve a quarter of the gradient as a whole will do.
+//! Several parameters pass at once only by segments on which their errors cannot cancel: each moves by a random sign
+//! and length of its own, so that an error of a quarter of one's gradient stays hidden with a chance of at most
+//! [`Evidence::chance`], whatever the others' errors are; and the product over the segments is at most
+//! a hundredth, a thousandth where something is cut or contradicted. Where f's own noise makes that too dear, and nothing is cut or contradicted, two segments that resolve a quarter
+//! of the gradient as a whole will do.
 
 use candle_core::Result;
 
@@ -35,7 +35,7 @@ const STRIDE: f64 = 16.;
 /// A segment says little of a parameter whose errors stay hidden with more than this chance.
 const BLURRED: f64 = 0.3;
 
-/// The chance that an error in any direction has stayed hidden, where nothing is cut or contradicted.
+/// What may have stayed hidden where nothing is cut or contradicted.
 const HIDDEN: f64 = 10. * CHANCE;
 
 /// What segments say of parameter t.
