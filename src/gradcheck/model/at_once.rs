@@ -4,9 +4,9 @@
 //!
 //! Several parameters pass at once only by segments on which their errors cannot cancel: each moves by a random sign
 //! and length of its own, so that an error of a quarter of one's gradient stays hidden with a chance of at most
-//! [`Evidence::chance`], whatever the others' errors are; and the product over the segments is at most
-//! a hundredth, a thousandth where something is cut or contradicted. Where f's own noise makes that too dear, and nothing is cut or contradicted, two segments that resolve a quarter
-//! of the gradient as a whole will do.
+//! [`Evidence::chance`], whatever the others' errors are; and the product over the segments is at most a hundredth, a
+//! thousandth where something is cut or contradicted. Where neither is the case and f's own noise makes that too dear,
+//! two segments that resolve a quarter of the gradient as a whole will do.
 
 use candle_core::Result;
 
