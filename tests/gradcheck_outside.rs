@@ -399,6 +399,25 @@ mod models {
     }
 
     #[test]
+    fn a_threshold_that_moves_the_loss_by_jumps_alone_does_not_pass() -> Result<()> {
+        let w = Var::new(&[0.7f32, -1.1], CPU)?;
+        let router = Var::new(&[0.5f32], CPU)?;
+        let named = [("w", &w), ("router", &router)].map(|(n, v)| (n.to_string(), v.clone()));
+        let f = || {
+            // Its gradient is there, and zero; beyond 0.6 the loss is doubled.
+            let zero = router.mul(&router.zeros_like()?)?;
+            let gate = ((router.ge(0.6f32)?.to_dtype(DType::F32)? + 1.)? + zero)?;
+            w.sin()?.sqr()?.broadcast_mul(&gate)?.sum_all()
+        };
+        let report = gradcheck::vars(&named, f, &Options::default())?;
+        let verdict = |name: &str| report.parameter(name).map(|p| p.verdict);
+        assert_eq!(verdict("w"), Some(Verdict::Pass), "{report}");
+        let open = [Some(Verdict::Inconclusive), Some(Verdict::Severed)];
+        assert!(open.contains(&verdict("router")), "{report}");
+        Ok(())
+    }
+
+    #[test]
     fn an_unused_parameter_is_listed_and_not_judged() -> Result<()> {
         let varmap = VarMap::new();
         let f = |vb: VarBuilder| {

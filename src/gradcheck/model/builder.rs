@@ -8,7 +8,7 @@ use candle_nn::var_builder::SimpleBackend;
 use candle_nn::{Init, VarBuilder, VarMap};
 
 use super::check;
-use super::parameters::Parameters;
+use super::parameters::{Named, Parameters, names};
 use super::report::ModelReport;
 use crate::gradcheck::options::Options;
 
@@ -22,20 +22,14 @@ where
     let Some((dtype, device)) = usual(&named) else {
         bail!("gradcheck::model: the VarMap is empty: build the model from it once, then check")
     };
-    let asked = Arc::new(Mutex::new(BTreeSet::new()));
-    let tensors = named
-        .iter()
-        .map(|(n, var, _)| (n.clone(), var.as_tensor().clone()));
-    let backend = Backend {
-        tensors: Arc::new(tensors.collect()),
-        asked: asked.clone(),
-    };
+    let backend = Backend::new(&named);
     let loss = || {
         let backend: Box<dyn SimpleBackend> = Box::new(backend.clone());
         f(VarBuilder::from_backend(backend, dtype, device.clone()))
     };
     loss()?;
-    let asked = asked.lock().map(|names| names.clone()).unwrap_or_default();
+    let asked = backend.asked.lock();
+    let asked = asked.map(|names| names.clone()).unwrap_or_default();
     if asked.is_empty() {
         bail!(
             "gradcheck::model: f takes nothing from the VarBuilder that it is given, so nothing was \
@@ -44,23 +38,19 @@ where
         )
     }
     let (named, unread): (Vec<_>, Vec<_>) = named.into_iter().partition(|n| asked.contains(&n.0));
-    let (named, integers): (Vec<_>, Vec<_>) = named
-        .into_iter()
-        .partition(|(_, var, _)| var.dtype().is_float());
+    let float = |(_, var, _): &Named| var.dtype().is_float();
+    let (named, integers): (Vec<_>, Vec<_>) = named.into_iter().partition(float);
     let parameters = Parameters::new(named, options)?;
     let mut report = check::check(&parameters, &loss, options)?;
-    report
-        .unread
-        .extend(unread.into_iter().map(|(name, ..)| name));
+    report.unread.extend(names(&unread));
     report.unread.sort();
-    let integers = integers.into_iter().map(|(name, ..)| name);
-    report.buffers.extend(integers);
+    report.buffers.extend(names(&integers));
     Ok(report)
 }
 
 /// The dtype that most of the model's numbers have, and their device: the VarBuilder's. An integer has none,
 /// and a bf16 model may keep its norms in f32.
-fn usual(named: &[(String, Var, Tensor)]) -> Option<(DType, Device)> {
+fn usual(named: &[Named]) -> Option<(DType, Device)> {
     let of = |dtype: DType| {
         let same = named.iter().filter(move |(_, var, _)| var.dtype() == dtype);
         same.map(|(_, var, _)| var.elem_count()).sum::<usize>()
@@ -72,7 +62,7 @@ fn usual(named: &[(String, Var, Tensor)]) -> Option<(DType, Device)> {
 }
 
 /// The VarMap's variables as copies, so that the caller's are not moved; and their values.
-fn copies(varmap: &VarMap) -> Result<Vec<(String, Var, Tensor)>> {
+fn copies(varmap: &VarMap) -> Result<Vec<Named>> {
     let Ok(data) = varmap.data().lock() else {
         bail!("gradcheck::model: the VarMap's lock is poisoned")
     };
@@ -93,6 +83,14 @@ struct Backend {
 }
 
 impl Backend {
+    fn new(named: &[Named]) -> Self {
+        let tensor = |(name, var, _): &Named| (name.clone(), var.as_tensor().clone());
+        Self {
+            tensors: Arc::new(named.iter().map(tensor).collect()),
+            asked: Arc::default(),
+        }
+    }
+
     /// As a VarMap does: in the dtype that it has.
     fn find(&self, name: &str, dev: &Device) -> Result<Tensor> {
         let Some(tensor) = self.tensors.get(name) else {

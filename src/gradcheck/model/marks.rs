@@ -28,8 +28,6 @@ struct Recorder {
     /// The mark to replace by a variable, and that variable's id once it is.
     replace: Option<usize>,
     variable: Option<TensorId>,
-    /// Whether values are wanted.
-    values: bool,
 }
 
 thread_local! {
@@ -57,33 +55,23 @@ thread_local! {
 /// # Ok::<(), candle_core::Error>(())
 /// ```
 pub fn mark(name: &str, x: &Tensor) -> Tensor {
-    RECORDER.with(|recorder| match recorder.try_borrow_mut() {
-        Ok(mut recorder) => match recorder.as_mut() {
-            Some(recorder) => recorder.pass(name, x),
-            None => x.clone(),
-        },
-        Err(_) => x.clone(),
+    RECORDER.with_borrow_mut(|recorder| match recorder {
+        Some(recorder) => recorder.pass(name, x),
+        None => x.clone(),
     })
 }
 
 impl Recorder {
     fn pass(&mut self, name: &str, x: &Tensor) -> Tensor {
-        let descends = self.variable.is_some_and(|id| descends(x, id));
-        let values = match self.values {
-            true => to_f64(x).unwrap_or_default(),
-            false => Vec::new(),
-        };
-        let at = self.passed.len();
+        let replace = self.replace == Some(self.passed.len());
         self.passed.push(Passed {
             name: name.to_string(),
             tracked: x.track_op(),
-            values,
-            descends,
+            values: to_f64(x).unwrap_or_default(),
+            descends: self.variable.is_some_and(|id| descends(x, id)),
         });
-        if self.replace == Some(at)
-            && let Ok(variable) = beside(x)
-        {
-            self.variable = Some(variable.as_tensor().id());
+        if replace && let Ok(variable) = beside(x) {
+            self.variable = Some(variable.id());
             return variable.into_inner();
         }
         x.clone()
@@ -101,19 +89,20 @@ fn beside(x: &Tensor) -> Result<Var> {
 }
 
 /// Runs `f` with a recorder in place, and takes it out again, also when f panics.
-fn record<T>(recorder: Recorder, f: impl FnOnce() -> T) -> (T, Recorder) {
+fn record<T>(replace: Option<usize>, f: impl FnOnce() -> T) -> (T, Recorder) {
     struct Clear;
     impl Drop for Clear {
         fn drop(&mut self) {
-            RECORDER.with(|r| r.take());
+            RECORDER.take();
         }
     }
-    RECORDER.with(|r| r.replace(Some(recorder)));
-    let clear = Clear;
+    let _clear = Clear;
+    RECORDER.set(Some(Recorder {
+        replace,
+        ..Recorder::default()
+    }));
     let result = f();
-    let recorder = RECORDER.with(|r| r.take()).unwrap_or_default();
-    drop(clear);
-    (result, recorder)
+    (result, RECORDER.take().unwrap_or_default())
 }
 
 /// A mark in the order passed.
@@ -141,61 +130,30 @@ pub struct Cut {
 
 /// The marks that f passes, and what it returns.
 pub(crate) fn passed(f: &dyn Fn() -> Result<Tensor>) -> Result<(Tensor, Vec<Mark>)> {
-    let (y, recorder) = record(Recorder::default(), f);
-    let marks = recorder.passed.into_iter().map(|p| Mark {
-        name: p.name,
-        tracked: p.tracked,
-    });
-    Ok((y?, marks.collect()))
+    let (y, recorder) = record(None, f);
+    let mark = |Passed { name, tracked, .. }| Mark { name, tracked };
+    Ok((y?, recorder.passed.into_iter().map(mark).collect()))
 }
 
 /// The pairs of marks between which the graph ends, one forward pass a mark.
 pub(crate) fn cuts(f: &dyn Fn() -> Result<Tensor>) -> Result<Vec<Cut>> {
-    let watch = |replace| Recorder {
-        replace,
-        values: true,
-        ..Recorder::default()
-    };
-    let (y, plain) = record(watch(None), f);
+    let (y, plain) = record(None, f);
     let end = to_f64(&y?)?;
     let mut cuts: Vec<Cut> = Vec::new();
     for k in 0..plain.passed.len() {
-        let (y, moved) = record(watch(Some(k)), f);
+        let (y, moved) = record(Some(k), f);
         let (Ok(y), Some(id)) = (y, moved.variable) else {
             continue;
         };
         let later = plain.passed.iter().zip(&moved.passed).skip(k + 1);
         let mut later = later.map(|(a, b)| (&b.name[..], a.values != b.values, b.descends));
         let loss = ("the loss", end != to_f64(&y)?, descends(&y, id));
-        let first = later.find(|(_, moves, _)| *moves).unwrap_or(loss);
-        let (to, moves, descends) = first;
-        let cut = Cut {
-            from: moved.passed[k].name.clone(),
-            to: to.to_string(),
-        };
+        let (to, moves, descends) = later.find(|(_, moves, _)| *moves).unwrap_or(loss);
+        let (from, to) = (moved.passed[k].name.clone(), to.to_string());
+        let cut = Cut { from, to };
         if moves && !descends && !cuts.contains(&cut) {
             cuts.push(cut);
         }
     }
     Ok(cuts)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::beside;
-    use candle_core::{Device, Result, Tensor};
-
-    #[test]
-    fn beside_is_near_and_elsewhere() -> Result<()> {
-        let x = [0f64, 1., -1., 0.5, -640.];
-        let near = beside(&Tensor::new(&x, &Device::Cpu)?)?.to_vec1::<f64>()?;
-        for (x, near) in x.iter().zip(near) {
-            let away = (near - x).abs();
-            assert!(
-                (1. / 128. ..=x.abs() / 64. + 1. / 128.).contains(&away),
-                "{x} {near}"
-            );
-        }
-        Ok(())
-    }
 }

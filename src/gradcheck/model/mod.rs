@@ -4,17 +4,19 @@
 //! [`ModelReport`]. [`vars`] takes a model that is already built, [`model`] (feature `nn`) one that is
 //! built from a `VarBuilder`; [`mark`] names places in it.
 
+mod at_once;
 #[cfg(feature = "nn")]
 mod builder;
 mod check;
-mod joint;
+mod context;
+mod display;
 mod localise;
 mod marks;
 mod names;
+mod nondeterminism;
 mod parameters;
 mod plain;
 mod report;
-mod run;
 mod suspects;
 mod zeros;
 
@@ -74,7 +76,7 @@ where
             "gradcheck::vars: the loss does not depend on {}: does the model hold copies of its \
              own? Give the Vars that it was built from, and leave out those that this loss does not \
              use",
-            names::fold(&report.unread.iter().map(String::as_str).collect::<Vec<_>>()).join(", ")
+            names::fold(&report.unread).join(", ")
         )
     }
     Ok(report)

@@ -7,7 +7,11 @@ use crate::gradcheck::compare::walk::chunks;
 use crate::gradcheck::options::Options;
 
 /// A name, its variable, and the value to return to.
-type Named = (String, Var, Tensor);
+pub(crate) type Named = (String, Var, Tensor);
+
+pub(crate) fn names(named: &[Named]) -> Vec<String> {
+    named.iter().map(|(name, ..)| name.clone()).collect()
+}
 
 /// A model's variables in the order of their names. Dropping it puts all of them back.
 pub(crate) struct Parameters {
@@ -41,20 +45,15 @@ impl Parameters {
             bail!("gradcheck: {name} is {dtype:?}, which has no derivative")
         }
         let (sizes, typical) = sizes(&named)?;
-        let mut parameters = Self {
-            names: Vec::with_capacity(named.len()),
-            vars: Vec::with_capacity(named.len()),
-            origin: Vec::with_capacity(named.len()),
+        let (names, vars, origin) = named.into_iter().collect();
+        Ok(Self {
+            names,
+            vars,
+            origin,
             buffers,
             sizes,
             typical,
-        };
-        for (name, var, origin) in named {
-            parameters.names.push(name);
-            parameters.vars.push(var);
-            parameters.origin.push(origin);
-        }
-        Ok(parameters)
+        })
     }
 }
 
@@ -72,23 +71,23 @@ fn distinct(named: &[Named]) -> Result<()> {
     Ok(())
 }
 
-/// The root mean square of each, or of all where that is zero; and of all elements.
+/// The root mean square of each, or of all where that is zero; and of all elements, or 1.
 fn sizes(named: &[Named]) -> Result<(Vec<f64>, f64)> {
     let squares = named.iter().map(|(.., origin)| sum_of_squares(origin));
     let squares = squares.collect::<Result<Vec<f64>>>()?;
-    let elements: usize = named.iter().map(|(_, var, _)| var.elem_count()).sum();
-    if elements == 0 {
+    let counts: Vec<usize> = named.iter().map(|(_, var, _)| var.elem_count()).collect();
+    let all = counts.iter().sum();
+    if all == 0 {
         bail!("gradcheck: no parameters to check")
     }
-    let or = |rms: f64, other: f64| if rms > 0. { rms } else { other };
-    let typical = or((squares.iter().sum::<f64>() / elements as f64).sqrt(), 1.);
-    let size = |(named, squares): (&Named, &f64)| {
-        or(
-            (squares / named.1.elem_count().max(1) as f64).sqrt(),
-            typical,
-        )
+    let rms = |squares: f64, count: usize, or: f64| match squares > 0. {
+        true => (squares / count as f64).sqrt(),
+        false => or,
     };
-    Ok((named.iter().zip(&squares).map(size).collect(), typical))
+    let typical = rms(squares.iter().sum(), all, 1.);
+    let sizes = squares.iter().zip(counts);
+    let sizes = sizes.map(|(squares, count)| rms(*squares, count, typical));
+    Ok((sizes.collect(), typical))
 }
 
 impl Drop for Parameters {

@@ -1,11 +1,13 @@
 //! What one plain backward pass says of a parameter.
 
+use std::ops::Range;
+
 use candle_core::{Result, Tensor};
 
 use crate::gradcheck::compare::bits::Bits;
 use crate::gradcheck::compare::walk::chunks;
 
-/// One parameter's gradient where it is, as far as the walks need it: signs and zeros.
+/// One parameter's gradient where it is, as far as segments need it: signs and zeros.
 pub(crate) struct Plain {
     /// Σ|g|
     pub(crate) sum: f64,
@@ -54,5 +56,37 @@ impl Plain {
             all_zero: count == n,
             missing: gradient.is_none(),
         })
+    }
+
+    /// How many elements have no gradient; and if some have one, the rows (of the first dimension) that have none,
+    /// as ranges.
+    pub(crate) fn zero_rows(&self, dims: &[usize]) -> (usize, Vec<Range<usize>>) {
+        let (Some(zeros), [rows, width @ ..]) = (&self.zeros, dims) else {
+            return (self.zeros.as_ref().map_or(0, Bits::count), Vec::new());
+        };
+        let width: usize = width.iter().product();
+        let whole = |r: &usize| (r * width..(r + 1) * width).all(|i| zeros.get(i));
+        let mut ranges: Vec<Range<usize>> = Vec::new();
+        for r in (0..*rows).filter(|r| !self.all_zero && whole(r)) {
+            match ranges.last_mut() {
+                Some(last) if last.end == r => last.end += 1,
+                _ => ranges.push(r..r + 1),
+            }
+        }
+        (zeros.count(), ranges)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Plain;
+    use candle_core::{Device, Result, Tensor};
+
+    #[test]
+    fn only_whole_rows_count_and_neighbours_are_one_range() -> Result<()> {
+        let gradient = [[0f32, 0.], [0., 0.], [0., 1.], [0., 0.]];
+        let plain = Plain::new(Some(&Tensor::new(&gradient, &Device::Cpu)?), 8)?;
+        assert_eq!(plain.zero_rows(&[4, 2]), (7, vec![0..2, 3..4]));
+        Ok(())
     }
 }

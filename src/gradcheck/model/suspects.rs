@@ -15,7 +15,7 @@ pub struct Suspect {
     pub instead: &'static str,
 }
 
-/// candle 0.11.1's, the most used first.
+/// candle 0.11.1's: of a norm with and without a bias, and of attention.
 const SUSPECTS: [Suspect; 5] = [
     Suspect {
         functions: &[
@@ -46,46 +46,36 @@ const SUSPECTS: [Suspect; 5] = [
     },
 ];
 
-/// Names that attention's parameters have.
-const ATTENTION: [&str; 8] = [
-    "attn",
-    "attention",
-    "q_proj",
-    "query",
-    "qkv",
-    "to_q",
-    "q_lin",
-    "wq",
-];
-
-/// Names of learnt places, beside which nobody rotates queries and keys.
-const PLACES: [&str; 2] = ["pos", "wpe"];
+/// Names that attention's parameters have, and those of learnt places, beside which nobody rotates queries and keys.
+const ATTENTION: &str = "attn attention q_proj query qkv to_q q_lin wq";
+const PLACES: &str = "pos wpe";
 
 /// Those that could have cut a graph of `all` parameters in which the `severed` get no gradient; names and
 /// shapes.
-pub(crate) fn of(all: &[&str], severed: &[(&str, &[usize])]) -> Vec<Suspect> {
-    let vector = |name: &str| {
-        severed
-            .iter()
-            .any(|(n, dims)| *n == name && dims.len() == 1)
-    };
-    let norms = severed.iter().filter(|(_, dims)| dims.len() == 1);
-    let norms = norms.filter_map(|(n, _)| n.strip_suffix("weight").or(n.strip_suffix("gamma")));
-    let norms: Vec<&str> = norms.collect();
-    let biased = |at: &&str| vector(&format!("{at}bias")) || vector(&format!("{at}beta"));
-    let has = |name: &str, parts: &[&str]| {
+pub(crate) fn of(all: &[String], severed: &[(&str, &[usize])]) -> Vec<Suspect> {
+    let vectors = severed.iter().filter(|(_, dims)| dims.len() == 1);
+    let vectors: Vec<&str> = vectors.map(|(name, _)| *name).collect();
+    let norms = vectors.iter();
+    let norms = norms.filter_map(|n| n.strip_suffix("weight").or(n.strip_suffix("gamma")));
+    let biased = |at: &str| ["bias", "beta"].map(|bias| format!("{at}{bias}"));
+    let biased = norms.map(|at| biased(at).iter().any(|n| vectors.contains(&&n[..])));
+    let biased: Vec<bool> = biased.collect();
+    let has = |name: &str, parts: &str| {
         let name = name.to_lowercase();
-        parts.iter().any(|part| name.contains(part))
+        parts.split(' ').any(|part| name.contains(part))
     };
-    let attends = severed.iter().any(|(name, _)| has(name, &ATTENTION));
-    let learnt = all.iter().any(|name| has(name, &PLACES));
-    let could = |suspect: &&Suspect| match suspect.functions[0] {
-        "candle_nn::ops::layer_norm" => norms.iter().any(biased),
-        "candle_nn::ops::rms_norm" => norms.iter().any(|at| !biased(at)),
-        "candle_nn::rotary_emb::rope" => attends && !learnt,
-        _ => attends,
-    };
-    SUSPECTS.iter().filter(could).copied().collect()
+    let attends = severed.iter().any(|(name, _)| has(name, ATTENTION));
+    let learnt = all.iter().any(|name| has(name, PLACES));
+    let [layer_norm, rms_norm, softmax, rope, flash] = SUSPECTS;
+    let could = [
+        (biased.contains(&true), layer_norm),
+        (biased.contains(&false), rms_norm),
+        (attends, softmax),
+        (attends && !learnt, rope),
+        (attends, flash),
+    ];
+    let could = could.into_iter().filter(|(could, _)| *could);
+    could.map(|(_, suspect)| suspect).collect()
 }
 
 #[cfg(test)]
@@ -94,23 +84,22 @@ mod tests {
 
     #[test]
     fn only_what_the_parameters_allow_is_named() {
-        let named = |all: &[&str], severed: &[(&str, &[usize])]| -> Vec<&str> {
-            of(all, severed).iter().map(|s| s.functions[0]).collect()
+        let named = |all: &str, severed: &[(&str, &[usize])]| -> Vec<&str> {
+            let suspects = of(&[all.to_string()], severed);
+            suspects.iter().map(|s| s.functions[0]).collect()
         };
-        let layer = "candle_nn::ops::layer_norm";
-        let convolutions: [(&str, &[usize]); 3] = [
-            ("ln.weight", &[8]),
-            ("ln.bias", &[8]),
-            ("conv.weight", &[8, 3, 3, 3]),
+        let (vector, matrix): (&[usize], &[usize]) = (&[8], &[8, 8]);
+        let norm = [
+            ("ln.weight", vector),
+            ("ln.bias", vector),
+            ("conv.weight", matrix),
         ];
-        assert_eq!(named(&["ln.weight"], &convolutions), [layer]);
-        let rms = named(&["norm.weight"], &[("norm.weight", &[8])]);
-        assert_eq!(rms, ["candle_nn::ops::rms_norm"]);
-        let attention: [(&str, &[usize]); 1] = [("h.0.attn.q.weight", &[8, 8])];
-        let softmax = "candle_nn::ops::softmax_last_dim";
-        assert!(named(&["h.0.attn.q.weight"], &attention).contains(&softmax));
+        assert_eq!(named("ln.weight", &norm), ["candle_nn::ops::layer_norm"]);
+        assert_eq!(named("", &norm[..1]), ["candle_nn::ops::rms_norm"]);
+        let attention = [("h.0.attn.q.weight", matrix)];
         let rope = "candle_nn::rotary_emb::rope";
-        assert!(named(&["h.0.attn.q.weight"], &attention).contains(&rope));
-        assert!(!named(&["wpe.weight"], &attention).contains(&rope));
+        let functions = named("h.0.attn.q.weight", &attention);
+        assert!(functions.contains(&"candle_nn::ops::softmax_last_dim"));
+        assert!(functions.contains(&rope) && !named("wpe", &attention).contains(&rope));
     }
 }
