@@ -1,106 +1,86 @@
-//! Every entry of the Jacobian: rows by backward passes, columns by numeric derivatives.
+//! Every entry of the Jacobian: rows from gradients, columns from numeric derivatives.
 //!
 //! The rows are kept (8 bytes an entry); the columns are compared as they come and dropped.
+
+use std::ops::Range;
 
 use candle_core::Result;
 
 use super::summary::{Summary, Worst};
+use super::target::Target;
 use crate::gradcheck::autograd::graph::Products;
 use crate::gradcheck::judge::constants::PEERS;
-use crate::gradcheck::judge::law::{Judge, Pair};
-use crate::gradcheck::numeric::function::{Reference, Size};
+use crate::gradcheck::judge::law::Pair;
 use crate::gradcheck::numeric::grid::{Grid, ODDER};
 use crate::gradcheck::numeric::kink::{Slopes, slopes};
 use crate::gradcheck::numeric::line::{Column, Point};
 use crate::gradcheck::numeric::steps::{best_start, closer, recheck, search};
 use crate::gradcheck::support::exec::Exec;
 
-/// Columns compared together, so that reading a column of row-major rows uses whole cache lines.
-const BLOCK: usize = 8;
-
-/// A gradient to compare with one input's numeric Jacobian: autograd's, or one by hand.
+/// A gradient of one input, output by output: autograd's, or one by hand.
 pub(crate) struct Rows<'a> {
-    /// Output by output, the gradients of the checked inputs.
-    pub(crate) rows: &'a [Products],
+    slot: usize,
+    rows: &'a [Products],
     /// The same in f64, where the dtype is narrower and the backward runs in it.
-    pub(crate) wide: Option<&'a [Products]>,
-}
-
-impl Rows<'_> {
-    /// The largest finite magnitude of each row among some of its elements.
-    fn peers(&self, slot: usize, among: impl Fn(usize) -> bool) -> Vec<f64> {
-        let row = |products: &Products| {
-            let values = products[slot].iter().flatten().enumerate();
-            let peers = values.filter(|(k, a)| among(*k) && a.is_finite());
-            peers.fold(0f64, |m, (_, a)| m.max(a.abs()))
-        };
-        self.rows.iter().map(row).collect()
-    }
-
+    wide: Option<&'a [Products]>,
     /// The largest finite magnitude of each row.
-    fn sizes(&self, slot: usize) -> Vec<f64> {
-        let row = |products: &Products| {
-            let finite = products[slot].iter().flatten().filter(|a| a.is_finite());
-            finite.fold(0f64, |m, a| m.max(a.abs()))
-        };
-        self.rows.iter().map(row).collect()
+    largest: Vec<f64>,
+}
+
+impl<'a> Rows<'a> {
+    pub(crate) fn new(slot: usize, rows: &'a [Products], wide: Option<&'a [Products]>) -> Self {
+        let largest = |row: &Products| largest(&row[slot], |_| true);
+        Self {
+            slot,
+            rows,
+            wide,
+            largest: rows.iter().map(largest).collect(),
+        }
+    }
+
+    /// Column j; 0 where there is no gradient.
+    fn column(&self, rows: &[Products], j: usize) -> Vec<f64> {
+        let at = |row: &Products| row[self.slot].as_ref().map_or(0., |row| row[j]);
+        rows.iter().map(at).collect()
     }
 }
 
-/// What is compared: one input, its place among those checked, its tolerances.
-pub(crate) struct Target<'a> {
-    pub(crate) input: usize,
-    pub(crate) slot: usize,
-    pub(crate) judge: Judge,
-    pub(crate) noise: &'a [f64],
-    /// f's values are single-precision numbers, and scatter like them.
-    pub(crate) single: bool,
-    /// The outputs that stay as they are, to the last bit, when the whole input moves far.
-    pub(crate) constant: &'a [bool],
-}
-
-/// What the comparison of one input's Jacobian, or of a part of it, has found.
-pub(crate) struct Compared {
-    /// One for each of the gradients compared.
-    pub(crate) summaries: Vec<Summary>,
+/// The largest finite magnitude of some elements of a row.
+fn largest(row: &Option<Vec<f64>>, among: impl Fn(usize) -> bool) -> f64 {
+    let some = row.iter().flatten().enumerate();
+    let finite = some.filter(|(k, a)| a.is_finite() && among(*k));
+    finite.fold(0f64, |m, (_, a)| m.max(a.abs()))
 }
 
 /// Compares every entry of one input's Jacobian with each of the `gradients`.
 pub(crate) fn compare<E: Exec>(
     exec: &E,
-    reference: &Reference,
     target: &Target,
     gradients: &[Rows],
-) -> Result<Compared> {
-    let inputs = reference.values(target.input).len();
-    let size = reference.size(target.input);
-    let rows: Vec<Vec<f64>> = gradients.iter().map(|g| g.sizes(target.slot)).collect();
-    let start = start(exec, reference, target)?;
-    let blocks = exec.map(inputs.div_ceil(BLOCK), |exec, b| {
-        let block = Block {
-            reference,
-            exec,
-            target,
-            gradients,
-            rows: &rows,
-            size,
-            f0: &reference.f0,
-            noise: target.noise,
-            start,
-            only: None,
-        };
-        block.compare(b * BLOCK..inputs.min((b + 1) * BLOCK))
+) -> Result<Vec<Summary>> {
+    let start = start(exec, target)?;
+    let outputs = 0..target.noise.len();
+    let columns = exec.map(target.values().len(), |exec, j| {
+        column(exec, target, gradients, outputs.clone(), start, j)
     });
-    let mut all = Compared {
-        summaries: vec![Summary::default(); gradients.len()],
-    };
-    for block in blocks {
-        let block = block?;
-        for (summary, more) in all.summaries.iter_mut().zip(&block.summaries) {
+    let mut all = vec![Summary::default(); gradients.len()];
+    for column in columns {
+        for (summary, more) in all.iter_mut().zip(&column?) {
             summary.merge(more);
         }
     }
     Ok(all)
+}
+
+/// Compares entry (`output`, `input`) alone; `row` is the gradient of that output.
+pub(crate) fn entry<E: Exec>(
+    exec: &E,
+    target: &Target,
+    row: Rows,
+    (output, input): (usize, usize),
+) -> Result<Option<Worst>> {
+    let summaries = column(exec, target, &[row], output..output + 1, None, input)?;
+    Ok(summaries.first().and_then(|summary| summary.worst))
 }
 
 /// Columns for each trial of a first step: a trial takes some twenty evaluations, and saves a few in each of the
@@ -109,13 +89,12 @@ const COLUMNS_A_TRIAL: usize = 32;
 
 /// A first step that suits up to three columns: the smallest of their best ones, as the exponent of
 /// [`best_start`]. None where there are too few columns to try.
-fn start<E: Exec>(exec: &E, reference: &Reference, target: &Target) -> Result<Option<i32>> {
-    let values = reference.values(target.input);
+fn start<E: Exec>(exec: &E, target: &Target) -> Result<Option<i32>> {
+    let (reference, values) = (target.reference, target.values());
     let trials = (values.len() / COLUMNS_A_TRIAL).min(3);
-    let size = reference.size(target.input);
     let tried = exec.map(trials, |exec, c| {
         let j = (2 * c + 1) * values.len() / (2 * trials);
-        let scales = reference.scales(target.input, j, size);
+        let scales = reference.scales(target.input, j, target.size);
         let grid = Grid::new(values[j].abs(), &scales, reference.unit);
         let mut line = reference.along(exec, target.input, j);
         best_start(&mut line, &reference.f0, target.noise, &grid)
@@ -124,251 +103,182 @@ fn start<E: Exec>(exec: &E, reference: &Reference, target: &Target) -> Result<Op
     Ok(steps?.into_iter().max())
 }
 
-/// Compares entry (`output`, `input`) alone; `row` is the gradient of that output.
-pub(crate) fn entry(
-    exec: &impl Exec,
-    reference: &Reference,
+/// Compares some outputs of column `j` with each of the gradients, whose rows are those outputs'. The first step is
+/// that of `start`, if there is one.
+fn column<E: Exec>(
+    exec: &E,
     target: &Target,
-    row: &Rows,
-    output: usize,
-    input: usize,
-) -> Result<Summary> {
-    let block = Block {
-        reference,
+    gradients: &[Rows],
+    outputs: Range<usize>,
+    start: Option<i32>,
+    j: usize,
+) -> Result<Vec<Summary>> {
+    let reference = target.reference;
+    let scales = reference.scales(target.input, j, target.size);
+    let mut grid = Grid::new(target.values()[j].abs(), &scales, reference.unit);
+    grid.start = start.unwrap_or(grid.start);
+    let mut entries = Entries {
         exec,
         target,
-        gradients: std::slice::from_ref(row),
-        rows: &[row.sizes(target.slot)],
-        size: reference.size(target.input),
-        f0: &reference.f0[output..=output],
-        noise: &target.noise[output..=output],
-        start: None,
-        only: Some(output),
+        f0: &reference.f0[outputs.clone()],
+        noise: &target.noise[outputs.clone()],
+        outputs,
+        j,
+        numeric: Column::default(),
+        second: None,
+        slopes: None,
+        grid,
     };
-    let mut compared = block.compare(input..input + 1)?;
-    Ok(compared.summaries.swap_remove(0))
-}
-
-/// Some columns of one input's Jacobian, compared together.
-struct Block<'a, E> {
-    reference: &'a Reference,
-    exec: &'a E,
-    target: &'a Target<'a>,
-    gradients: &'a [Rows<'a>],
-    rows: &'a [Vec<f64>],
-    size: Size,
-    f0: &'a [f64],
-    noise: &'a [f64],
-    /// The exponent of the first step that suited the columns tried.
-    start: Option<i32>,
-    /// The one output to look at, where it is not all of them.
-    only: Option<usize>,
+    let claims: Vec<Claim> = gradients.iter().map(|rows| Claim::new(rows, j)).collect();
+    let enough = |i: usize, n: f64, e: f64| {
+        let sharp = |claim| target.judge.sharp(&entries.pair(claim, i, n, e));
+        claims.iter().all(sharp)
+    };
+    let (f0, noise) = (entries.f0, entries.noise);
+    entries.numeric = search(&mut entries.line(), f0, noise, &entries.grid, &enough)?;
+    claims.iter().map(|claim| entries.compare(claim)).collect()
 }
 
 /// One gradient's values in one column.
 struct Claim<'a> {
-    analytic: &'a [f64],
-    wide: Option<&'a [f64]>,
-    rows: &'a [f64],
-    /// The largest gradient of each row among elements no larger than [`PEERS`] times this one; None where that is all
-    /// of them.
-    peers: Option<&'a [f64]>,
-    /// Whether there is a gradient of each output at all.
-    given: Vec<bool>,
+    rows: &'a Rows<'a>,
+    analytic: Vec<f64>,
+    wide: Option<Vec<f64>>,
 }
 
-impl<E: Exec> Block<'_, E> {
-    fn compare(&self, columns: std::ops::Range<usize>) -> Result<Compared> {
-        let gathered: Vec<_> = (self.gradients.iter())
-            .map(|g| {
-                (
-                    self.gather(g.rows, &columns),
-                    g.wide.map(|w| self.gather(w, &columns)),
-                )
-            })
-            .collect();
-        let outputs = self.f0.len();
-        let mut all = Compared {
-            summaries: vec![Summary::default(); self.gradients.len()],
-        };
-        for (c, j) in columns.enumerate() {
-            let here = c * outputs..(c + 1) * outputs;
-            let peers: Option<Vec<Vec<f64>>> = self.is_small(j).then(|| {
-                let of = |g: &Rows| g.peers(self.target.slot, self.peers_of(j));
-                self.gradients.iter().map(of).collect()
-            });
-            let claims: Vec<Claim> = (gathered.iter().zip(self.rows).enumerate())
-                .map(|(g, ((analytic, wide), rows))| Claim {
-                    analytic: &analytic[here.clone()],
-                    wide: wide.as_ref().map(|w| &w[here.clone()]),
-                    rows,
-                    peers: peers.as_ref().map(|peers| &peers[g][..]),
-                    given: self.given(&self.gradients[g]),
-                })
-                .collect();
-            self.column(j, &claims, &mut all)?;
-        }
-        Ok(all)
-    }
-
-    /// Whether there is a gradient of each output.
-    fn given(&self, gradient: &Rows) -> Vec<bool> {
-        let rows = gradient.rows.iter();
-        rows.map(|products| products[self.target.slot].is_some())
-            .collect()
-    }
-
-    /// Whether element j is so much smaller than others that their gradients do not say how exactly its own must be
-    /// known.
-    fn is_small(&self, j: usize) -> bool {
-        let x = self.reference.values(self.target.input)[j].abs();
-        x > 0. && x * PEERS < self.size.largest
-    }
-
-    /// The elements that are no larger than [`PEERS`] times element j.
-    fn peers_of(&self, j: usize) -> impl Fn(usize) -> bool {
-        let values = self.reference.values(self.target.input);
-        let most = PEERS * values[j].abs();
-        move |k| values[k].abs() <= most
-    }
-
-    /// The entries of `rows` in these columns, column by column; 0 where there is no gradient.
-    fn gather(&self, rows: &[Products], columns: &std::ops::Range<usize>) -> Vec<f64> {
-        let mut block = vec![0.; columns.len() * rows.len()];
-        for (i, products) in rows.iter().enumerate() {
-            let Some(row) = &products[self.target.slot] else {
-                continue;
-            };
-            for (c, value) in row[columns.clone()].iter().enumerate() {
-                block[c * rows.len() + i] = *value;
-            }
-        }
-        block
-    }
-
-    fn column(&self, j: usize, claims: &[Claim], all: &mut Compared) -> Result<()> {
-        let (target, reference) = (self.target, self.reference);
-        let scales = reference.scales(target.input, j, self.size);
-        let mut grid = Grid::new(
-            reference.values(target.input)[j].abs(),
-            &scales,
-            reference.unit,
-        );
-        grid.start = self.start.unwrap_or(grid.start);
-        let mut line = self.line(j);
-        let column = search(&mut line, self.f0, self.noise, &grid, &|i, n, e| {
-            claims
-                .iter()
-                .all(|claim| target.judge.sharp(&self.pair(claim, i, n, e, scales[0])))
-        })?;
-        let mut doubts = Doubts {
-            block: self,
-            column,
-            grid,
-            j,
-            second: None,
-            slopes: None,
-        };
-        for (claim, summary) in claims.iter().zip(&mut all.summaries) {
-            for i in 0..self.f0.len() {
-                summary.add(&target.judge, doubts.settle(claim, i)?);
-            }
-        }
-        Ok(())
-    }
-
-    /// f along element j: every output, or the one of `only`.
-    fn line(&self, j: usize) -> impl FnMut(f64) -> Result<Point> {
-        let mut line = self.reference.along(self.exec, self.target.input, j);
-        let only = self.only;
-        move |t| {
-            let mut point = line(t)?;
-            if let Some(output) = only {
-                point.y = vec![point.y[output]];
-            }
-            Ok(point)
-        }
-    }
-
-    fn pair(&self, claim: &Claim, i: usize, numeric: f64, bound: f64, scale: f64) -> Pair {
-        let made_of = self.f0[i].abs().max(self.noise[i] / self.reference.unit);
-        let output = self.only.unwrap_or(i);
-        Pair {
-            analytic: claim.analytic[i],
-            wide: claim.wide.map(|w| w[i]),
-            numeric,
-            bound,
-            row: claim.rows[i],
-            peers: claim.peers.map_or(claim.rows[i], |peers| peers[i]),
-            ignored: self.target.constant.get(output).copied().unwrap_or(false),
-            natural: made_of / self.size.largest.max(scale),
-            own: made_of / scale,
-            single: self.target.single,
-            ..Pair::default()
+impl<'a> Claim<'a> {
+    fn new(rows: &'a Rows<'a>, j: usize) -> Self {
+        Self {
+            analytic: rows.column(rows.rows, j),
+            wide: rows.wide.map(|wide| rows.column(wide, j)),
+            rows,
         }
     }
 }
 
-/// One column, whose doubtful entries are checked again before any is flagged.
-struct Doubts<'a, 'b, E> {
-    block: &'a Block<'b, E>,
-    column: Column,
-    grid: Grid<'a>,
+/// The numeric derivatives of some outputs by element j, of which doubtful ones are taken again before any is flagged.
+struct Entries<'a, E> {
+    exec: &'a E,
+    target: &'a Target<'a>,
+    outputs: Range<usize>,
+    f0: &'a [f64],
+    noise: &'a [f64],
     j: usize,
-    /// The same column from other steps, where an entry was in doubt.
+    grid: Grid<'a>,
+    numeric: Column,
+    /// The same from other steps, where an entry was in doubt.
     second: Option<Column>,
     /// The one-sided slopes, where f may have a kink.
     slopes: Option<Slopes>,
 }
 
-impl<E: Exec> Doubts<'_, '_, E> {
-    fn settle(&mut self, claim: &Claim, i: usize) -> Result<Worst> {
-        let judge = &self.block.target.judge;
-        let mut pair = self.pair(claim, i);
+impl<'a, E: Exec> Entries<'a, E> {
+    /// f along element j, of these outputs.
+    fn line(&self) -> impl FnMut(f64) -> Result<Point> + use<'a, E> {
+        let target = self.target;
+        let mut line = target.reference.along(self.exec, target.input, self.j);
+        let (outputs, all) = (self.outputs.clone(), target.noise.len());
+        move |t| {
+            let mut point = line(t)?;
+            if outputs.len() < all {
+                point.y = point.y[outputs.clone()].to_vec();
+            }
+            Ok(point)
+        }
+    }
+
+    fn compare(&mut self, claim: &Claim) -> Result<Summary> {
+        let mut summary = Summary::default();
+        for i in 0..self.f0.len() {
+            summary.add(self.judge(claim, i)?);
+        }
+        Ok(summary)
+    }
+
+    fn judge(&mut self, claim: &Claim, i: usize) -> Result<Worst> {
+        let judge = &self.target.judge;
+        let mut pair = self.entry(claim, i);
         if judge.doubts(&pair) {
             self.sharpen(i)?;
-            pair = self.pair(claim, i);
+            pair = self.entry(claim, i);
         }
-        if judge.doubts_smoothness(&pair, self.column.kinked[i]) {
+        if judge.doubts_smoothness(&pair, self.numeric.kinked[i]) {
             pair.kink = self.kink(i, pair.analytic)?;
         }
         Ok(Worst {
             verdict: judge.verdict(&pair),
             excess: judge.excess(&pair),
-            output: self.block.only.unwrap_or(i),
+            output: self.outputs.start + i,
             input: self.j,
             pair,
         })
     }
 
-    fn pair(&self, claim: &Claim, i: usize) -> Pair {
-        let (n, e) = (self.column.value[i], self.column.bound[i]);
-        let pair = self.block.pair(claim, i, n, e, self.grid.scales[0]);
-        let given = claim.given.get(i).copied().unwrap_or(false);
-        let beside = if given { self.column.slope[i] } else { 0. };
-        let x = self.block.reference.values(self.block.target.input)[self.j];
-        let bends = x.abs() * self.column.curvature[i];
+    /// What tells whether a numeric derivative is known well enough.
+    fn pair(&self, claim: &Claim, i: usize, numeric: f64, bound: f64) -> Pair {
+        let (target, scale) = (self.target, self.grid.scales[0]);
+        let output = self.outputs.start + i;
+        let made_of = target.made_of(output);
         Pair {
-            beside,
-            bends,
+            analytic: claim.analytic[i],
+            numeric,
+            bound,
+            row: claim.rows.largest[i],
+            ignored: target.constant.get(output).copied().unwrap_or(false),
+            natural: made_of / target.size.largest.max(scale),
+            own: made_of / scale,
+            ..Pair::default()
+        }
+    }
+
+    /// All that the verdict on an entry depends on, but whether f has a kink.
+    fn entry(&self, claim: &Claim, i: usize) -> Pair {
+        let numeric = &self.numeric;
+        let given = claim.rows.rows[i][claim.rows.slot].is_some();
+        let x = self.target.values()[self.j];
+        Pair {
+            wide: claim.wide.as_ref().map(|wide| wide[i]),
+            peers: self.peers(claim, i),
+            beside: if given { numeric.slope[i] } else { 0. },
+            bends: x.abs() * numeric.curvature[i],
+            single: self.target.single,
             undefined: !x.is_finite(),
-            ..pair
+            ..self.pair(claim, i, numeric.value[i], numeric.bound[i])
+        }
+    }
+
+    /// The largest gradient of row i. Where element j is far smaller than others, only among elements no larger than
+    /// [`PEERS`] times itself: the others' gradients do not say how exactly its own must be known.
+    fn peers(&self, claim: &Claim, i: usize) -> f64 {
+        let values = self.target.values();
+        let most = PEERS * values[self.j].abs();
+        match most > 0. && most < self.target.size.largest {
+            true => largest(&claim.rows.rows[i][claim.rows.slot], |k| {
+                values[k].abs() <= most
+            }),
+            false => claim.rows.largest[i],
         }
     }
 
     /// Takes the numeric value again from other steps. Keeps the better of the two, and where they do not agree, a
     /// bound at least as wide as their difference; then looks [`closer`](Self::closer).
     fn sharpen(&mut self, i: usize) -> Result<()> {
-        if self.second.is_none() {
-            let (f0, noise) = (self.block.f0, self.block.noise);
-            let mut line = self.block.line(self.j);
-            self.second = Some(recheck(&mut line, f0, noise, &self.grid)?);
-        }
-        let Some(second) = &self.second else {
-            return Ok(());
+        let second = match self.second.take() {
+            Some(second) => second,
+            None => recheck(&mut self.line(), self.f0, self.noise, &self.grid)?,
         };
-        let kappa = self.block.target.judge.tolerance.kappa;
-        reconcile(&mut self.column, second, i, kappa);
+        let kappa = self.target.judge.tolerance.kappa;
+        let first = &mut self.numeric;
+        let apart = (first.value[i] - second.value[i]).abs();
+        let allowed = kappa * (first.bound[i] + second.bound[i]);
+        if second.bound[i] < first.bound[i] {
+            first.value[i] = second.value[i];
+            first.bound[i] = second.bound[i];
+        }
+        if apart > allowed {
+            first.bound[i] = first.bound[i].max(apart);
+        }
+        self.second = Some(second);
         self.closer(i, kappa)
     }
 
@@ -377,55 +287,44 @@ impl<E: Exec> Doubts<'_, '_, E> {
     /// at least the difference of the two slopes. If a tableau of steps near that distance gives the same slope as the
     /// difference, its value and bound are taken.
     fn closer(&mut self, i: usize, kappa: f64) -> Result<()> {
-        let near = self.grid.scales[0] * ODDER * self.grid.unit.powf(0.75);
-        let (f0, noise) = (self.block.f0, self.block.noise);
-        let mut line = self.block.line(self.j);
+        let (grid, f0) = (&self.grid, self.f0);
+        let near = grid.scales[0] * ODDER * grid.unit.powf(0.75);
+        let mut line = self.line();
         let (plus, minus) = (line(near)?, line(-near)?);
         let width = plus.t - minus.t;
         let slope = (plus.y[i] - minus.y[i]) / width;
         // At so small a distance, that f rounds x counts too: it changes f by the slope times that rounding.
-        let mut noise = noise.to_vec();
-        let rounds = self.grid.x * slope.abs();
-        noise[i] = noise[i].max(self.grid.unit * f0[i].abs().max(2. * rounds));
+        let mut noise = self.noise.to_vec();
+        let rounds = grid.x * slope.abs();
+        noise[i] = noise[i].max(grid.unit * f0[i].abs().max(2. * rounds));
         let rounding = 4. * noise[i] / width;
-        let (value, bound) = (self.column.value[i], self.column.bound[i]);
+        let value = self.numeric.value[i];
         let apart = (slope - value).abs();
         let steeper = slope.abs() > 2. * value.abs();
         if !(width > 0. && steeper && apart > kappa * rounding) {
             return Ok(());
         }
-        let close = closer(&mut line, f0, &noise, &self.grid, near)?;
-        let same = (close.value[i] - slope).abs() <= kappa * (close.bound[i] + rounding);
-        self.column.bound[i] = bound.max(apart);
-        if same {
-            self.column.value[i] = close.value[i];
-            self.column.bound[i] = close.bound[i];
-            self.column.curvature[i] = close.curvature[i];
-            self.column.kinked[i] = close.kinked[i];
+        let close = closer(&mut line, f0, &noise, grid, near)?;
+        self.numeric.bound[i] = self.numeric.bound[i].max(apart);
+        if (close.value[i] - slope).abs() <= kappa * (close.bound[i] + rounding) {
+            self.numeric.value[i] = close.value[i];
+            self.numeric.bound[i] = close.bound[i];
+            self.numeric.curvature[i] = close.curvature[i];
+            self.numeric.kinked[i] = close.kinked[i];
         }
         Ok(())
     }
 
     fn kink(&mut self, i: usize, slope: f64) -> Result<bool> {
-        if self.slopes.is_none() {
-            let mut line = self.block.line(self.j);
-            let resolution = self.block.target.judge.tolerance.unit;
-            self.slopes = Some(slopes(&mut line, self.block.f0, &self.grid, resolution)?);
-        }
-        let noise = self.block.noise[i];
-        Ok((self.slopes.as_ref()).is_some_and(|slopes| slopes.kink(i, noise, slope)))
-    }
-}
-
-/// Merges a second estimate of output i into the first.
-pub(crate) fn reconcile(first: &mut Column, second: &Column, i: usize, kappa: f64) {
-    let apart = (first.value[i] - second.value[i]).abs();
-    let allowed = kappa * (first.bound[i] + second.bound[i]);
-    if second.bound[i] < first.bound[i] {
-        first.value[i] = second.value[i];
-        first.bound[i] = second.bound[i];
-    }
-    if apart > allowed {
-        first.bound[i] = first.bound[i].max(apart);
+        let slopes = match self.slopes.take() {
+            Some(slopes) => slopes,
+            None => {
+                let resolution = self.target.judge.tolerance.unit;
+                slopes(&mut self.line(), self.f0, &self.grid, resolution)?
+            }
+        };
+        let kink = slopes.kink(i, self.noise[i], slope);
+        self.slopes = Some(slopes);
+        Ok(kink)
     }
 }

@@ -20,7 +20,7 @@ mod views;
 
 use candle_core::{Result, Tensor, Var};
 
-use super::autograd::graph::{Failure, products, seeded};
+use super::autograd::graph::{Failure, Source, products, seeded};
 use super::check::Check;
 use super::judge::verdict::Verdict;
 use super::options::Options;

@@ -82,21 +82,24 @@ fn write_input(f: &mut Formatter<'_>, input: &InputReport, numeric: DType) -> Re
 
 /// What to try next: of what stayed open, what would settle it.
 fn advice(input: &InputReport, numeric: DType) -> &'static str {
-    let (Verdict::Inconclusive, Some(worst)) = (input.verdict, &input.worst) else {
+    if input.verdict != Verdict::Inconclusive || numeric != DType::F64 {
         return input.verdict.advice();
-    };
-    let wide = numeric == DType::F64;
+    }
+    let known = |w: &&Entry| w.bound < w.numeric.abs();
     // exp(-100) has a gradient of 42 digits after the point in f64 and of one digit in f32;
     // 1 - erf(10) is 0 in both.
-    if wide && worst.numeric == 0. && worst.bound == 0. {
-        "an input where f changes with this element: here its values are all the same, in f64 too"
-    } else if wide && input.dtype != DType::F64 && worst.bound < worst.numeric.abs() {
-        "f64 inputs: the derivative is known here, and the gradient is too small for the digits of \
-         this dtype"
-    } else if input.dtype == DType::F64 && wide {
-        "inputs nearer to 1 in size, or a smoother point; a larger rtol if less will do"
-    } else {
-        Verdict::Inconclusive.advice()
+    match &input.worst {
+        Some(worst) if worst.numeric == 0. && worst.bound == 0. => {
+            "an input where f changes with this element: here its values are all the same, in f64 too"
+        }
+        _ if input.dtype == DType::F64 => {
+            "inputs nearer to 1 in size, or a smoother point; a larger rtol if less will do"
+        }
+        worst if worst.as_ref().filter(known).is_some() => {
+            "f64 inputs: the derivative is known here, and the gradient is too small for the digits of \
+             this dtype"
+        }
+        _ => Verdict::Inconclusive.advice(),
     }
 }
 
