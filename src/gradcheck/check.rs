@@ -7,7 +7,6 @@ use super::compare::summary::Worst;
 use super::compare::target::Target;
 use super::judge::constants::{FULL_ENTRIES, FULL_EVALUATIONS};
 use super::judge::law::Judge;
-use super::judge::verdict::Verdict;
 use super::numeric::function::Reference;
 use super::numeric::grid::UNEVEN;
 use super::options::{Mode, Options};
@@ -75,7 +74,10 @@ impl<'a, E: Exec> Check<'a, E> {
         let (inputs, outputs) = (floats.sum::<usize>(), self.y.len());
         let small = 4 * inputs + outputs <= FULL_EVALUATIONS
             && inputs.saturating_mul(outputs) <= FULL_ENTRIES;
-        let blank = |&k: &usize| blank_input(k, &self.inputs[k], outputs);
+        let blank = |&k: &usize| {
+            let x = &self.inputs[k];
+            InputReport::new(k, x.dims(), x.dtype(), outputs)
+        };
         Report {
             inputs: self.checked.iter().map(blank).collect(),
             probes: Vec::new(),
@@ -128,25 +130,6 @@ impl<'a, E: Exec> Check<'a, E> {
             bound: worst.pair.bound,
             verdict: worst.verdict,
         }
-    }
-}
-
-fn blank_input(input: usize, x: &Tensor, outputs: usize) -> InputReport {
-    InputReport {
-        input,
-        shape: x.dims().to_vec(),
-        dtype: x.dtype(),
-        verdict: Verdict::Pass,
-        worst: None,
-        certified: 0,
-        entries: x.elem_count() * outputs,
-        counts: Vec::new(),
-        max_abs_err: 0.,
-        evaluations: 0,
-        smallest_visible: None,
-        resolution: None,
-        manual: None,
-        notes: Vec::new(),
     }
 }
 

@@ -11,6 +11,7 @@ use super::target::Target;
 use crate::gradcheck::autograd::graph::Products;
 use crate::gradcheck::judge::constants::PEERS;
 use crate::gradcheck::judge::law::Pair;
+use crate::gradcheck::judge::verdict::Verdict;
 use crate::gradcheck::numeric::grid::{Grid, ODDER};
 use crate::gradcheck::numeric::kink::{Slopes, slopes};
 use crate::gradcheck::numeric::line::{Column, Point};
@@ -198,15 +199,19 @@ impl<'a, E: Exec> Entries<'a, E> {
     fn judge(&mut self, claim: &Claim, i: usize) -> Result<Worst> {
         let judge = &self.target.judge;
         let mut pair = self.entry(claim, i);
-        if judge.doubts(&pair) {
-            self.sharpen(i)?;
-            pair = self.entry(claim, i);
-        }
-        if judge.doubts_smoothness(&pair, self.numeric.kinked[i]) {
-            pair.kink = self.kink(i, pair.analytic)?;
+        let mut verdict = judge.verdict(&pair);
+        if verdict != Verdict::Pass || self.numeric.kinked[i] {
+            if judge.doubts(&pair) {
+                self.sharpen(i)?;
+                pair = self.entry(claim, i);
+            }
+            if judge.doubts_smoothness(&pair, self.numeric.kinked[i]) {
+                pair.kink = self.kink(i, pair.analytic)?;
+            }
+            verdict = judge.verdict(&pair);
         }
         Ok(Worst {
-            verdict: judge.verdict(&pair),
+            verdict,
             excess: judge.excess(&pair),
             output: self.outputs.start + i,
             input: self.j,

@@ -23,14 +23,12 @@ pub(crate) struct Worst {
 
 impl Summary {
     pub(crate) fn add(&mut self, entry: Worst) {
+        self.counts[entry.verdict as usize] += 1;
         let apart = (entry.pair.analytic - entry.pair.numeric).abs();
-        let mut counts = [0; 10];
-        counts[entry.verdict as usize] = 1;
-        self.merge(&Self {
-            counts,
-            max_abs_err: if apart.is_finite() { apart } else { 0. },
-            worst: Some(entry),
-        });
+        if apart.is_finite() {
+            self.max_abs_err = self.max_abs_err.max(apart);
+        }
+        self.keep(entry);
     }
 
     pub(crate) fn merge(&mut self, other: &Self) {
@@ -38,9 +36,13 @@ impl Summary {
             *count += more;
         }
         self.max_abs_err = self.max_abs_err.max(other.max_abs_err);
-        let rank = |worst: &Option<Worst>| worst.map(|w| (w.verdict, w.excess));
-        if rank(&other.worst) > rank(&self.worst) {
-            self.worst = other.worst;
+        other.worst.into_iter().for_each(|entry| self.keep(entry));
+    }
+
+    fn keep(&mut self, entry: Worst) {
+        let rank = |worst: &Worst| (worst.verdict, worst.excess);
+        if self.worst.is_none_or(|held| rank(&entry) > rank(&held)) {
+            self.worst = Some(entry);
         }
     }
 

@@ -251,6 +251,26 @@ impl Report {
 }
 
 impl InputReport {
+    /// Nothing has been compared yet.
+    pub(crate) fn new(input: usize, shape: &[usize], dtype: DType, outputs: usize) -> Self {
+        Self {
+            input,
+            shape: shape.to_vec(),
+            dtype,
+            verdict: Verdict::Pass,
+            worst: None,
+            certified: 0,
+            entries: shape.iter().product::<usize>() * outputs,
+            counts: Vec::new(),
+            max_abs_err: 0.,
+            evaluations: 0,
+            smallest_visible: None,
+            resolution: None,
+            manual: None,
+            notes: Vec::new(),
+        }
+    }
+
     /// The worse of autograd's verdict and the hand-written gradient's.
     pub(crate) fn overall(&self) -> Verdict {
         let manual = self.manual.as_ref().map(|m| m.verdict);

@@ -140,61 +140,69 @@ fn write_manual(f: &mut Formatter<'_>, manual: &ManualReport) -> Result {
 
 /// The probes of one input: what passed on one line, the rest a line each.
 fn write_probes(f: &mut Formatter<'_>, probes: &[ProbeReport]) -> Result {
-    let passed = |p: &&ProbeReport| matches!(p.outcome, Outcome::Pass);
-    let names: Vec<&str> = (probes.iter().filter(passed))
-        .map(|p| p.probe.name())
-        .collect();
-    if !names.is_empty() {
-        let (input, names) = (probes[0].input, names.join(", "));
-        writeln!(f, "\nprobes of input {input}: OK: {names}")?;
+    let (passed, others): (Vec<&ProbeReport>, Vec<_>) =
+        (probes.iter()).partition(|p| matches!(p.outcome, Outcome::Pass));
+    if let Some(first) = passed.first() {
+        let names: Vec<&str> = passed.iter().map(|p| p.probe.name()).collect();
+        let names = names.join(", ");
+        writeln!(f, "\nprobes of input {}: OK: {names}", first.input)?;
     }
-    for probe in probes.iter().filter(|p| !passed(p)) {
-        write!(
+    for ProbeReport {
+        probe,
+        input,
+        outcome,
+    } in others
+    {
+        writeln!(
             f,
-            "probe {:<14} input {}: ",
-            probe.probe.name(),
-            probe.input
+            "probe {:<14} input {input}: {}",
+            probe.name(),
+            said(outcome)
         )?;
-        match &probe.outcome {
-            Outcome::Pass => {}
-            Outcome::Skipped { reason } => writeln!(f, "not run ({reason})")?,
-            Outcome::Failed {
-                verdict,
-                expected,
-                note,
-                ..
-            } if expected.is_nan() => writeln!(f, "{}: {note}", ok(*verdict))?,
-            Outcome::Failed {
-                verdict,
-                at,
-                found,
-                expected,
-                note,
-            } => {
-                let verdict = ok(*verdict);
-                writeln!(
-                    f,
-                    "{verdict} at {at:?}: gradient {found:e}, expected {expected:e}"
-                )?;
-                writeln!(f, "  {note}")?;
-            }
-            Outcome::Forward {
-                at,
-                found,
-                expected,
-            } => writeln!(
-                f,
-                "NOT OK (forward): output{at:?} is {found:e} here and {expected:e} on a plain input"
-            )?,
-        }
     }
     Ok(())
+}
+
+fn said(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Pass => ok(Verdict::Pass),
+        Outcome::Skipped { reason } => format!("not run ({reason})"),
+        Outcome::Failed {
+            verdict,
+            at,
+            found,
+            expected,
+            note,
+        } => match expected.is_nan() {
+            true => format!("{}: {note}", ok(*verdict)),
+            false => format!(
+                "{} at {at:?}: gradient {found:e}, expected {expected:e}\n  {note}",
+                ok(*verdict)
+            ),
+        },
+        Outcome::Forward {
+            at,
+            found,
+            expected,
+        } => format!(
+            "NOT OK (forward): output{at:?} is {found:e} here and {expected:e} on a plain input"
+        ),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::gradcheck::report::Probe;
+
+    fn input(verdict: Verdict) -> InputReport {
+        InputReport {
+            verdict,
+            worst: entry(verdict, 3.),
+            certified: 4,
+            ..InputReport::new(0, &[2, 3], DType::F32, 1)
+        }
+    }
 
     fn entry(verdict: Verdict, analytic: f64) -> Option<Entry> {
         Some(Entry {
@@ -207,25 +215,6 @@ mod tests {
         })
     }
 
-    fn input(verdict: Verdict) -> InputReport {
-        InputReport {
-            input: 0,
-            shape: vec![2, 3],
-            dtype: DType::F32,
-            verdict,
-            worst: entry(verdict, 3.),
-            certified: 4,
-            entries: 6,
-            counts: Vec::new(),
-            max_abs_err: 1.5,
-            evaluations: 9,
-            smallest_visible: None,
-            resolution: None,
-            manual: None,
-            notes: Vec::new(),
-        }
-    }
-
     #[test]
     fn the_whole_table() {
         let passed = InputReport {
@@ -234,15 +223,14 @@ mod tests {
             notes: vec!["near".into()],
             ..input(Verdict::Pass)
         };
-        let by_hand = ManualReport {
-            verdict: Verdict::Wrong,
-            worst: entry(Verdict::Wrong, 2.),
-            odd_one_out: OddOneOut::Manual,
-            autograd: Some(1.25),
-        };
         let by_hand = InputReport {
-            manual: Some(by_hand),
             worst: None,
+            manual: Some(ManualReport {
+                verdict: Verdict::Wrong,
+                worst: entry(Verdict::Wrong, 2.),
+                odd_one_out: OddOneOut::Manual,
+                autograd: Some(1.25),
+            }),
             ..input(Verdict::Pass)
         };
         let failed = |expected, note: &str| Outcome::Failed {
@@ -252,17 +240,21 @@ mod tests {
             expected,
             note: note.into(),
         };
-        let forward = Outcome::Forward {
-            at: vec![0],
-            found: 1.,
-            expected: 2.,
-        };
+        let (at, found, expected) = (vec![0], 1., 2.);
         let reason = "a scalar".to_string();
         let outcomes = [
             (Probe::Twice, 0, Outcome::Pass),
             (Probe::Strided, 0, failed(2., "a view")),
             (Probe::Linear, 0, Outcome::Pass),
-            (Probe::Offset, 0, forward),
+            (
+                Probe::Offset,
+                0,
+                Outcome::Forward {
+                    at,
+                    found,
+                    expected,
+                },
+            ),
             (Probe::Strided, 1, Outcome::Skipped { reason }),
             (Probe::Offset, 1, failed(f64::NAN, "it panicked")),
         ];
