@@ -3,7 +3,7 @@
 use candle_core::{DType, Error, Result, Tensor, Var, bail};
 
 use super::autograd::graph::Graph;
-use super::compare::summary::Worst;
+use super::compare::found::Worst;
 use super::compare::target::Target;
 use super::judge::constants::{FULL_ENTRIES, FULL_EVALUATIONS};
 use super::judge::law::Judge;

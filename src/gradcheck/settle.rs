@@ -7,7 +7,7 @@ use super::ask::Input;
 use super::autograd::graph::{Products, Source, is_zero};
 use super::check::Check;
 use super::compare::alone::QUANTISED;
-use super::compare::summary::Worst;
+use super::compare::found::{Found, Worst};
 use super::judge::input::{Known, Next, next};
 use super::judge::law::Pair;
 use super::judge::verdict::Verdict;
@@ -16,17 +16,53 @@ use super::support::exec::Exec;
 use super::support::values::{rel_err, unit_roundoff, unit_vector};
 
 impl<E: Exec> Check<'_, E> {
-    /// Writes one input's verdict, its worst entry and the reason into its report; `gradients` are autograd's vᵀJ.
+    /// Writes into an input's report what was found of autograd's gradient, and of one by hand where there is one, and
+    /// autograd's verdict. `gradients` are autograd's vᵀJ.
     pub(crate) fn conclude(
         &self,
         slot: usize,
-        (point, worst): (Verdict, Option<Worst>),
+        found: &[Found],
         gradients: &[Products],
         report: &mut InputReport,
     ) -> Result<()> {
+        let (autograd, point) = (&found[0], found[0].verdict);
+        let (verdict, known) = self.settle(slot, autograd, gradients)?;
+        let whole = known.whole.filter(|_| verdict == Verdict::Pass);
         let missing = gradients.iter().all(|g| g[slot].is_none());
-        let known = Known {
-            point,
+        report.verdict = verdict;
+        report.resolution = whole.and_then(|whole| whole.resolution);
+        report.worst = autograd.worst.map(|worst| Entry {
+            verdict: if worst.verdict == point {
+                verdict
+            } else {
+                worst.verdict
+            },
+            ..self.entry(slot, &worst)
+        });
+        report.certified = autograd.certified();
+        report.counts = autograd.verdicts();
+        report.max_abs_err = autograd.max_abs_err;
+        report.smallest_visible = autograd.smallest_visible;
+        let note = autograd.note.map(str::to_string);
+        report
+            .notes
+            .extend(note.into_iter().chain(why(&known, verdict, missing)));
+        report.manual = found
+            .get(1)
+            .map(|by_hand| self.beside(slot, by_hand, verdict));
+        Ok(())
+    }
+
+    /// Asks what can change the verdict of the point, until it stands.
+    fn settle(
+        &self,
+        slot: usize,
+        found: &Found,
+        gradients: &[Products],
+    ) -> Result<(Verdict, Known)> {
+        let worst = found.worst.as_ref();
+        let mut known = Known {
+            point: found.verdict,
             rel_err: worst.map_or(0., |w| rel_err(w.pair.analytic, w.pair.numeric)),
             double: self.reference.unit <= unit_roundoff(DType::F64),
             narrow: self.inputs[self.checked[slot]].dtype() != DType::F64,
@@ -36,54 +72,23 @@ impl<E: Exec> Check<'_, E> {
             element: None,
             whole: None,
         };
-        let (verdict, known) = self.settle(slot, worst.as_ref(), known)?;
-        let whole = known.whole.filter(|_| verdict == Verdict::Pass);
-        report.verdict = verdict;
-        report.resolution = whole.and_then(|whole| whole.resolution);
-        report.worst = worst.map(|worst| Entry {
-            verdict: if worst.verdict == point {
-                verdict
-            } else {
-                worst.verdict
-            },
-            ..self.entry(slot, &worst)
-        });
-        report.notes.extend(why(&known, verdict, missing));
-        Ok(())
-    }
-
-    /// Asks what can change the verdict of the point, until it stands.
-    fn settle(
-        &self,
-        slot: usize,
-        worst: Option<&Worst>,
-        mut known: Known,
-    ) -> Result<(Verdict, Known)> {
         let finite = |w: &Worst| w.pair.analytic.is_finite() && w.pair.numeric.is_finite();
         if !worst.is_none_or(finite) {
             return Ok((known.point, known));
         }
-        let mut asked = None;
         loop {
-            let question = match next(&known) {
+            match next(&known) {
                 Next::Verdict(verdict) => return Ok((verdict, known)),
-                Next::Ask(question) => question,
-            };
-            let input = match &mut asked {
-                Some(input) => input,
-                none => none.insert(Input::new(self, slot)?),
-            };
-            input.answer(question, worst, &mut known)?;
+                Next::Ask(question) => {
+                    Input::new(self, slot)?.answer(question, worst, &mut known)?
+                }
+            }
         }
     }
 
-    /// Writes what the numeric derivative at the point says of a gradient by hand, once autograd's verdict is known.
-    pub(crate) fn beside(
-        &self,
-        slot: usize,
-        (verdict, worst): (Verdict, Option<Worst>),
-        report: &mut InputReport,
-    ) {
+    /// What the numeric derivative says of a gradient by hand, beside autograd's `verdict`.
+    fn beside(&self, slot: usize, by_hand: &Found, verdict: Verdict) -> ManualReport {
+        let worst = by_hand.worst;
         let autograd = worst.and_then(|w| {
             let row = self.graph.vjp(&unit_vector(self.y.len(), w.output)).ok()?;
             Some(row[slot].as_ref().map_or(0., |row| row[w.input]))
@@ -94,12 +99,12 @@ impl<E: Exec> Check<'_, E> {
             } = w.pair;
             (autograd - analytic).abs() > 1e-3 * (analytic - numeric).abs()
         });
-        report.manual = Some(ManualReport {
-            verdict,
+        ManualReport {
+            verdict: by_hand.verdict,
             worst: worst.map(|worst| self.entry(slot, &worst)),
-            odd_one_out: odd_one_out(report.verdict, verdict, differ),
+            odd_one_out: odd_one_out(verdict, by_hand.verdict, differ),
             autograd,
-        });
+        }
     }
 }
 

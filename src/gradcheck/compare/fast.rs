@@ -14,43 +14,14 @@ use std::slice::from_ref;
 
 use candle_core::Result;
 
+use super::found::{Found, Worst};
 use super::full::{self, Rows};
 use super::projection::{Part, Total, alone, weights};
-use super::summary::Worst;
 use crate::gradcheck::autograd::graph::{Graph, Products, Source};
 use crate::gradcheck::judge::constants::CERTAIN;
 use crate::gradcheck::judge::verdict::Verdict;
 use crate::gradcheck::support::exec::Exec;
 use crate::gradcheck::support::values::unit_vector;
-
-/// What the projections of one input say.
-pub(crate) struct Projected {
-    pub(crate) verdict: Verdict,
-    pub(crate) worst: Option<Worst>,
-    pub(crate) smallest_visible: f64,
-    pub(crate) note: Option<&'static str>,
-}
-
-impl Projected {
-    pub(crate) fn pass(smallest_visible: f64) -> Self {
-        Self {
-            verdict: Verdict::Pass,
-            worst: None,
-            smallest_visible,
-            note: None,
-        }
-    }
-
-    /// The verdict on the entry to which halving led. One that passes is not what the projection is about.
-    fn of_entry(found: Option<Worst>, smallest_visible: f64) -> Self {
-        let worst = found.filter(|worst| worst.verdict != Verdict::Pass);
-        Self {
-            verdict: worst.map_or(Verdict::Inconclusive, |worst| worst.verdict),
-            worst,
-            ..Self::pass(smallest_visible)
-        }
-    }
-}
 
 /// The projections of one gradient of one input.
 pub(crate) struct Fast<'a> {
@@ -65,7 +36,7 @@ pub(crate) struct Fast<'a> {
 
 impl Fast<'_> {
     /// Takes every round. The first that disagrees is followed to an entry; if all agree, the first that is not sharp.
-    pub(crate) fn check(&self, exec: &impl Exec) -> Result<Projected> {
+    pub(crate) fn check(&self, exec: &impl Exec) -> Result<Found> {
         let totals = self.totals(exec)?;
         let least = totals.iter().map(|total| 2. * total.threshold);
         let least = least.fold(f64::INFINITY, f64::min);
@@ -82,13 +53,13 @@ impl Fast<'_> {
             }
         }
         let Some(r) = not_sharp else {
-            return Ok(Projected::pass(least));
+            return Ok(Found::pass(Some(least)));
         };
-        let found = match self.part.target.reference.unit <= 2f64.powi(-53) {
+        let entry = match self.part.target.reference.unit <= 2f64.powi(-53) {
             true => self.follow(exec, r, |total| total.bound)?,
             false => None,
         };
-        Ok(Projected::of_entry(found, least))
+        Ok(of_entry(entry, least))
     }
 
     fn totals<E: Exec>(&self, exec: &E) -> Result<Vec<Total>> {
@@ -101,54 +72,34 @@ impl Fast<'_> {
     }
 
     /// The numeric derivative is not finite.
-    fn blocked(&self, least: f64) -> Projected {
+    fn blocked(&self, least: f64) -> Found {
         let f0 = &self.part.target.reference.f0;
-        let (verdict, note) = match f0.iter().all(|f| f.is_finite()) {
+        let mut found = Found::pass(Some(least));
+        (found.verdict, found.note) = match f0.iter().all(|f| f.is_finite()) {
             true => (
                 Verdict::Inconclusive,
-                "moving all elements at once leaves f's domain: try Mode::Full",
+                Some("moving all elements at once leaves f's domain: try Mode::Full"),
             ),
-            false => (Verdict::NonFinite, "f is not finite"),
+            false => (Verdict::NonFinite, Some("f is not finite")),
         };
-        Projected {
-            verdict,
-            note: Some(note),
-            ..Projected::pass(least)
-        }
+        found
     }
 
     /// Follows a round that disagrees to an entry. Where that entry is right, the input passes if the total is within
     /// its own tolerance; else no entry explains the total.
-    fn disagreement(
-        &self,
-        exec: &impl Exec,
-        r: usize,
-        total: &Total,
-        least: f64,
-    ) -> Result<Projected> {
-        let found = self.follow(exec, r, Total::apart)?;
-        let projected = Projected::of_entry(found, least);
+    fn disagreement(&self, exec: &impl Exec, r: usize, total: &Total, least: f64) -> Result<Found> {
+        let entry = self.follow(exec, r, Total::apart)?;
+        let mut found = of_entry(entry, least);
         if !total.analytic.is_finite() {
-            return Ok(Projected {
-                verdict: Verdict::NonFinite,
-                ..projected
-            });
+            found.verdict = Verdict::NonFinite;
+        } else if entry.is_some_and(|entry| entry.verdict == Verdict::Pass) {
+            found.smallest_visible = Some(least.max(2. * total.apart()));
+            match total.apart() <= total.threshold + self.tolerated(r) {
+                true => (found.verdict, found.worst) = (Verdict::Pass, entry),
+                false => found.note = Some("a projection disagrees, but no single entry does"),
+            }
         }
-        let right = found.is_some_and(|entry| entry.verdict == Verdict::Pass);
-        if !right {
-            return Ok(projected);
-        }
-        let least = least.max(2. * total.apart());
-        Ok(match total.apart() <= total.threshold + self.tolerated(r) {
-            true => Projected {
-                worst: found,
-                ..Projected::pass(least)
-            },
-            false => Projected {
-                note: Some("a projection disagrees, but no single entry does"),
-                ..Projected::of_entry(found, least)
-            },
-        })
+        Ok(found)
     }
 
     /// rtol of the terms that a total is a sum of, or the rounding of those that cancel in them.
@@ -227,6 +178,14 @@ impl Fast<'_> {
         );
         full::entry(exec, target, row, (i, j))
     }
+}
+
+/// The verdict on the entry to which halving led. One that passes is not what the projection is about.
+fn of_entry(entry: Option<Worst>, smallest_visible: f64) -> Found {
+    let mut found = Found::pass(Some(smallest_visible));
+    found.worst = entry.filter(|entry| entry.verdict != Verdict::Pass);
+    found.verdict = (found.worst).map_or(Verdict::Inconclusive, |worst| worst.verdict);
+    found
 }
 
 /// Halves 0..n until one index is left, always into the half whose `doubt` is larger.

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use candle_core::Result;
 
-use super::summary::{Summary, Worst};
+use super::found::{Found, Worst};
 use super::target::Target;
 use crate::gradcheck::autograd::graph::Products;
 use crate::gradcheck::judge::constants::PEERS;
@@ -58,16 +58,16 @@ pub(crate) fn compare<E: Exec>(
     exec: &E,
     target: &Target,
     gradients: &[Rows],
-) -> Result<Vec<Summary>> {
+) -> Result<Vec<Found>> {
     let start = start(exec, target)?;
     let outputs = 0..target.noise.len();
     let columns = exec.map(target.values().len(), |exec, j| {
         column(exec, target, gradients, outputs.clone(), start, j)
     });
-    let mut all = vec![Summary::default(); gradients.len()];
+    let mut all = vec![Found::pass(None); gradients.len()];
     for column in columns {
-        for (summary, more) in all.iter_mut().zip(&column?) {
-            summary.merge(more);
+        for (found, more) in all.iter_mut().zip(&column?) {
+            found.merge(more);
         }
     }
     Ok(all)
@@ -80,8 +80,8 @@ pub(crate) fn entry<E: Exec>(
     row: Rows,
     (output, input): (usize, usize),
 ) -> Result<Option<Worst>> {
-    let summaries = column(exec, target, &[row], output..output + 1, None, input)?;
-    Ok(summaries.first().and_then(|summary| summary.worst))
+    let found = column(exec, target, &[row], output..output + 1, None, input)?;
+    Ok(found.first().and_then(|found| found.worst))
 }
 
 /// Columns for each trial of a first step: a trial takes some twenty evaluations, and saves a few in each of the
@@ -113,7 +113,7 @@ fn column<E: Exec>(
     outputs: Range<usize>,
     start: Option<i32>,
     j: usize,
-) -> Result<Vec<Summary>> {
+) -> Result<Vec<Found>> {
     let reference = target.reference;
     let scales = reference.scales(target.input, j, target.size);
     let mut grid = Grid::new(target.values()[j].abs(), &scales, reference.unit);
@@ -188,12 +188,12 @@ impl<'a, E: Exec> Entries<'a, E> {
         }
     }
 
-    fn compare(&mut self, claim: &Claim) -> Result<Summary> {
-        let mut summary = Summary::default();
+    fn compare(&mut self, claim: &Claim) -> Result<Found> {
+        let mut found = Found::pass(None);
         for i in 0..self.f0.len() {
-            summary.add(self.judge(claim, i)?);
+            found.add(self.judge(claim, i)?);
         }
-        Ok(summary)
+        Ok(found)
     }
 
     fn judge(&mut self, claim: &Claim, i: usize) -> Result<Worst> {

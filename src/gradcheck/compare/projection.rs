@@ -138,10 +138,8 @@ fn along(
     let noise = [noise(target, v, p0[0])];
     let u: Vec<(usize, Vec<f64>)> = (parts.iter())
         .map(|(part, length, signs)| {
-            (
-                part.target.input,
-                signs.iter().map(|s| s * length).collect(),
-            )
+            let u = signs.iter().map(|sign| sign * length);
+            (part.target.input, u.collect())
         })
         .collect();
     // x is less than twice as large as its scale.
@@ -154,19 +152,19 @@ fn along(
         Ok(Point { t, y })
     };
     let column = search(&mut line, &p0, &noise, &grid, &|_, _, e| e <= enough)?;
-    let (mut analytic, mut squares, mut kappa, mut unit) = (0., 0., 1f64, 0f64);
+    let (mut analytic, mut squares) = (0., 0.);
     for ((part, length, _), (_, u)) in parts.iter().zip(&u) {
         analytic += product(gradient[part.target.slot].as_deref(), u);
         let moved = u.iter().filter(|u| **u != 0.).count() as f64;
-        squares += (part.largest * length).powi(2) * moved;
-        kappa = kappa.max(part.target.judge.tolerance.kappa);
-        unit = unit.max(part.target.judge.tolerance.unit);
+        let rounding = part.target.judge.tolerance.unit * part.largest * length;
+        squares += rounding.powi(2) * moved;
     }
+    let kappa = target.judge.tolerance.kappa;
     Ok(Total {
         analytic,
         numeric: column.value[0],
         bound: column.bound[0],
-        threshold: kappa * column.bound[0] + ROUNDING * unit * squares.sqrt(),
+        threshold: kappa * column.bound[0] + ROUNDING * squares.sqrt(),
         beside: column.slope[0],
     })
 }

@@ -1,14 +1,19 @@
-//! A count of the verdicts on entries, and the worst entry.
+//! What the derivatives at the point say of one input's gradient.
 
 use crate::gradcheck::judge::law::Pair;
 use crate::gradcheck::judge::verdict::Verdict;
 
-/// How many entries have each verdict, and the worst entry.
-#[derive(Clone, Default)]
-pub(crate) struct Summary {
+/// The verdict, and where it comes from.
+#[derive(Clone)]
+pub(crate) struct Found {
+    pub(crate) verdict: Verdict,
+    pub(crate) worst: Option<Worst>,
+    /// How many of the entries that were compared one by one have each verdict.
     counts: [usize; 10],
     pub(crate) max_abs_err: f64,
-    pub(crate) worst: Option<Worst>,
+    /// By projections, the smallest error of an entry that would have shown.
+    pub(crate) smallest_visible: Option<f64>,
+    pub(crate) note: Option<&'static str>,
 }
 
 /// A judged entry, by the flat indices of its output and input elements.
@@ -21,7 +26,19 @@ pub(crate) struct Worst {
     pub(crate) pair: Pair,
 }
 
-impl Summary {
+impl Found {
+    /// Nothing is wrong so far.
+    pub(crate) fn pass(smallest_visible: Option<f64>) -> Self {
+        Self {
+            verdict: Verdict::Pass,
+            worst: None,
+            counts: [0; 10],
+            max_abs_err: 0.,
+            smallest_visible,
+            note: None,
+        }
+    }
+
     pub(crate) fn add(&mut self, entry: Worst) {
         self.counts[entry.verdict as usize] += 1;
         let apart = (entry.pair.analytic - entry.pair.numeric).abs();
@@ -42,30 +59,26 @@ impl Summary {
     fn keep(&mut self, entry: Worst) {
         let rank = |worst: &Worst| (worst.verdict, worst.excess);
         if self.worst.is_none_or(|held| rank(&entry) > rank(&held)) {
+            self.verdict = entry.verdict;
             self.worst = Some(entry);
         }
     }
 
-    /// The worst verdict.
-    pub(crate) fn verdict(&self) -> Verdict {
-        self.worst.map_or(Verdict::Pass, |worst| worst.verdict)
-    }
-
-    /// The verdicts that were given, mildest first.
+    /// The verdicts on entries, mildest first.
     pub(crate) fn verdicts(&self) -> Vec<(Verdict, usize)> {
-        let all = Verdict::ALL.iter().map(|&v| (v, self.count(v)));
+        let all = Verdict::ALL.iter().map(|&v| (v, self.counts[v as usize]));
         all.filter(|(_, count)| *count > 0).collect()
     }
 
-    /// How many entries have this verdict.
-    pub(crate) fn count(&self, verdict: Verdict) -> usize {
-        self.counts[verdict as usize]
+    /// How many entries pass.
+    pub(crate) fn certified(&self) -> usize {
+        self.counts[Verdict::Pass as usize]
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Pair, Summary, Verdict, Worst};
+    use super::{Found, Pair, Verdict, Worst};
 
     #[test]
     fn every_entry_counts_in_whatever_parts() {
@@ -78,11 +91,11 @@ mod tests {
             (Verdict::Inconclusive, 1e-7, 2e-7),
             (Verdict::Severed, 0., 4.),
         ];
-        let summary = |range: std::ops::Range<usize>| {
-            let mut summary = Summary::default();
+        let found = |range: std::ops::Range<usize>| {
+            let mut found = Found::pass(None);
             for output in range {
                 let (verdict, analytic, numeric): (Verdict, f64, f64) = kinds[output];
-                summary.add(Worst {
+                found.add(Worst {
                     verdict,
                     excess: (analytic - numeric).abs(),
                     output,
@@ -94,11 +107,11 @@ mod tests {
                     },
                 });
             }
-            summary
+            found
         };
         for at in 0..=kinds.len() {
-            let mut merged = summary(0..at);
-            merged.merge(&summary(at..kinds.len()));
+            let mut merged = found(0..at);
+            merged.merge(&found(at..kinds.len()));
             let counts = [
                 (Verdict::Pass, 2),
                 (Verdict::Inconclusive, 1),
