@@ -165,18 +165,11 @@ impl<E: Exec> Check<'_, E> {
         };
         let only = moved.only.as_ref();
         let gradient = pass.gradients[0].as_ref().map(to_f64).transpose()?;
-        let gradient = gradient.unwrap_or_default();
-        let mut negative = Bits::new(origin.elem_count());
-        let below = gradient.iter().enumerate().filter(|(_, g)| **g < 0.);
-        below.for_each(|(i, _)| negative.set(i));
-        let moves = |(i, g): (usize, &f64)| match only.is_none_or(|only| only.get(i)) {
-            true => g.abs(),
-            false => 0.,
-        };
+        let (negative, sum) = signs(gradient.as_deref(), origin.elem_count(), only);
         let one = One {
             var: 0,
             negative: &negative,
-            sum: gradient.iter().enumerate().map(moves).sum(),
+            sum,
             size: moved.size,
             only,
         };
@@ -196,4 +189,18 @@ impl<E: Exec> Check<'_, E> {
         let tolerance = self.options.tolerance(origin.dtype());
         alone.settle(&one, tolerance.segment(), &mut rng)
     }
+}
+
+/// Where the gradient of n elements is negative, and Σ|g| of those that move.
+fn signs(gradient: Option<&[f64]>, n: usize, only: Option<&Bits>) -> (Bits, f64) {
+    let (mut negative, mut sum) = (Bits::new(n), 0.);
+    for (i, g) in gradient.unwrap_or_default().iter().enumerate() {
+        if *g < 0. {
+            negative.set(i);
+        }
+        if only.is_none_or(|only| only.get(i)) {
+            sum += g.abs();
+        }
+    }
+    (negative, sum)
 }

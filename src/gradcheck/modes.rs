@@ -14,6 +14,8 @@ use super::report::Report;
 use super::support::exec::Exec;
 use super::support::values::unit_vector;
 
+type Together = Option<(Vec<f64>, Vec<f64>)>;
+
 /// A source of gradients: autograd, or one by hand.
 struct Side<'a> {
     source: &'a dyn Source,
@@ -23,6 +25,9 @@ struct Side<'a> {
     gradients: Vec<Products>,
     /// In full mode, the same in f64.
     in_f64: Option<Vec<Products>>,
+    /// In fast mode, where projections of all inputs at once pass: the noise of every output, and the smallest visible
+    /// error of each input.
+    together: Together,
 }
 
 impl<E: Exec> Check<'_, E> {
@@ -35,29 +40,26 @@ impl<E: Exec> Check<'_, E> {
         report: &mut Report,
     ) -> Result<std::result::Result<(), Failure>> {
         let fast = report.mode == Mode::Fast;
-        let mut sides = match self.side(&self.graph, self.wide.as_ref(), fast) {
+        let mut sides = match self.side(&self.graph, self.wide.as_ref(), slots, fast)? {
             Ok(autograd) => vec![autograd],
             Err(failure) => return Ok(Err(failure)),
         };
         if let Some(by_hand) = by_hand {
-            let side = self.side(by_hand, None, fast);
+            let side = self.side(by_hand, None, slots, fast)?;
             sides.push(side.map_err(|failure| Error::msg(failure.message))?);
         }
-        let together = (sides.iter())
-            .map(|side| self.together(slots, &side.gradients, fast))
-            .collect::<Result<Vec<Together>>>()?;
         for (n, &slot) in slots.iter().enumerate() {
             let before = self.exec.calls();
-            let noise = match &together[0] {
+            let noise = match &sides[0].together {
                 Some((noise, _)) => noise.clone(),
                 None => self.noise(&[slot]),
             };
-            let project = |(side, together): (&Side, &Together)| match together {
+            let project = |side: &Side| match &side.together {
                 Some((_, smallest)) => Ok(Found::pass(Some(smallest[n]))),
                 None => self.projections(slot, &noise, side),
             };
             let found = match fast {
-                true => sides.iter().zip(&together).map(project).collect(),
+                true => sides.iter().map(project).collect(),
                 false => self.entries(slot, &noise, &sides),
             };
             let input = &mut report.inputs[slot];
@@ -72,8 +74,9 @@ impl<E: Exec> Check<'_, E> {
         &self,
         source: &'s dyn Source,
         wide: Option<&'s Graph>,
+        slots: &[usize],
         fast: bool,
-    ) -> std::result::Result<Side<'s>, Failure> {
+    ) -> Result<std::result::Result<Side<'s>, Failure>> {
         let outputs = self.y.len();
         let n = if fast { self.options.rounds } else { outputs };
         let seed = self.options.seed;
@@ -81,13 +84,21 @@ impl<E: Exec> Check<'_, E> {
             true => weights(seed, k, outputs),
             false => unit_vector(outputs, k),
         };
+        let gradients = match source.each(n, &v) {
+            Ok(gradients) => gradients,
+            Err(failure) => return Ok(Err(failure)),
+        };
         let in_f64 = wide.filter(|_| !fast);
-        Ok(Side {
+        Ok(Ok(Side {
             source,
             wide,
-            gradients: source.each(n, &v)?,
             in_f64: in_f64.and_then(|graph| graph.each(n, &v).ok()),
-        })
+            together: match fast {
+                true => self.together(slots, &gradients)?,
+                false => None,
+            },
+            gradients,
+        }))
     }
 
     /// Every entry of one input's Jacobian.
@@ -116,13 +127,13 @@ impl<E: Exec> Check<'_, E> {
     }
 
     /// Random projections of several inputs at once, where each has a gradient that is finite and not zero.
-    fn together(&self, slots: &[usize], gradients: &[Products], fast: bool) -> Result<Together> {
+    fn together(&self, slots: &[usize], gradients: &[Products]) -> Result<Together> {
         let given = |slot: usize| {
             let finite = |g: &Vec<f64>| g.iter().all(|g| g.is_finite());
             let mut all = gradients.iter().map(|g| g[slot].as_ref());
             all.all(|g| g.is_some_and(finite)) && !gradients.iter().all(|g| is_zero(g, slot))
         };
-        if !fast || slots.len() < 2 || !slots.iter().all(|&slot| given(slot)) {
+        if slots.len() < 2 || !slots.iter().all(|&slot| given(slot)) {
             return Ok(None);
         }
         let noise = self.noise(slots);
@@ -134,7 +145,3 @@ impl<E: Exec> Check<'_, E> {
         Ok(smallest.map(|smallest| (noise, smallest)))
     }
 }
-
-/// Where projections of all inputs at once pass: the noise of every output, and the smallest visible error of each
-/// input.
-type Together = Option<(Vec<f64>, Vec<f64>)>;

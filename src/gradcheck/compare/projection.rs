@@ -6,7 +6,7 @@ use super::target::Target;
 use crate::gradcheck::autograd::graph::Products;
 use crate::gradcheck::judge::constants::ROUNDING;
 use crate::gradcheck::numeric::grid::{Grid, power_of_two};
-use crate::gradcheck::numeric::line::Point;
+use crate::gradcheck::numeric::line::{Column, Point};
 use crate::gradcheck::numeric::steps::search;
 use crate::gradcheck::support::exec::Exec;
 use crate::gradcheck::support::rng::SplitMix64;
@@ -122,9 +122,7 @@ pub(crate) fn together(
     Ok((agree && 2. * threshold <= allowed).then(|| smallest.collect()))
 }
 
-/// vᵀ(Ju) and (vᵀJ)·u, where u is a length times signs of every part. The numeric derivative is that by t of
-/// vᵀf(x + t·u), with steps of each of `scales`; at the first of them the inputs move by their own scales. The search
-/// for steps ends at a bound of `enough`, or where rounding ends it.
+/// vᵀ(Ju) and (vᵀJ)·u, where u is a length times signs of every part.
 fn along(
     exec: &impl Exec,
     parts: &[(&Part, f64, &[f64])],
@@ -133,25 +131,12 @@ fn along(
     enough: f64,
 ) -> Result<Total> {
     let target = parts[0].0.target;
-    let reference = target.reference;
-    let p0 = [dot(&reference.f0, v)];
-    let noise = [noise(target, v, p0[0])];
-    let u: Vec<(usize, Vec<f64>)> = (parts.iter())
-        .map(|(part, length, signs)| {
-            let u = signs.iter().map(|sign| sign * length);
-            (part.target.input, u.collect())
-        })
-        .collect();
-    // x is less than twice as large as its scale.
-    let grid = Grid::new(2. * scales[0], scales, reference.unit);
-    let enough = enough.max(8. * noise[0] * 2f64.powi(grid.first()) / scales[0]);
-    let mut line = reference.toward(exec, &u);
-    let mut line = |t: f64| {
-        let Point { t, y } = line(t)?;
-        let y = vec![dot(&y, v)];
-        Ok(Point { t, y })
+    let u = |(part, length, signs): &(&Part, f64, &[f64])| {
+        let u = signs.iter().map(|sign| sign * length);
+        (part.target.input, u.collect())
     };
-    let column = search(&mut line, &p0, &noise, &grid, &|_, _, e| e <= enough)?;
+    let u: Vec<(usize, Vec<f64>)> = parts.iter().map(u).collect();
+    let column = derivative(exec, target, &u, v, scales, enough)?;
     let (mut analytic, mut squares) = (0., 0.);
     for ((part, length, _), (_, u)) in parts.iter().zip(&u) {
         analytic += product(gradient[part.target.slot].as_deref(), u);
@@ -167,6 +152,31 @@ fn along(
         threshold: kappa * column.bound[0] + ROUNDING * squares.sqrt(),
         beside: column.slope[0],
     })
+}
+
+/// The derivative by t of vᵀf(x + t·u), with steps of each of `scales`; at the first of them the inputs move by their
+/// own scales. The search for steps ends at a bound of `enough`, or where rounding ends it.
+fn derivative(
+    exec: &impl Exec,
+    target: &Target,
+    u: &[(usize, Vec<f64>)],
+    v: &[f64],
+    scales: &[f64],
+    enough: f64,
+) -> Result<Column> {
+    let reference = target.reference;
+    let p0 = [dot(&reference.f0, v)];
+    let noise = [noise(target, v, p0[0])];
+    // x is less than twice as large as its scale.
+    let grid = Grid::new(2. * scales[0], scales, reference.unit);
+    let enough = enough.max(8. * noise[0] * 2f64.powi(grid.first()) / scales[0]);
+    let mut line = reference.toward(exec, u);
+    let mut line = |t: f64| {
+        let Point { t, y } = line(t)?;
+        let y = vec![dot(&y, v)];
+        Ok(Point { t, y })
+    };
+    search(&mut line, &p0, &noise, &grid, &|_, _, e| e <= enough)
 }
 
 /// g·u over the elements that move; a gradient that is missing is zero.

@@ -43,13 +43,13 @@ fn ok(verdict: Verdict) -> String {
 }
 
 fn write_input(f: &mut Formatter<'_>, input: &InputReport, numeric: DType) -> Result {
-    let (dtype, entries) = (input.dtype.as_str(), input.entries);
-    let verdict = ok(input.verdict);
-    writeln!(
-        f,
-        "\ninput {} {:?} {dtype}: {verdict}",
-        input.input, input.shape
-    )?;
+    let (k, shape, dtype, entries) = (
+        input.input,
+        &input.shape,
+        input.dtype.as_str(),
+        input.entries,
+    );
+    writeln!(f, "\ninput {k} {shape:?} {dtype}: {}", ok(input.verdict))?;
     match input.smallest_visible {
         Some(least) => writeln!(
             f,
@@ -195,15 +195,6 @@ mod tests {
     use super::*;
     use crate::gradcheck::report::Probe;
 
-    fn input(verdict: Verdict) -> InputReport {
-        InputReport {
-            verdict,
-            worst: entry(verdict, 3.),
-            certified: 4,
-            ..InputReport::new(0, &[2, 3], DType::F32, 1)
-        }
-    }
-
     fn entry(verdict: Verdict, analytic: f64) -> Option<Entry> {
         Some(Entry {
             output: vec![0],
@@ -217,21 +208,25 @@ mod tests {
 
     #[test]
     fn the_whole_table() {
+        let blank = |k| InputReport::new(k, &[2, 3], DType::F32, 1);
         let passed = InputReport {
+            worst: entry(Verdict::Pass, 3.),
             smallest_visible: Some(1e-7),
             resolution: Some(0.02),
-            notes: vec!["near".into()],
-            ..input(Verdict::Pass)
-        };
-        let by_hand = InputReport {
-            worst: None,
             manual: Some(ManualReport {
                 verdict: Verdict::Wrong,
                 worst: entry(Verdict::Wrong, 2.),
                 odd_one_out: OddOneOut::Manual,
                 autograd: Some(1.25),
             }),
-            ..input(Verdict::Pass)
+            notes: vec!["near".into()],
+            ..blank(0)
+        };
+        let wrong = InputReport {
+            verdict: Verdict::Wrong,
+            worst: entry(Verdict::Wrong, 3.),
+            certified: 4,
+            ..blank(1)
         };
         let failed = |expected, note: &str| Outcome::Failed {
             verdict: Verdict::Wrong,
@@ -264,7 +259,7 @@ mod tests {
             outcome,
         });
         let report = Report {
-            inputs: vec![passed, input(Verdict::Wrong), by_hand],
+            inputs: vec![passed, wrong],
             probes: probes.into(),
             mode: Mode::Full,
             numeric_dtype: DType::F64,
@@ -282,19 +277,6 @@ input 0 [2, 3] f32: OK (pass)
   furthest entry: d output[0] / d input[1, 2]
     autograd      3.000000000000000e0
     numeric       1.500000000000000e0  ± 1.0e-10
-  note: near
-
-input 0 [2, 3] f32: NOT OK (wrong)
-  4 of 6 entries certified
-  worst entry: d output[0] / d input[1, 2]
-    autograd      3.000000000000000e0
-    numeric       1.500000000000000e0  ± 1.0e-10
-    off by        1.500000000000000e0  (5.0e-1 of its size)
-  wrong: the gradient is not the derivative
-  try: derive the entry above by hand; ratios of -1, 2 or 1/n often name the fault
-
-input 0 [2, 3] f32: OK (pass)
-  4 of 6 entries certified
   by hand: NOT OK (wrong)
   worst entry: d output[0] / d input[1, 2]
     by hand       2.000000000000000e0
@@ -302,6 +284,16 @@ input 0 [2, 3] f32: OK (pass)
     off by       5.000000000000000e-1  (2.5e-1 of its size)
     autograd      1.250000000000000e0
   the hand-written gradient disagrees with the other two
+  note: near
+
+input 1 [2, 3] f32: NOT OK (wrong)
+  4 of 6 entries certified
+  worst entry: d output[0] / d input[1, 2]
+    autograd      3.000000000000000e0
+    numeric       1.500000000000000e0  ± 1.0e-10
+    off by        1.500000000000000e0  (5.0e-1 of its size)
+  wrong: the gradient is not the derivative
+  try: derive the entry above by hand; ratios of -1, 2 or 1/n often name the fault
 
 probes of input 0: OK: f(x) + f(x), linear
 probe strided        input 0: NOT OK (wrong) at [1]: gradient 3e0, expected 2e0
