@@ -126,7 +126,7 @@ fn column<E: Exec>(
         outputs,
         j,
         numeric: Column::default(),
-        second: None,
+        again: None,
         slopes: None,
         grid,
     };
@@ -167,8 +167,8 @@ struct Entries<'a, E> {
     j: usize,
     grid: Grid<'a>,
     numeric: Column,
-    /// The same from other steps, where an entry was in doubt.
-    second: Option<Column>,
+    /// Where an entry was in doubt: the same from other steps, and f on both sides at a distance far below all steps.
+    again: Option<(Column, Point, Point)>,
     /// The one-sided slopes, where f may have a kink.
     slopes: Option<Slopes>,
 }
@@ -268,10 +268,15 @@ impl<'a, E: Exec> Entries<'a, E> {
     /// Takes the numeric value again from other steps. Keeps the better of the two, and where they do not agree, a
     /// bound at least as wide as their difference; then looks [`closer`](Self::closer).
     fn sharpen(&mut self, i: usize) -> Result<()> {
-        let second = match self.second.take() {
-            Some(second) => second,
-            None => recheck(&mut self.line(), self.f0, self.noise, &self.grid)?,
+        let again = match self.again.take() {
+            Some(again) => again,
+            None => {
+                let (mut line, near) = (self.line(), self.near());
+                let second = recheck(&mut line, self.f0, self.noise, &self.grid)?;
+                (second, line(near)?, line(-near)?)
+            }
         };
+        let (second, plus, minus) = &again;
         let kappa = self.target.judge.tolerance.kappa;
         let first = &mut self.numeric;
         let apart = (first.value[i] - second.value[i]).abs();
@@ -283,33 +288,37 @@ impl<'a, E: Exec> Entries<'a, E> {
         if apart > allowed {
             first.bound[i] = first.bound[i].max(apart);
         }
-        self.second = Some(second);
-        self.closer(i, kappa)
+        self.closer(i, plus, minus)?;
+        self.again = Some(again);
+        Ok(())
     }
 
-    /// Takes one difference over a distance far below all steps. Where f is more than twice as steep there as the
+    /// A distance far below all steps.
+    fn near(&self) -> f64 {
+        self.grid.scales[0] * ODDER * self.grid.unit.powf(0.75)
+    }
+
+    /// Takes one difference over the distance [`near`](Self::near). Where f is more than twice as steep there as the
     /// steps say, they met f's oscillation always at the same phase, and their bound means nothing: the bound becomes
     /// at least the difference of the two slopes. If a tableau of steps near that distance gives the same slope as the
     /// difference, its value and bound are taken.
-    fn closer(&mut self, i: usize, kappa: f64) -> Result<()> {
-        let (grid, f0) = (&self.grid, self.f0);
-        let near = grid.scales[0] * ODDER * grid.unit.powf(0.75);
-        let mut line = self.line();
-        let (plus, minus) = (line(near)?, line(-near)?);
+    fn closer(&mut self, i: usize, plus: &Point, minus: &Point) -> Result<()> {
+        let (grid, f0, kappa) = (&self.grid, self.f0, self.target.judge.tolerance.kappa);
         let width = plus.t - minus.t;
         let slope = (plus.y[i] - minus.y[i]) / width;
         // At so small a distance, that f rounds x counts too: it changes f by the slope times that rounding.
-        let mut noise = self.noise.to_vec();
-        let rounds = grid.x * slope.abs();
-        noise[i] = noise[i].max(grid.unit * f0[i].abs().max(2. * rounds));
-        let rounding = 4. * noise[i] / width;
+        let rounds = 2. * grid.x * slope.abs();
+        let noise_i = self.noise[i].max(grid.unit * f0[i].abs().max(rounds));
+        let rounding = 4. * noise_i / width;
         let value = self.numeric.value[i];
         let apart = (slope - value).abs();
         let steeper = slope.abs() > 2. * value.abs();
         if !(width > 0. && steeper && apart > kappa * rounding) {
             return Ok(());
         }
-        let close = closer(&mut line, f0, &noise, grid, near)?;
+        let mut noise = self.noise.to_vec();
+        noise[i] = noise_i;
+        let close = closer(&mut self.line(), f0, &noise, grid, self.near())?;
         self.numeric.bound[i] = self.numeric.bound[i].max(apart);
         if (close.value[i] - slope).abs() <= kappa * (close.bound[i] + rounding) {
             self.numeric.value[i] = close.value[i];
