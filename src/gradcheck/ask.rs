@@ -1,9 +1,8 @@
-//! Answers to what [`next`](super::judge::input::next) asks of one input, by calls of f: whether f jumps, whether its
-//! gradient bends, and what segments say.
+//! Answers to what [`next`](super::judge::input::next) asks of one input: whether f jumps, whether its gradient bends,
+//! and what segments say. [`Input`] finds them by calls of f.
 
 use candle_core::{DType, Result, Tensor, Var};
 
-use super::autograd::graph::{Graph, Source};
 use super::check::Check;
 use super::compare::alone::{Alone, Finding, One};
 use super::compare::bits::Bits;
@@ -15,75 +14,68 @@ use super::support::exec::Exec;
 use super::support::rng::SplitMix64;
 use super::support::values::{tensor, to_f64, unit_roundoff, unit_vector};
 
-/// What moves along a segment, and what it is measured by.
-struct Moved {
-    /// The weights of the outputs.
-    v: Vec<f64>,
-    /// The elements that move, where it is not all of them.
-    only: Option<Bits>,
-    /// The size of what moves.
-    size: f64,
-    /// What f's scatter is a share of.
-    share: f64,
+/// One input as a variable, with f behind it.
+pub(crate) struct Input<'a, E> {
+    check: &'a Check<'a, E>,
+    input: usize,
+    vars: [Var; 1],
+    origin: [Tensor; 1],
+    arguments: Vec<Tensor>,
 }
 
-impl<E: Exec> Check<'_, E> {
+impl<'a, E: Exec> Input<'a, E> {
+    pub(crate) fn new(check: &'a Check<'a, E>, slot: usize) -> Result<Self> {
+        let input = check.checked[slot];
+        let mut arguments: Vec<Tensor> = check.inputs.iter().map(Tensor::detach).collect();
+        let origin = arguments[input].contiguous()?;
+        let var = Var::from_tensor(&origin.copy()?)?;
+        arguments[input] = var.as_tensor().clone();
+        Ok(Self {
+            check,
+            input,
+            vars: [var],
+            origin: [origin],
+            arguments,
+        })
+    }
+
     /// Adds one answer to what is known. Where there is no `worst` entry, the verdict is one on sums of entries: then
     /// the answers to whether f jumps or bends at the entry are no, and segments take the whole input for its element.
     pub(crate) fn answer(
         &self,
-        slot: usize,
         question: Question,
         worst: Option<&Worst>,
         known: &mut Known,
     ) -> Result<()> {
-        let all = || Moved {
-            v: self.weights.clone(),
-            only: None,
-            size: self.typical(slot),
-            share: 1.,
-        };
-        match question {
-            Question::Jumps => {
-                let jumps = worst.map(|worst| self.jumps(slot, worst)).transpose()?;
-                known.jumps = Some(jumps.unwrap_or(false));
+        match (question, worst) {
+            (Question::Jumps, worst) => {
+                known.jumps = Some(worst.map_or(Ok(false), |worst| self.jumps(worst))?);
             }
-            Question::Bends => {
-                let bends = worst.map(|worst| self.bends(slot, worst)).transpose()?;
-                known.bends = Some(bends.unwrap_or(false));
+            (Question::Bends, worst) => {
+                known.bends = Some(worst.map_or(Ok(false), |worst| self.bends(worst))?);
             }
-            Question::Element => {
-                let moved = worst.map_or_else(all, |worst| self.element(slot, worst));
-                known.element = Some(self.segments(slot, &moved)?);
-            }
-            Question::Whole => known.whole = Some(self.segments(slot, &all())?),
+            (Question::Element, Some(worst)) => known.element = Some(self.element(worst)?),
+            (Question::Element, None) => known.element = Some(self.whole()?),
+            (Question::Whole, _) => known.whole = Some(self.whole()?),
         }
         Ok(())
     }
 
-    /// The root mean square of an input's elements, or 1.
-    fn typical(&self, slot: usize) -> f64 {
-        let typical = self.reference.size(self.checked[slot]).typical;
-        if typical > 0. { typical } else { 1. }
-    }
-
-    /// |x| of one element, or the input's own size.
-    fn own(&self, slot: usize, element: usize) -> f64 {
-        let x = self.reference.values(self.checked[slot])[element].abs();
-        if x > 0. { x } else { self.typical(slot) }
-    }
-
     /// Whether f jumps at the worst entry's element: it changes within a few units in the last place, beyond
     /// rounding, and by less than twice that, in the same direction, within sixteen times as many.
-    fn jumps(&self, slot: usize, worst: &Worst) -> Result<bool> {
-        let unit = self.reference.unit;
-        let f0 = self.reference.f0[worst.output];
-        let mut line = (self.reference).along(self.exec, self.checked[slot], worst.input);
-        let step = ROUNDING * unit * self.own(slot, worst.input);
-        for side in [-step, step] {
-            let near = line(side)?.y[worst.output] - f0;
-            let far = line(16. * side)?.y[worst.output] - f0;
-            let rounding = 64. * unit * f0.abs().max((f0 + near).abs());
+    fn jumps(&self, worst: &Worst) -> Result<bool> {
+        let (check, input) = (self.check, self.input);
+        let x = check.reference.values(input)[worst.input].abs();
+        let sizes = [x, check.reference.size(input).typical];
+        let own = sizes.into_iter().find(|size| *size > 0.).unwrap_or(1.);
+        let f0 = check.reference.f0[worst.output];
+        let mut line = check.reference.along(check.exec, input, worst.input);
+        let step = ROUNDING * check.reference.unit * own;
+        for side in [-1., 1.] {
+            let mut change =
+                |step: f64| Ok::<_, candle_core::Error>(line(step)?.y[worst.output] - f0);
+            let (near, far) = (change(side * step)?, change(16. * side * step)?);
+            let rounding = 64. * check.reference.unit * f0.abs().max((f0 + near).abs());
             if near.abs() > rounding && far.abs() < 2. * near.abs() && far * near > 0. {
                 return Ok(true);
             }
@@ -91,116 +83,130 @@ impl<E: Exec> Check<'_, E> {
         Ok(false)
     }
 
+    /// What segments of the worst entry's element say, of the one output.
+    fn element(&self, worst: &Worst) -> Result<Segments> {
+        let mut only = Bits::new(self.vars[0].elem_count());
+        only.set(worst.input);
+        let x = self.check.reference.values(self.input)[worst.input].abs();
+        let weights = unit_vector(self.check.y.len(), worst.output);
+        let finding = self.finding(&weights, Some(&only), x)?;
+        let moves = (worst.pair.analytic * x).abs();
+        let size = self.check.y[worst.output].abs().max(moves);
+        Ok(self.segments(&finding, size))
+    }
+
+    /// What segments of all elements say, of the outputs together.
+    fn whole(&self) -> Result<Segments> {
+        let finding = self.finding(&self.check.weights, None, 0.)?;
+        Ok(self.segments(&finding, 1.))
+    }
+
+    /// What a finding says as [`Segments`]; `size` is what the scatter is a share of. f's values are coarse, as those
+    /// of f32 are rather than of f64, where they scatter by more than the geometric mean of the two units of
+    /// round-off.
+    fn segments(&self, finding: &Finding, size: f64) -> Segments {
+        let between = (unit_roundoff(DType::F32) * unit_roundoff(DType::F64)).sqrt();
+        let largest = self.check.y.iter().fold(0f64, |m, y| m.max(y.abs()));
+        Segments {
+            verdict: finding.verdict,
+            resolution: finding.resolution,
+            coarse: finding.scatter > between * largest,
+            quantised: finding.quantised,
+            rounding: finding.scatter / size,
+        }
+    }
+
     /// Whether autograd's own gradient of the worst entry changes by more than a tenth within a few units in the last
     /// place: then the kink is where the input is.
-    fn bends(&self, slot: usize, worst: &Worst) -> Result<bool> {
-        let (k, j) = (self.checked[slot], worst.input);
-        let x = &self.inputs[k];
-        let v = unit_vector(self.y.len(), worst.output);
+    fn bends(&self, worst: &Worst) -> Result<bool> {
+        let element = worst.input;
+        let f = || self.check.exec.call(&self.arguments);
+        let weights = unit_vector(self.check.y.len(), worst.output);
+        let walker = Walker {
+            vars: &self.vars,
+            f: &f,
+            weights: &weights,
+            passes: self.check.exec.passes(),
+        };
+        let (var, origin) = (&self.vars[0], &self.origin[0]);
+        let x = to_f64(origin)?;
+        let own = if x[element] == 0. {
+            1.
+        } else {
+            x[element].abs()
+        };
         let mut beside = Vec::with_capacity(2);
         for side in [-ROUNDING, ROUNDING] {
-            let mut values = to_f64(x)?;
-            let own = if values[j] == 0. { 1. } else { values[j].abs() };
-            values[j] += side * unit_roundoff(x.dtype()) * own;
-            let mut inputs = self.inputs.to_vec();
-            inputs[k] = tensor(&values, x.dims(), x.dtype(), x.device())?;
-            let gradient = Graph::new(self.exec, &inputs, &self.checked)?.vjp(&v);
-            beside.extend(gradient.ok().and_then(|all| Some(all[slot].as_ref()?[j])));
+            let mut x = x.clone();
+            x[element] += side * unit_roundoff(var.dtype()) * own;
+            var.set(&tensor(&x, var.dims(), var.dtype(), var.device())?)?;
+            if let Ok(pass) = walker.pass()?
+                && let Some(gradient) = &pass.gradients[0]
+            {
+                beside.push(to_f64(gradient)?[element]);
+            }
         }
+        var.set(origin)?;
         let [left, right] = beside[..] else {
             return Ok(false);
         };
         Ok((left - right).abs() > GROSS * left.abs().max(right.abs()))
     }
 
-    /// The worst entry's element, and its output.
-    fn element(&self, slot: usize, worst: &Worst) -> Moved {
-        let mut only = Bits::new(self.inputs[self.checked[slot]].elem_count());
-        only.set(worst.input);
-        let x = self.reference.values(self.checked[slot])[worst.input];
-        let moves = (worst.pair.analytic * x).abs();
-        Moved {
-            v: unit_vector(self.y.len(), worst.output),
-            only: Some(only),
-            size: self.own(slot, worst.input),
-            share: self.y[worst.output].abs().max(moves),
-        }
-    }
-
-    /// What segments say. f's values are coarse, as those of f32 are rather than of f64, where they scatter by more
-    /// than the geometric mean of the two units of round-off.
-    fn segments(&self, slot: usize, moved: &Moved) -> Result<Segments> {
-        let k = self.checked[slot];
-        let mut arguments: Vec<Tensor> = self.inputs.iter().map(Tensor::detach).collect();
-        let origin = arguments[k].contiguous()?;
-        let var = Var::from_tensor(&origin.copy()?)?;
-        arguments[k] = var.as_tensor().clone();
+    /// What segments of vᵀf say; they move the elements `only`, or all. `size` is |x| of a single element, else 0.
+    fn finding(&self, v: &[f64], only: Option<&Bits>, size: f64) -> Result<Finding> {
+        let f = || self.check.exec.call(&self.arguments);
         let walker = Walker {
-            vars: &[var],
-            f: &|| self.exec.call(&arguments),
-            weights: &moved.v,
-            passes: self.exec.passes(),
+            vars: &self.vars,
+            f: &f,
+            weights: v,
+            passes: self.check.exec.passes(),
         };
-        let finding = self.finding(slot, &walker, &origin, moved)?;
-        let between = (unit_roundoff(DType::F32) * unit_roundoff(DType::F64)).sqrt();
-        let largest = self.y.iter().fold(0f64, |m, y| m.max(y.abs()));
-        Ok(Segments {
-            verdict: finding.verdict,
-            resolution: finding.resolution,
-            coarse: finding.scatter > between * largest,
-            quantised: finding.quantised,
-            rounding: finding.scatter / moved.share,
-        })
-    }
-
-    fn finding(
-        &self,
-        slot: usize,
-        walker: &Walker,
-        origin: &Tensor,
-        moved: &Moved,
-    ) -> Result<Finding> {
         let Ok(pass) = walker.pass()? else {
             return Ok(Finding::none());
         };
-        let only = moved.only.as_ref();
-        let gradient = pass.gradients[0].as_ref().map(to_f64).transpose()?;
-        let (negative, sum) = signs(gradient.as_deref(), origin.elem_count(), only);
+        let (negative, sum) = self.signs(pass.gradients[0].as_ref(), only)?;
+        let typical = self.check.reference.size(self.input).typical;
+        let typical = if typical > 0. { typical } else { 1. };
         let one = One {
             var: 0,
             negative: &negative,
             sum,
-            size: moved.size,
+            size: if size > 0. { size } else { typical },
             only,
         };
-        let parts = self.y.iter().zip(&moved.v);
+        let parts = self.check.y.iter().zip(v);
         let loss: f64 = parts.map(|(y, v)| (y * v).abs()).sum();
         let alone = Alone {
-            walker,
-            origin: std::slice::from_ref(origin),
+            walker: &walker,
+            origin: &self.origin,
             loss,
-            scatter: unit_roundoff(self.graph.y.dtype()) * loss,
+            scatter: unit_roundoff(self.check.graph.y.dtype()) * loss,
             flagged: true,
             strict: false,
-            typical: self.typical(slot),
-            kappa: self.options.kappa,
+            typical,
+            kappa: self.check.options.kappa,
         };
-        let mut rng = SplitMix64::new(self.options.seed, 500);
-        let tolerance = self.options.tolerance(origin.dtype());
+        let mut rng = SplitMix64::new(self.check.options.seed, 500);
+        let tolerance = self.check.options.tolerance(self.vars[0].dtype());
         alone.settle(&one, tolerance.segment(), &mut rng)
     }
-}
 
-/// Where the gradient of n elements is negative, and Σ|g| of those that move.
-fn signs(gradient: Option<&[f64]>, n: usize, only: Option<&Bits>) -> (Bits, f64) {
-    let (mut negative, mut sum) = (Bits::new(n), 0.);
-    for (i, g) in gradient.unwrap_or_default().iter().enumerate() {
-        if *g < 0. {
-            negative.set(i);
+    /// Where the gradient is negative, and Σ|g| of the elements that move.
+    fn signs(&self, gradient: Option<&Tensor>, only: Option<&Bits>) -> Result<(Bits, f64)> {
+        let mut negative = Bits::new(self.vars[0].elem_count());
+        let mut sum = 0.;
+        let Some(gradient) = gradient else {
+            return Ok((negative, sum));
+        };
+        for (i, g) in to_f64(gradient)?.into_iter().enumerate() {
+            if only.is_none_or(|only| only.get(i)) {
+                sum += g.abs();
+            }
+            if g < 0. {
+                negative.set(i);
+            }
         }
-        if only.is_none_or(|only| only.get(i)) {
-            sum += g.abs();
-        }
+        Ok((negative, sum))
     }
-    (negative, sum)
 }

@@ -1,8 +1,9 @@
 //! One input's verdict. The numeric derivative at the point gives the first one; where that is not the last word,
-//! [`next`] asks questions, which are answered by calls of f.
+//! [`next`] asks questions, and [`Input`] answers them by calls of f.
 
 use candle_core::{DType, Result};
 
+use super::ask::Input;
 use super::autograd::graph::{Products, Source, is_zero};
 use super::check::Check;
 use super::compare::alone::QUANTISED;
@@ -78,7 +79,9 @@ impl<E: Exec> Check<'_, E> {
         loop {
             match next(&known) {
                 Next::Verdict(verdict) => return Ok((verdict, known)),
-                Next::Ask(question) => self.answer(slot, question, worst, &mut known)?,
+                Next::Ask(question) => {
+                    Input::new(self, slot)?.answer(question, worst, &mut known)?
+                }
             }
         }
     }
