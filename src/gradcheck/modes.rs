@@ -3,7 +3,7 @@
 use candle_core::{Error, Result};
 
 use super::autograd::by_hand::ByHand;
-use super::autograd::graph::{Failure, Graph, Products, Source, is_zero};
+use super::autograd::graph::{Backward, Graph, Products, Source, is_zero};
 use super::check::Check;
 use super::compare::fast::Fast;
 use super::compare::found::Found;
@@ -31,21 +31,26 @@ struct Side<'a> {
 }
 
 impl<E: Exec> Check<'_, E> {
-    /// Compares the gradients of the inputs in `slots`, and probes them. A backward pass that fails is a finding; a
-    /// gradient by hand that does is an error.
+    /// Compares the gradients of all inputs, and probes them. A backward pass that fails is a finding; a gradient by
+    /// hand that does is an error. Where there are no elements there is nothing more to compare.
     pub(crate) fn compare(
         &self,
-        slots: &[usize],
         by_hand: Option<&ByHand>,
         report: &mut Report,
-    ) -> Result<std::result::Result<(), Failure>> {
+    ) -> Result<Backward<()>> {
         let fast = report.mode == Mode::Fast;
-        let mut sides = match self.side(&self.graph, self.wide.as_ref(), slots, fast)? {
+        let (slots, empty): (Vec<usize>, Vec<usize>) =
+            (0..self.checked.len()).partition(|&slot| report.inputs[slot].entries > 0);
+        for slot in empty {
+            let note = "no elements, so nothing to differentiate";
+            report.inputs[slot].notes.push(note.to_string());
+        }
+        let mut sides = match self.side(&self.graph, self.wide.as_ref(), &slots, fast)? {
             Ok(autograd) => vec![autograd],
             Err(failure) => return Ok(Err(failure)),
         };
         if let Some(by_hand) = by_hand {
-            let side = self.side(by_hand, None, slots, fast)?;
+            let side = self.side(by_hand, None, &slots, fast)?;
             sides.push(side.map_err(|failure| Error::msg(failure.message))?);
         }
         for (n, &slot) in slots.iter().enumerate() {
@@ -76,13 +81,19 @@ impl<E: Exec> Check<'_, E> {
         wide: Option<&'s Graph>,
         slots: &[usize],
         fast: bool,
-    ) -> Result<std::result::Result<Side<'s>, Failure>> {
+    ) -> Result<Backward<Side<'s>>> {
         let outputs = self.y.len();
-        let n = if fast { self.options.rounds } else { outputs };
+        // One at least: where there are no elements, a backward pass still has a shape.
+        let n = if fast {
+            self.options.rounds
+        } else {
+            outputs.max(1)
+        };
         let seed = self.options.seed;
         let v = |k| match fast {
             true => weights(seed, k, outputs),
-            false => unit_vector(outputs, k),
+            false if outputs > 0 => unit_vector(outputs, k),
+            false => Vec::new(),
         };
         let gradients = match source.each(n, &v) {
             Ok(gradients) => gradients,

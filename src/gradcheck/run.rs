@@ -3,11 +3,11 @@
 use candle_core::{Result, Tensor, bail};
 
 use super::autograd::by_hand::{ByHand, Manual};
-use super::autograd::graph::{Failure, Source, products};
+use super::autograd::graph::Failure;
 use super::check::Check;
 use super::judge::verdict::Verdict;
 use super::options::Options;
-use super::report::{Entry, InputReport, Report};
+use super::report::{Entry, Report};
 use super::support::exec::Exec;
 
 /// Checks f, and a hand-written gradient if there is one.
@@ -30,7 +30,9 @@ pub(crate) fn run<E: Exec>(
     let mut report = check.blank();
     let mut wanders = options.determinism && check.wanders()?;
     if !wanders {
-        check.inputs(by_hand.as_ref(), &mut report)?;
+        if let Err(failure) = check.compare(by_hand.as_ref(), &mut report)? {
+            failed(&mut report, &failure);
+        }
         let flagged = options.determinism && report.verdict().is_defect();
         wanders = flagged && check.wanders_rarely();
     }
@@ -53,55 +55,15 @@ fn nondeterministic(report: &mut Report) {
     report.notes.push(note.to_string());
 }
 
-/// The backward pass failed: an input gets its verdict and its message.
-fn failed(input: &mut InputReport, failure: &Failure) {
-    input.verdict = failure.verdict;
-    input.notes.push(format!("backward: {}", failure.message));
+/// The backward pass failed: every input gets its verdict and its message.
+fn failed(report: &mut Report, failure: &Failure) {
+    for input in &mut report.inputs {
+        input.verdict = failure.verdict;
+        input.notes.push(format!("backward: {}", failure.message));
+    }
 }
 
 impl<E: Exec> Check<'_, E> {
-    /// Compares the inputs that have elements.
-    fn inputs(&self, by_hand: Option<&ByHand>, report: &mut Report) -> Result<()> {
-        let all = 0..self.checked.len();
-        let (slots, empty): (Vec<usize>, Vec<usize>) =
-            all.partition(|&slot| report.inputs[slot].entries > 0);
-        if !empty.is_empty() {
-            self.empty(&empty, by_hand, report)?;
-        }
-        if slots.is_empty() {
-            return Ok(());
-        }
-        if let Err(failure) = self.compare(&slots, by_hand, report)? {
-            report
-                .inputs
-                .iter_mut()
-                .for_each(|input| failed(input, &failure));
-        }
-        Ok(())
-    }
-
-    /// An input without elements has no entries to compare. What can be checked is whether the backward pass runs, and
-    /// of a hand-written gradient the shapes and how many gradients there are.
-    fn empty(&self, slots: &[usize], by_hand: Option<&ByHand>, report: &mut Report) -> Result<()> {
-        if let Some(by_hand) = by_hand
-            && let Err(failure) = by_hand.vjp(&self.weights)
-        {
-            bail!("{}", failure.message)
-        }
-        // candle returns the first factor of a product without elements, so y is not multiplied by weights here.
-        let plain = || self.graph.y.sum_all();
-        let passed = products(self.exec.passes(), &self.graph.vars, plain);
-        for &slot in slots {
-            let input = &mut report.inputs[slot];
-            let note = "no elements, so nothing to differentiate";
-            input.notes.push(note.to_string());
-            if let Err(failure) = &passed {
-                failed(input, failure);
-            }
-        }
-        Ok(())
-    }
-
     /// Notes the errors that f gave: in f64, and beside its inputs.
     fn notes(&self, report: &mut Report) -> Result<()> {
         if let Some(reason) = &self.reference.not_wide {

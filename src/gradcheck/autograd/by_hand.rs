@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Result, Tensor, bail};
 
-use super::graph::{Failure, Products, Source};
+use super::graph::{Backward, Failure, Products, Source};
 use crate::gradcheck::support::values::{first_line, tensor, to_f64};
 
 /// The gradient of every input, from the inputs and the output's gradient.
@@ -18,7 +18,7 @@ pub(crate) struct ByHand<'a> {
 }
 
 impl Source for ByHand<'_> {
-    fn vjp(&self, v: &[f64]) -> std::result::Result<Products, Failure> {
+    fn vjp(&self, v: &[f64]) -> Backward<Products> {
         let failed = |error| Failure::unsupported(first_line(&error));
         self.products(v).map_err(failed)
     }

@@ -32,6 +32,9 @@ impl Failure {
     }
 }
 
+/// What a backward pass gives.
+pub(crate) type Backward<T> = std::result::Result<T, Failure>;
+
 /// vᵀJ for each checked input; None where no gradient flowed.
 pub(crate) type Products = Vec<Option<Vec<f64>>>;
 
@@ -43,14 +46,10 @@ pub(crate) fn is_zero(products: &Products, slot: usize) -> bool {
 /// Where gradients come from: candle's backward pass, or a function written by hand.
 pub(crate) trait Source {
     /// vᵀJ.
-    fn vjp(&self, v: &[f64]) -> std::result::Result<Products, Failure>;
+    fn vjp(&self, v: &[f64]) -> Backward<Products>;
 
     /// vᵀJ for v(0), ..., v(n - 1).
-    fn each(
-        &self,
-        n: usize,
-        v: &(dyn Fn(usize) -> Vec<f64> + Sync),
-    ) -> std::result::Result<Vec<Products>, Failure> {
+    fn each(&self, n: usize, v: &(dyn Fn(usize) -> Vec<f64> + Sync)) -> Backward<Vec<Products>> {
         (0..n).map(|k| self.vjp(&v(k))).collect()
     }
 }
@@ -118,16 +117,12 @@ impl Graph {
 impl Source for Graph {
     /// candle's backward seeds ones, so the gradient of (v * y).sum_all() is taken
     /// (candle-core 0.11.1, `backprop.rs`, `Tensor::backward`).
-    fn vjp(&self, v: &[f64]) -> std::result::Result<Products, Failure> {
+    fn vjp(&self, v: &[f64]) -> Backward<Products> {
         products(&self.passes, &self.vars, || seeded(&self.y, v))
     }
 
     /// On all cores; on a GPU, whose work is ordered on one thread alone, on this.
-    fn each(
-        &self,
-        n: usize,
-        v: &(dyn Fn(usize) -> Vec<f64> + Sync),
-    ) -> std::result::Result<Vec<Products>, Failure> {
+    fn each(&self, n: usize, v: &(dyn Fn(usize) -> Vec<f64> + Sync)) -> Backward<Vec<Products>> {
         match self.y.device().is_cpu() {
             true => (0..n).into_par_iter().map(|k| self.vjp(&v(k))).collect(),
             false => (0..n).map(|k| self.vjp(&v(k))).collect(),
@@ -137,6 +132,9 @@ impl Source for Graph {
 
 /// (v * y).sum_all()
 pub(crate) fn seeded(y: &Tensor, v: &[f64]) -> Result<Tensor> {
+    if v.is_empty() {
+        return y.sum_all(); // of two factors without elements candle returns the first
+    }
     let v = tensor(v, y.dims(), y.dtype(), y.device())?;
     (v * y)?.sum_all()
 }
@@ -146,7 +144,7 @@ pub(crate) fn products(
     passes: &Passes,
     vars: &[Var],
     scalar: impl FnOnce() -> Result<Tensor>,
-) -> std::result::Result<Products, Failure> {
+) -> Backward<Products> {
     let gradients = catch(|| {
         let grads = passes.backward(&scalar()?)?;
         vars.iter()

@@ -19,7 +19,7 @@ mod views;
 
 use candle_core::{Device, Result, Tensor, Var};
 
-use super::autograd::graph::{Failure, Products, Source, products, seeded};
+use super::autograd::graph::{Backward, Failure, Products, Source, products, seeded};
 use super::check::Check;
 use super::judge::verdict::Verdict;
 use super::report::{Outcome, Probe, ProbeReport, Report};
@@ -207,7 +207,7 @@ impl<E: Exec> Check<'_, E> {
     }
 
     /// The gradients for v + w, for w and for no weights at all, by one graph.
-    fn linear(&self, subject: &Subject, of_v: &Expected) -> std::result::Result<Outcome, Failure> {
+    fn linear(&self, subject: &Subject, of_v: &Expected) -> Backward<Outcome> {
         let (v, w, none) = (&self.weights, self.other_weights(), vec![0.; self.y.len()]);
         let both: Vec<f64> = v.iter().zip(&w).map(|(v, w)| v + w).collect();
         let of = |weights: &[f64]| {
