@@ -6,7 +6,7 @@ use super::autograd::graph::Source;
 use super::check::Check;
 use super::judge::constants::{RARE, ROUNDING};
 use super::support::exec::Exec;
-use super::support::values::{same_shape, to_f64, unit_roundoff};
+use super::support::values::{largest, same_shape, to_f64, unit_roundoff};
 
 impl<E: Exec> Check<'_, E> {
     /// Whether f, or its backward pass, gives another result when called again.
@@ -41,9 +41,7 @@ impl<E: Exec> Check<'_, E> {
 
     /// Whether two results are further apart than so many units of round-off of the largest.
     fn differ(&self, a: &[f64], b: &[f64], units: f64) -> bool {
-        let largest = a.iter().filter(|a| a.is_finite());
-        let largest = largest.fold(0f64, |m, a| m.max(a.abs()));
-        let rounding = units * unit_roundoff(self.graph.y.dtype()) * largest;
+        let rounding = units * unit_roundoff(self.graph.y.dtype()) * largest(a);
         (a.iter().zip(b)).any(|(a, b)| {
             let same = a == b || (a.is_nan() && b.is_nan());
             !(same || (a - b).abs() <= rounding)

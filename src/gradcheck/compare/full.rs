@@ -17,6 +17,7 @@ use crate::gradcheck::numeric::kink::{Slopes, slopes};
 use crate::gradcheck::numeric::line::{Column, Point};
 use crate::gradcheck::numeric::steps::{best_start, closer, recheck, search};
 use crate::gradcheck::support::exec::Exec;
+use crate::gradcheck::support::values::largest;
 
 /// A gradient of one input, output by output: autograd's, or one by hand.
 pub(crate) struct Rows<'a> {
@@ -30,7 +31,7 @@ pub(crate) struct Rows<'a> {
 
 impl<'a> Rows<'a> {
     pub(crate) fn new(slot: usize, rows: &'a [Products], wide: Option<&'a [Products]>) -> Self {
-        let largest = |row: &Products| largest(&row[slot], |_| true);
+        let largest = |row: &Products| largest(row[slot].iter().flatten());
         Self {
             slot,
             rows,
@@ -39,18 +40,15 @@ impl<'a> Rows<'a> {
         }
     }
 
+    fn row(&self, i: usize) -> Option<&[f64]> {
+        self.rows[i][self.slot].as_deref()
+    }
+
     /// Column j; 0 where there is no gradient.
     fn column(&self, rows: &[Products], j: usize) -> Vec<f64> {
         let at = |row: &Products| row[self.slot].as_ref().map_or(0., |row| row[j]);
         rows.iter().map(at).collect()
     }
-}
-
-/// The largest finite magnitude of some elements of a row.
-fn largest(row: &Option<Vec<f64>>, among: impl Fn(usize) -> bool) -> f64 {
-    let some = row.iter().flatten().enumerate();
-    let finite = some.filter(|(k, a)| a.is_finite() && among(*k));
-    finite.fold(0f64, |m, (_, a)| m.max(a.abs()))
 }
 
 /// Compares every entry of one input's Jacobian with each of the `gradients`.
@@ -239,7 +237,7 @@ impl<'a, E: Exec> Entries<'a, E> {
     /// All that the verdict on an entry depends on, but whether f has a kink.
     fn entry(&self, claim: &Claim, i: usize) -> Pair {
         let numeric = &self.numeric;
-        let given = claim.rows.rows[i][claim.rows.slot].is_some();
+        let given = claim.rows.row(i).is_some();
         let x = self.target.values()[self.j];
         Pair {
             wide: claim.wide.as_ref().map(|wide| wide[i]),
@@ -257,11 +255,11 @@ impl<'a, E: Exec> Entries<'a, E> {
     fn peers(&self, claim: &Claim, i: usize) -> f64 {
         let values = self.target.values();
         let most = PEERS * values[self.j].abs();
-        match most > 0. && most < self.target.size.largest {
-            true => largest(&claim.rows.rows[i][claim.rows.slot], |k| {
-                values[k].abs() <= most
-            }),
-            false => claim.rows.largest[i],
+        if most > 0. && most < self.target.size.largest {
+            let row = claim.rows.row(i).unwrap_or_default().iter().zip(values);
+            largest(row.filter(|(_, x)| x.abs() <= most).map(|(g, _)| g))
+        } else {
+            claim.rows.largest[i]
         }
     }
 

@@ -10,7 +10,7 @@ use crate::gradcheck::numeric::line::{Column, Point};
 use crate::gradcheck::numeric::steps::search;
 use crate::gradcheck::support::exec::Exec;
 use crate::gradcheck::support::rng::SplitMix64;
-use crate::gradcheck::support::values::dot;
+use crate::gradcheck::support::values::{dot, largest};
 
 /// The v of one round.
 pub(crate) fn weights(seed: u64, round: usize, outputs: usize) -> Vec<f64> {
@@ -31,14 +31,14 @@ impl<'a> Part<'a> {
     /// `gradients` has the vᵀJ of every round.
     pub(crate) fn new(target: &'a Target<'a>, gradients: &[Products]) -> Self {
         let typical = target.size.typical;
-        let all = gradients
-            .iter()
-            .flat_map(|g| g[target.slot].iter().flatten());
-        let finite = all.filter(|g| g.is_finite());
         Self {
             target,
             scale: power_of_two(if typical > 0. { typical } else { 1. }),
-            largest: finite.fold(0f64, |m, g| m.max(g.abs())),
+            largest: largest(
+                gradients
+                    .iter()
+                    .flat_map(|g| g[target.slot].iter().flatten()),
+            ),
         }
     }
 
