@@ -40,7 +40,7 @@ impl<'a, E: Exec> Check<'a, E> {
         }
         let y = to_f64(&graph.y)?;
         let reference = Reference::new(exec, inputs, &graph.y, options.widen)?;
-        if ignores(exec, &graph, &reference, &checked) {
+        if ignores(exec, &graph, &reference) {
             bail!(
                 "gradcheck: f ignores its inputs: its value is the same to the last bit when they move, \
                  and its graph does not lead to them, so nothing was checked. Does f call a model that it \
@@ -158,13 +158,14 @@ fn chosen(inputs: &[Tensor], options: &Options) -> Result<Vec<usize>> {
     Ok(checked)
 }
 
-/// Whether f has nothing to do with any input that is checked: its graph leads to variables, and to
-/// none of these, and its value stays as it is when they move.
-fn ignores(exec: &impl Exec, graph: &Graph, reference: &Reference, checked: &[usize]) -> bool {
+/// Whether f has nothing to do with its inputs: its graph leads to variables, and to none that is checked, and its
+/// value stays as it is when any of them moves.
+fn ignores(exec: &impl Exec, graph: &Graph, reference: &Reference) -> bool {
     let nodes = graph.y.sorted_nodes();
     let reads = |var: &Var| nodes.iter().any(|node| node.id() == var.id());
     // Without variables it is a constant, or cut: the derivative tells.
     let elsewhere = nodes.iter().any(|node| node.is_variable()) && !graph.vars.iter().any(reads);
-    let constant = |&k: &usize| reference.constant(exec, k).iter().all(|constant| *constant);
-    elsewhere && checked.iter().all(constant)
+    let constant = |k: usize| reference.constant(exec, k).iter().all(|constant| *constant);
+    let mut moving = (0..reference.inputs().len()).filter(|&k| !reference.values(k).is_empty());
+    elsewhere && moving.all(constant)
 }

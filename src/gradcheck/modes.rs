@@ -39,30 +39,22 @@ impl<E: Exec> Check<'_, E> {
         report: &mut Report,
     ) -> Result<Backward<()>> {
         let fast = report.mode == Mode::Fast;
-        let (slots, empty): (Vec<usize>, Vec<usize>) =
-            (0..self.checked.len()).partition(|&slot| report.inputs[slot].entries > 0);
-        for slot in empty {
-            let note = "no elements, so nothing to differentiate";
-            report.inputs[slot].notes.push(note.to_string());
-        }
-        let mut sides = match self.side(&self.graph, self.wide.as_ref(), &slots, fast)? {
-            Ok(autograd) => vec![autograd],
+        let sides = match self.sides(by_hand, fast)? {
+            Ok(sides) => sides,
             Err(failure) => return Ok(Err(failure)),
         };
-        if let Some(by_hand) = by_hand {
-            let side = self.side(by_hand, None, &slots, fast)?;
-            sides.push(side.map_err(|failure| Error::msg(failure.message))?);
-        }
-        for (n, &slot) in slots.iter().enumerate() {
+        for slot in 0..self.checked.len() {
+            if report.inputs[slot].entries == 0 {
+                let note = "no elements, so nothing to differentiate";
+                report.inputs[slot].notes.push(note.to_string());
+                continue;
+            }
             let before = self.exec.calls();
             let noise = match &sides[0].together {
                 Some((noise, _)) => noise.clone(),
                 None => self.noise(&[slot]),
             };
-            let project = |side: &Side| match &side.together {
-                Some((_, smallest)) => Ok(Found::pass(Some(smallest[n]))),
-                None => self.projections(slot, &noise, side),
-            };
+            let project = |side| self.projections(slot, &noise, side);
             let found = match fast {
                 true => sides.iter().map(project).collect(),
                 false => self.entries(slot, &noise, &sides),
@@ -75,11 +67,26 @@ impl<E: Exec> Check<'_, E> {
         Ok(Ok(()))
     }
 
+    fn sides<'s>(
+        &'s self,
+        by_hand: Option<&'s ByHand>,
+        fast: bool,
+    ) -> Result<Backward<Vec<Side<'s>>>> {
+        let mut sides = match self.side(&self.graph, self.wide.as_ref(), fast)? {
+            Ok(autograd) => vec![autograd],
+            Err(failure) => return Ok(Err(failure)),
+        };
+        if let Some(by_hand) = by_hand {
+            let side = self.side(by_hand, None, fast)?;
+            sides.push(side.map_err(|failure| Error::msg(failure.message))?);
+        }
+        Ok(Ok(sides))
+    }
+
     fn side<'s>(
         &self,
         source: &'s dyn Source,
         wide: Option<&'s Graph>,
-        slots: &[usize],
         fast: bool,
     ) -> Result<Backward<Side<'s>>> {
         let outputs = self.y.len();
@@ -105,7 +112,7 @@ impl<E: Exec> Check<'_, E> {
             wide,
             in_f64: in_f64.and_then(|graph| graph.each(n, &v).ok()),
             together: match fast {
-                true => self.together(slots, &gradients)?,
+                true => self.together(&gradients)?,
                 false => None,
             },
             gradients,
@@ -124,6 +131,9 @@ impl<E: Exec> Check<'_, E> {
 
     /// Random projections of one input's Jacobian.
     fn projections(&self, slot: usize, noise: &[f64], side: &Side) -> Result<Found> {
+        if let Some((_, smallest)) = &side.together {
+            return Ok(Found::pass(Some(smallest[slot])));
+        }
         let gradients = &side.gradients;
         let zero = gradients.iter().all(|gradient| is_zero(gradient, slot));
         let target = self.target(slot, noise, zero);
@@ -137,17 +147,21 @@ impl<E: Exec> Check<'_, E> {
         fast.check(self.exec)
     }
 
-    /// Random projections of several inputs at once, where each has a gradient that is finite and not zero.
-    fn together(&self, slots: &[usize], gradients: &[Products]) -> Result<Together> {
+    /// Random projections of all inputs at once, where there are several and each has a gradient that is finite and not
+    /// zero.
+    fn together(&self, gradients: &[Products]) -> Result<Together> {
         let given = |slot: usize| {
             let finite = |g: &Vec<f64>| g.iter().all(|g| g.is_finite());
             let mut all = gradients.iter().map(|g| g[slot].as_ref());
             all.all(|g| g.is_some_and(finite)) && !gradients.iter().all(|g| is_zero(g, slot))
         };
-        if slots.len() < 2 || !slots.iter().all(|&slot| given(slot)) {
+        let slots: Vec<usize> = (0..self.checked.len())
+            .filter(|&slot| given(slot))
+            .collect();
+        if slots.len() < self.checked.len().max(2) {
             return Ok(None);
         }
-        let noise = self.noise(slots);
+        let noise = self.noise(&slots);
         let target = |&slot: &usize| self.target(slot, &noise, false);
         let targets: Vec<_> = slots.iter().map(target).collect();
         let part = |target| Part::new(target, gradients);

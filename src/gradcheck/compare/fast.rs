@@ -150,10 +150,8 @@ impl Fast<'_> {
         doubt: impl Fn(&Total) -> f64,
     ) -> Result<Option<Worst>> {
         let outputs = self.part.target.noise.len();
-        let (v, u) = (
-            weights(self.seed, r, outputs),
-            self.part.signs(self.seed, r),
-        );
+        let v = weights(self.seed, r, outputs);
+        let u = self.part.signs(self.seed, r);
         let i = halve(outputs, |half| {
             let v = masked(&v, half);
             let Ok(gradient) = self.source.vjp(&v) else {
@@ -171,11 +169,8 @@ impl Fast<'_> {
         })?;
         let target = self.part.target;
         let wide = self.wide.and_then(|graph| graph.vjp(&v).ok());
-        let row = Rows::new(
-            target.slot,
-            from_ref(&gradient),
-            wide.as_ref().map(from_ref),
-        );
+        let wide = wide.as_ref().map(from_ref);
+        let row = Rows::new(target.slot, from_ref(&gradient), wide);
         full::entry(exec, target, row, (i, j))
     }
 }
