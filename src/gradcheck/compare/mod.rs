@@ -1,8 +1,9 @@
-//! The Jacobian from autograd and from numbers, compared.
+//! The Jacobian from gradients and from numbers, compared.
 //!
 //! [`full`] compares every entry, [`fast`] random [`projection`]s of one input, or of all at once. Both take a
-//! [`target`], one input and what its derivatives are measured by, and give what they have [`found`]. For segments, [`walk`] moves variables along one and [`displace`] moves their elements; [`alone`] takes segments of one
-//! variable until they say what its gradient is.
+//! [`target`], one input and what its derivatives are measured by, and give what they have [`found`]. For segments,
+//! [`walk`] moves variables along one and [`displace`] moves their elements; [`alone`] takes segments of one variable
+//! until they say what its gradient is.
 
 pub(crate) mod alone;
 pub(crate) mod bits;

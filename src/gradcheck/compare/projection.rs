@@ -31,14 +31,11 @@ impl<'a> Part<'a> {
     /// `gradients` has the vᵀJ of every round.
     pub(crate) fn new(target: &'a Target<'a>, gradients: &[Products]) -> Self {
         let typical = target.size.typical;
+        let all = gradients.iter().flat_map(|g| &g[target.slot]).flatten();
         Self {
             target,
             scale: power_of_two(if typical > 0. { typical } else { 1. }),
-            largest: largest(
-                gradients
-                    .iter()
-                    .flat_map(|g| g[target.slot].iter().flatten()),
-            ),
+            largest: largest(all),
         }
     }
 
