@@ -281,6 +281,31 @@ fn fast_mode_does_not_accuse_what_it_cannot_see() {
     assert!(!report.verdict().is_defect(), "{report}");
 }
 
+/// All zeros are no gradient, in both modes.
+#[test]
+fn a_gradient_of_zeros_is_severed() {
+    let op = Op(Tensor::exp, |_, _, g| g.zeros_like());
+    for mode in [Mode::Full, Mode::Fast] {
+        let report = check(op, &x(), mode);
+        assert_eq!(report.inputs[0].verdict, Verdict::Severed, "{report}");
+        let note = ["the gradient is all zeros"];
+        assert_eq!(report.inputs[0].notes, note, "{mode:?} {report}");
+    }
+}
+
+/// A scalar's backward pass that takes the output's gradient for 1: every entry is right, no projection is.
+#[test]
+fn the_worst_entry_is_none_that_passes() {
+    let sum: Forward = |x| x.sqr()?.sum_all();
+    let report = check(Op(sum, |x, _, _| x * 2.), &x(), Mode::Fast);
+    assert_eq!(report.verdict(), Verdict::Wrong, "{report}");
+    let input = &report.inputs[0];
+    assert_eq!(input.verdict, Verdict::Inconclusive, "{report}");
+    assert!(input.worst.is_none(), "{report}");
+    let note = ["a projection disagrees, but no single entry does"];
+    assert_eq!(input.notes, note, "{report}");
+}
+
 /// The hand-written gradient is judged by itself in fast mode too.
 #[test]
 fn a_mistake_made_twice_is_one_of_both() {
@@ -298,6 +323,8 @@ fn a_mistake_made_twice_is_one_of_both() {
         let manual = report.inputs[0].manual.as_ref().unwrap();
         assert_eq!(manual.verdict, Verdict::Wrong, "{mode:?} {report}");
         assert_eq!(manual.odd_one_out, OddOneOut::Numeric, "{mode:?} {report}");
+        let worst = manual.worst.as_ref().map(|w| (&w.output[..], &w.input[..]));
+        assert_eq!(worst, Some((&[0, 0][..], &[0, 0][..])), "{mode:?} {report}");
         let cut = |t: &[Tensor]| t[0].detach().sqr();
         let check = Gradcheck::of(cut).by_hand(by_hand).options(options);
         let report = check.run(&[x()]).unwrap();

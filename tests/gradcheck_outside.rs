@@ -178,7 +178,7 @@ fn where_f_jumps_or_bends_no_wrong_entry_passes_and_no_right_one_is_flagged() {
         // The first element is far from the threshold; the others are at it, beside it, or anywhere.
         let beside = |k: usize| match k % 3 {
             0 => 0.5,
-            1 => 0.5 + 10f64.powi(-(k as i32) / 3) * if k % 2 == 0 { 0.3 } else { -0.3 },
+            1 => 0.5 + 10f64.powi(-(k as i32) / 3) * if k.is_multiple_of(2) { 0.3 } else { -0.3 },
             _ => 0.04 * k as f64 - 0.7,
         };
         let x: Vec<f64> = (0..1 + draw(4)).map(|_| beside(draw(36))).collect();

@@ -6,7 +6,7 @@ use candle_core::{DType, Result, Tensor, Var};
 use super::check::Check;
 use super::compare::alone::{Alone, Finding, One};
 use super::compare::bits::Bits;
-use super::compare::summary::Worst;
+use super::compare::found::Worst;
 use super::compare::walk::Walker;
 use super::judge::constants::{GROSS, ROUNDING};
 use super::judge::input::{Known, Question, Segments};

@@ -2,13 +2,11 @@
 
 use candle_core::{Result, Tensor};
 
+use super::autograd::by_hand::Manual;
 use super::options::Options;
 use super::report::Report;
-use super::run;
-use super::support::exec::{Exec, Parallel, Serial};
-
-/// A gradient written by hand: one for each input, from the inputs and the output's gradient.
-type ByHand<'a> = Box<dyn Fn(&[Tensor], &Tensor) -> Result<Vec<Option<Tensor>>> + 'a>;
+use super::run::run;
+use super::support::exec::{Parallel, Serial};
 
 /// A check of a function's gradient, put together call by call; [`gradcheck`](super::gradcheck) is its
 /// short form.
@@ -27,7 +25,7 @@ type ByHand<'a> = Box<dyn Fn(&[Tensor], &Tensor) -> Result<Vec<Option<Tensor>>> 
 /// ```
 pub struct Gradcheck<'a, F> {
     f: F,
-    by_hand: Option<ByHand<'a>>,
+    by_hand: Option<Manual<'a>>,
     options: Options,
 }
 
@@ -86,7 +84,8 @@ impl<'a, F: Fn(&[Tensor]) -> Result<Tensor>> Gradcheck<'a, F> {
     ///
     /// As [`gradcheck`](super::gradcheck) and [`by_hand`](Self::by_hand).
     pub fn run(self, inputs: &[Tensor]) -> Result<Report> {
-        checked(&Serial::new(self.f), self.by_hand, inputs, &self.options)
+        let exec = Serial::new(self.f);
+        run(&exec, self.by_hand.as_ref(), inputs, &self.options)
     }
 
     /// Runs the check on all cores: the same algorithm and the same report, with `f` called from
@@ -115,18 +114,10 @@ impl<'a, F: Fn(&[Tensor]) -> Result<Tensor>> Gradcheck<'a, F> {
     where
         F: Sync,
     {
-        match inputs.iter().all(|t| t.device().is_cpu()) {
-            true => checked(&Parallel::new(self.f), self.by_hand, inputs, &self.options),
-            false => self.run(inputs),
+        if !inputs.iter().all(|t| t.device().is_cpu()) {
+            return self.run(inputs);
         }
+        let exec = Parallel::new(self.f);
+        run(&exec, self.by_hand.as_ref(), inputs, &self.options)
     }
-}
-
-fn checked(
-    exec: &impl Exec,
-    by_hand: Option<ByHand>,
-    inputs: &[Tensor],
-    options: &Options,
-) -> Result<Report> {
-    run::run(exec, by_hand.as_deref(), inputs, options)
 }

@@ -39,7 +39,7 @@
 //! |---|---|
 //! | `pass` | \|a - n\| ≤ T, and e is small beside a and n, or beside S |
 //! | `wrong` | \|a - n\| > T + atol, and segments do not take it back |
-//! | `severed` | \|a - n\| > T + atol, and no gradient flows, or only zeros ([`Mode::Full`]) |
+//! | `severed` | \|a - n\| > T + atol, and no gradient flows, or only zeros |
 //! | `imprecise` | \|a - n\| > T + atol, but a is right to the digits of f32; or f computes in f32 inside f64 |
 //! | `kink` | f jumps here, or its one-sided slopes differ and a lies between them: no derivative here |
 //! | `inconclusive` | none of these: e is too large, or \|a - n\| ≤ T + atol: atol excuses and never certifies |
@@ -105,19 +105,18 @@ mod builder;
 mod check;
 mod compare;
 mod control;
-mod entries;
 mod judge;
 mod model;
+mod modes;
 pub mod numeric;
 mod options;
 mod probes;
-mod projections;
 mod report;
 mod run;
 mod second_order;
 mod settle;
-mod start;
 mod support;
+mod wanders;
 
 use candle_core::{Result, Tensor};
 

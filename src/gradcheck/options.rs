@@ -145,18 +145,15 @@ impl Options {
 
     /// Refuses settings with which no verdict would mean anything.
     pub(crate) fn validate(&self) -> Result<()> {
+        let usable = |value: f64, least| value >= least && value.is_finite();
         for (name, value) in [("rtol", self.rtol), ("atol", self.atol)] {
-            if let Some(value) = value
-                && !(value >= 0. && value.is_finite())
-            {
+            if let Some(value) = value.filter(|value| !usable(*value, 0.)) {
                 bail!("gradcheck: {name} must be finite and not negative, got {value}")
             }
         }
-        if !(self.kappa >= 1. && self.kappa.is_finite()) {
-            bail!(
-                "gradcheck: kappa must be finite and at least 1, got {}",
-                self.kappa
-            )
+        let kappa = self.kappa;
+        if !usable(kappa, 1.) {
+            bail!("gradcheck: kappa must be finite and at least 1, got {kappa}")
         }
         if self.rounds == 0 {
             bail!("gradcheck: rounds must be at least 1")

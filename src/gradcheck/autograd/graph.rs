@@ -9,7 +9,7 @@ use crate::gradcheck::judge::verdict::Verdict;
 use crate::gradcheck::support::exec::Exec;
 use crate::gradcheck::support::panics::catch;
 use crate::gradcheck::support::passes::Passes;
-use crate::gradcheck::support::values::{first_line, tensor, to_f64, unit_vector};
+use crate::gradcheck::support::values::{first_line, tensor, to_f64};
 
 /// Why there is no gradient to compare.
 #[derive(Clone, Debug)]
@@ -32,8 +32,27 @@ impl Failure {
     }
 }
 
+/// What a backward pass gives.
+pub(crate) type Backward<T> = std::result::Result<T, Failure>;
+
 /// vᵀJ for each checked input; None where no gradient flowed.
 pub(crate) type Products = Vec<Option<Vec<f64>>>;
+
+/// Whether the gradient of one input is zero, or missing.
+pub(crate) fn is_zero(products: &Products, slot: usize) -> bool {
+    products[slot].iter().flatten().all(|g| *g == 0.)
+}
+
+/// Where gradients come from: candle's backward pass, or a function written by hand.
+pub(crate) trait Source {
+    /// vᵀJ.
+    fn vjp(&self, v: &[f64]) -> Backward<Products>;
+
+    /// vᵀJ for v(0), ..., v(n - 1).
+    fn each(&self, n: usize, v: &(dyn Fn(usize) -> Vec<f64> + Sync)) -> Backward<Vec<Products>> {
+        (0..n).map(|k| self.vjp(&v(k))).collect()
+    }
+}
 
 /// f at variables, ready for backward passes.
 pub(crate) struct Graph {
@@ -69,12 +88,6 @@ impl Graph {
         })
     }
 
-    /// vᵀJ: candle's backward seeds ones, so the gradient of (v * y).sum_all() is taken
-    /// (candle-core 0.11.1, `backprop.rs`, `Tensor::backward`).
-    pub(crate) fn vjp(&self, v: &[f64]) -> std::result::Result<Products, Failure> {
-        products(&self.passes, &self.vars, || seeded(&self.y, v))
-    }
-
     /// What every probe starts from, found once; None where the backward pass fails.
     pub(crate) fn baseline(&self, weights: &[f64]) -> Option<&Baseline> {
         let find = || {
@@ -99,28 +112,29 @@ impl Graph {
             .filter_map(multiple)
             .collect()
     }
+}
 
-    /// Every row of the Jacobian, one backward pass an output element. f itself is not called.
-    pub(crate) fn rows(&self) -> std::result::Result<Vec<Products>, Failure> {
-        let outputs = self.y.elem_count();
-        self.each(outputs, |i| self.vjp(&unit_vector(outputs, i)))
+impl Source for Graph {
+    /// candle's backward seeds ones, so the gradient of (v * y).sum_all() is taken
+    /// (candle-core 0.11.1, `backprop.rs`, `Tensor::backward`).
+    fn vjp(&self, v: &[f64]) -> Backward<Products> {
+        products(&self.passes, &self.vars, || seeded(&self.y, v))
     }
 
-    /// `pass` for 0..n, on all cores; on a GPU, whose work is ordered on one thread alone, on this.
-    pub(crate) fn each<T: Send>(
-        &self,
-        n: usize,
-        pass: impl Fn(usize) -> std::result::Result<T, Failure> + Sync,
-    ) -> std::result::Result<Vec<T>, Failure> {
+    /// On all cores; on a GPU, whose work is ordered on one thread alone, on this.
+    fn each(&self, n: usize, v: &(dyn Fn(usize) -> Vec<f64> + Sync)) -> Backward<Vec<Products>> {
         match self.y.device().is_cpu() {
-            true => (0..n).into_par_iter().map(&pass).collect(),
-            false => (0..n).map(&pass).collect(),
+            true => (0..n).into_par_iter().map(|k| self.vjp(&v(k))).collect(),
+            false => (0..n).map(|k| self.vjp(&v(k))).collect(),
         }
     }
 }
 
 /// (v * y).sum_all()
 pub(crate) fn seeded(y: &Tensor, v: &[f64]) -> Result<Tensor> {
+    if v.is_empty() {
+        return y.sum_all(); // of two factors without elements candle returns the first
+    }
     let v = tensor(v, y.dims(), y.dtype(), y.device())?;
     (v * y)?.sum_all()
 }
@@ -130,7 +144,7 @@ pub(crate) fn products(
     passes: &Passes,
     vars: &[Var],
     scalar: impl FnOnce() -> Result<Tensor>,
-) -> std::result::Result<Products, Failure> {
+) -> Backward<Products> {
     let gradients = catch(|| {
         let grads = passes.backward(&scalar()?)?;
         vars.iter()

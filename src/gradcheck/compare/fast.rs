@@ -1,4 +1,4 @@
-//! Random projections: vᵀ(Ju) from values of f against (vᵀJ)·u from autograd.
+//! Random projections: vᵀ(Ju) from values of f against (vᵀJ)·u from a gradient.
 //!
 //! u and v are random signs times sizes from 1 to 2, not normalised: one wrong entry δ then moves the
 //! total by at least |δ|, wherever it is, and E[(vᵀEu)²] ≥ ‖E‖² for an error matrix E. (Plain signs
@@ -10,168 +10,128 @@
 //! judges it.
 
 use std::ops::Range;
+use std::slice::from_ref;
 
 use candle_core::Result;
 
-use super::full::{self, Rows, Target};
-use super::projection::{Part, Projection, Round, Total};
-use super::summary::Worst;
-use crate::gradcheck::autograd::graph::{Graph, Products};
+use super::found::{Found, Worst};
+use super::full::{self, Rows};
+use super::projection::{Part, Total, alone, weights};
+use crate::gradcheck::autograd::graph::{Graph, Products, Source};
 use crate::gradcheck::judge::constants::CERTAIN;
-use crate::gradcheck::judge::law::Pair;
 use crate::gradcheck::judge::verdict::Verdict;
-use crate::gradcheck::numeric::function::Reference;
 use crate::gradcheck::support::exec::Exec;
 use crate::gradcheck::support::values::unit_vector;
 
-/// What the projections of one input say.
-pub(crate) struct Projected {
-    pub(crate) verdict: Verdict,
-    pub(crate) worst: Option<Worst>,
-    pub(crate) smallest_visible: f64,
-    pub(crate) note: Option<String>,
-}
-
-impl Projected {
-    pub(crate) fn pass(smallest_visible: f64) -> Self {
-        Self {
-            verdict: Verdict::Pass,
-            worst: None,
-            smallest_visible,
-            note: None,
-        }
-    }
-
-    /// The numeric derivative is not finite; `finite` where f is at the inputs themselves.
-    fn blocked(&mut self, finite: bool) {
-        let (verdict, note) = match finite {
-            true => (
-                Verdict::Inconclusive,
-                "moving all elements at once leaves f's domain: try Mode::Full",
-            ),
-            false => (Verdict::NonFinite, "f is not finite"),
-        };
-        self.verdict = verdict;
-        self.note = Some(note.to_string());
-    }
-}
-
-/// The projections of one input: f's graph, its reference, and the input.
+/// The projections of one gradient of one input.
 pub(crate) struct Fast<'a> {
-    pub(crate) reference: &'a Reference,
-    pub(crate) graph: &'a Graph,
+    pub(crate) part: Part<'a>,
+    pub(crate) source: &'a dyn Source,
     /// The same in f64, where the dtype is narrower and the backward runs in it.
     pub(crate) wide: Option<&'a Graph>,
-    pub(crate) target: &'a Target<'a>,
+    /// vᵀJ of every round.
+    pub(crate) gradients: &'a [Products],
     pub(crate) seed: u64,
-    pub(crate) part: Part,
 }
 
 impl Fast<'_> {
     /// Takes every round. The first that disagrees is followed to an entry; if all agree, the first that is not sharp.
-    pub(crate) fn check(&self, exec: &impl Exec, rounds: &[Round]) -> Result<Projected> {
-        let totals: Vec<Result<Total>> = exec.map(rounds.len(), |exec, r| {
-            self.total(exec, &self.signs(r), &rounds[r].v, &rounds[r].products)
-        });
-        let totals = totals.into_iter().collect::<Result<Vec<_>>>()?;
-        let least = totals
-            .iter()
-            .fold(f64::INFINITY, |m, t| m.min(2. * t.threshold));
-        let mut projected = Projected::pass(least);
+    pub(crate) fn check(&self, exec: &impl Exec) -> Result<Found> {
+        let totals = self.totals(exec)?;
+        let least = totals.iter().map(|total| 2. * total.threshold);
+        let least = least.fold(f64::INFINITY, f64::min);
         let mut not_sharp = None;
-        for (r, (round, total)) in rounds.iter().zip(&totals).enumerate() {
-            let gradient = self.gradient(&round.products);
-            if let Some(j) = gradient.iter().position(|g| !g.is_finite()) {
-                self.not_finite(exec, round, j, &mut projected)?;
-                return Ok(projected);
-            }
-            if !total.numeric.is_finite() {
-                projected.blocked(self.reference.f0.iter().all(|f| f.is_finite()));
-                return Ok(projected);
+        for (r, total) in totals.iter().enumerate() {
+            if total.analytic.is_finite() && !total.numeric.is_finite() {
+                return Ok(self.blocked(least));
             }
             if total.disagrees() {
-                self.follow(exec, (r, round), Total::apart, &mut projected)?;
-                self.unexplained(total, round, &mut projected);
-                return Ok(projected);
+                return self.disagreement(exec, r, total, least);
             }
-            if not_sharp.is_none() && !self.sharp(total, round) {
-                not_sharp = Some((r, round));
+            if not_sharp.is_none() && !self.sharp(total, r) {
+                not_sharp = Some(r);
             }
         }
-        if let Some(round) = not_sharp {
-            projected.verdict = Verdict::Inconclusive;
-            if self.reference.unit <= 2f64.powi(-53) {
-                self.follow(exec, round, |total| total.bound, &mut projected)?;
+        let Some(r) = not_sharp else {
+            return Ok(Found::pass(Some(least)));
+        };
+        let entry = match self.part.target.reference.unit <= 2f64.powi(-53) {
+            true => self.follow(exec, r, |total| total.bound)?,
+            false => None,
+        };
+        Ok(of_entry(entry, least))
+    }
+
+    fn totals<E: Exec>(&self, exec: &E) -> Result<Vec<Total>> {
+        let (part, gradients, seed) = (&self.part, self.gradients, self.seed);
+        let totals = exec.map(gradients.len(), |exec, r| {
+            let v = weights(seed, r, part.target.noise.len());
+            alone(exec, part, &part.signs(seed, r), (&v, &gradients[r]))
+        });
+        totals.into_iter().collect()
+    }
+
+    /// The numeric derivative is not finite.
+    fn blocked(&self, least: f64) -> Found {
+        let f0 = &self.part.target.reference.f0;
+        let mut found = Found::pass(Some(least));
+        (found.verdict, found.note) = match f0.iter().all(|f| f.is_finite()) {
+            true => (
+                Verdict::Inconclusive,
+                Some("moving all elements at once leaves f's domain: try Mode::Full"),
+            ),
+            false => (Verdict::NonFinite, Some("f is not finite")),
+        };
+        found
+    }
+
+    /// Follows a round that disagrees to an entry. Where that entry is right, the input passes if the total is sharp and
+    /// within its own tolerance; else no entry explains the total.
+    fn disagreement(&self, exec: &impl Exec, r: usize, total: &Total, least: f64) -> Result<Found> {
+        let entry = self.follow(exec, r, Total::apart)?;
+        let mut found = of_entry(entry, least);
+        if !total.analytic.is_finite() {
+            found.verdict = Verdict::NonFinite;
+        } else if entry.is_some_and(|entry| entry.verdict == Verdict::Pass) {
+            found.smallest_visible = Some(least.max(2. * total.apart()));
+            let tolerated = total.threshold + self.tolerated(r);
+            match total.apart() <= tolerated && self.sharp(total, r) {
+                true => (found.verdict, found.worst) = (Verdict::Pass, entry),
+                false => found.note = Some("a projection disagrees, but no single entry does"),
             }
         }
-        Ok(projected)
+        Ok(found)
     }
 
-    fn signs(&self, r: usize) -> Vec<f64> {
-        self.part.signs(self.reference, self.seed, r)
-    }
-
-    fn inputs(&self) -> usize {
-        self.reference.values(self.target.input).len()
-    }
-
-    fn gradient(&self, products: &Products) -> Vec<f64> {
-        let gradient = products[self.target.slot].clone();
-        gradient.unwrap_or_else(|| vec![0.; self.inputs()])
-    }
-
-    /// vᵀ(Ju) and (vᵀJ)·u along the signs u, without their scale. A zero in u or v leaves that element out.
-    fn total(&self, exec: &impl Exec, u: &[f64], v: &[f64], products: &Products) -> Result<Total> {
-        let (reference, noise) = (self.reference, self.target.noise);
-        let parts = [(self.part, u.to_vec())];
-        let total = Projection { reference, noise }.total(exec, &parts, v, products, 0.)?;
-        let scale = self.part.scale;
-        Ok(Total {
-            analytic: total.analytic / scale,
-            numeric: total.numeric / scale,
-            bound: total.bound / scale,
-            threshold: total.threshold / scale,
-            beside: total.beside / scale,
-        })
-    }
-
-    /// The derivative of vᵀf by input element j, with no gradient claimed yet.
-    pub(crate) fn element(&self, exec: &impl Exec, j: usize, v: &[f64]) -> Result<Pair> {
-        let none = vec![None; self.target.slot + 1];
-        let total = self.total(exec, &unit_vector(self.inputs(), j), v, &none)?;
-        Ok(Pair {
-            numeric: total.numeric,
-            bound: total.bound,
-            natural: self.natural(),
-            own: self.natural(),
-            ..Pair::default()
-        })
+    /// rtol of the terms that a total is a sum of, or the rounding of those that cancel in them.
+    fn tolerated(&self, r: usize) -> f64 {
+        let tolerance = &self.part.target.judge.tolerance;
+        let inside = tolerance.inside(self.natural());
+        (tolerance.rtol * self.size(r)).max(inside)
     }
 
     /// Σ max(|f|, ε/u) / |x|: the slope of a function as large as f, or as the terms that cancel in it.
     fn natural(&self) -> f64 {
-        let parts = self.reference.f0.iter().zip(self.target.noise);
-        let made_of: f64 = parts
-            .map(|(f, e)| f.abs().max(e / self.reference.unit))
-            .sum();
-        made_of / self.reference.size(self.target.input).largest
+        let target = self.part.target;
+        let made_of: f64 = (0..target.noise.len()).map(|i| target.made_of(i)).sum();
+        made_of / target.size.largest
     }
 
-    /// Σ|g|, and no less than the largest element of any round.
-    fn made_of(&self, gradient: &[f64]) -> f64 {
-        let sum: f64 = gradient.iter().map(|g| g.abs()).sum();
+    /// Σ|g| of a round, and no less than the largest element of any round.
+    fn size(&self, r: usize) -> f64 {
+        let gradient = self.gradients[r][self.part.target.slot].iter().flatten();
+        let sum: f64 = gradient.map(|g| g.abs()).sum();
         sum.max(self.part.largest)
     }
 
     /// Whether the bound is small beside the terms that the total is a sum of.
-    fn sharp(&self, total: &Total, round: &Round) -> bool {
-        let given = round.products[self.target.slot].is_some();
-        let size = self.made_of(&self.gradient(&round.products));
-        let natural = self.natural();
-        let tolerance = &self.target.judge.tolerance;
+    fn sharp(&self, total: &Total, r: usize) -> bool {
+        let (target, size, natural) = (self.part.target, self.size(r), self.natural());
+        let given = self.gradients[r][target.slot].is_some();
+        let tolerance = &target.judge.tolerance;
         let flat = tolerance.is_flat(size, total.bound, natural);
         // A missing gradient is certainly right only where f does not move at all.
-        let constant = self.target.constant.iter().all(|constant| *constant);
+        let constant = target.is_constant();
         let still = total.numeric == 0. && size == 0. && constant;
         // At a minimum f moves beside x, and a gradient of zero is right.
         let at_rest =
@@ -183,123 +143,45 @@ impl Fast<'_> {
     }
 
     /// Halves the outputs, then the inputs, always into the half that is more in `doubt`, and judges the entry
-    /// that is left.
+    /// that is left. None where the backward pass fails.
     fn follow(
         &self,
         exec: &impl Exec,
-        (r, round): (usize, &Round),
+        r: usize,
         doubt: impl Fn(&Total) -> f64,
-        projected: &mut Projected,
-    ) -> Result<()> {
-        let u = self.signs(r);
-        let i = halve(round.v.len(), |half| {
-            let v = masked(&round.v, half);
-            let Ok(products) = self.graph.vjp(&v) else {
+    ) -> Result<Option<Worst>> {
+        let outputs = self.part.target.noise.len();
+        let v = weights(self.seed, r, outputs);
+        let u = self.part.signs(self.seed, r);
+        let i = halve(outputs, |half| {
+            let v = masked(&v, half);
+            let Ok(gradient) = self.source.vjp(&v) else {
                 return Ok(0.);
             };
-            Ok(doubt(&self.total(exec, &u, &v, &products)?))
+            Ok(doubt(&alone(exec, &self.part, &u, (&v, &gradient))?))
         })?;
-        let v = unit_vector(round.v.len(), i);
-        let Ok(products) = self.graph.vjp(&v) else {
-            return Ok(());
+        let v = unit_vector(outputs, i);
+        let Ok(gradient) = self.source.vjp(&v) else {
+            return Ok(None);
         };
-        let j = self.column(exec, &u, &v, &products, doubt)?;
-        let wide = self.wide.and_then(|graph| graph.vjp(&v).ok());
-        let worst = self.entry(exec, (i, j), products, wide)?;
-        projected.worst = worst;
-        match worst.map(|w| w.verdict) {
-            Some(Verdict::Pass) | None => projected.verdict = Verdict::Inconclusive,
-            Some(verdict) => projected.verdict = verdict,
-        }
-        Ok(())
-    }
-
-    fn entry(
-        &self,
-        exec: &impl Exec,
-        (i, j): (usize, usize),
-        row: Products,
-        wide: Option<Products>,
-    ) -> Result<Option<Worst>> {
-        let rows = Rows {
-            rows: &[row],
-            wide: wide.as_ref().map(std::slice::from_ref),
-        };
-        let summary = full::entry(exec, self.reference, self.target, &rows, i, j)?;
-        Ok(summary.worst)
-    }
-
-    /// Where the entry that was found is right: a pass if the total is sharp and within its own tolerance, else a note
-    /// that no entry explains the total.
-    fn unexplained(&self, total: &Total, round: &Round, projected: &mut Projected) {
-        if projected
-            .worst
-            .is_none_or(|worst| worst.verdict != Verdict::Pass)
-        {
-            return;
-        }
-        let tolerance = &self.target.judge.tolerance;
-        let inside = tolerance.inside(self.natural());
-        let made_of = self.made_of(&self.gradient(&round.products));
-        let tolerated = total.threshold + (tolerance.rtol * made_of).max(inside);
-        projected.smallest_visible = projected.smallest_visible.max(2. * total.apart());
-        match total.apart() <= tolerated && self.sharp(total, round) {
-            true => projected.verdict = Verdict::Pass,
-            false => {
-                projected.note = Some("a projection disagrees, but no single entry does".into());
-            }
-        }
-    }
-
-    /// Where the first round's projection of `products`, a gradient of vᵀf, disagrees with the numeric one: the input
-    /// element at which halving finds the disagreement.
-    pub(crate) fn off(
-        &self,
-        exec: &impl Exec,
-        v: &[f64],
-        products: &Products,
-    ) -> Result<Option<usize>> {
-        let u = self.signs(0);
-        match self.total(exec, &u, v, products)?.disagrees() {
-            true => self.column(exec, &u, v, products, Total::apart).map(Some),
-            false => Ok(None),
-        }
-    }
-
-    /// Halves the elements of the input until one is left, for fixed outputs v.
-    fn column(
-        &self,
-        exec: &impl Exec,
-        u: &[f64],
-        v: &[f64],
-        products: &Products,
-        doubt: impl Fn(&Total) -> f64,
-    ) -> Result<usize> {
-        halve(u.len(), |half| {
-            let total = self.total(exec, &masked(u, half), v, products)?;
+        let j = halve(u.len(), |half| {
+            let total = alone(exec, &self.part, &masked(&u, half), (&v, &gradient))?;
             Ok(doubt(&total))
-        })
-    }
-
-    /// Halves the outputs until one is left whose gradient is not finite at j.
-    fn not_finite(
-        &self,
-        exec: &impl Exec,
-        round: &Round,
-        j: usize,
-        projected: &mut Projected,
-    ) -> Result<()> {
-        projected.verdict = Verdict::NonFinite;
-        let i = halve(round.v.len(), |half| {
-            let products = self.graph.vjp(&masked(&round.v, half));
-            let finite = |products| self.gradient(&products)[j].is_finite();
-            Ok(f64::from(!products.is_ok_and(finite)))
         })?;
-        if let Ok(row) = self.graph.vjp(&unit_vector(round.v.len(), i)) {
-            projected.worst = self.entry(exec, (i, j), row, None)?;
-        }
-        Ok(())
+        let target = self.part.target;
+        let wide = self.wide.and_then(|graph| graph.vjp(&v).ok());
+        let wide = wide.as_ref().map(from_ref);
+        let row = Rows::new(target.slot, from_ref(&gradient), wide);
+        full::entry(exec, target, row, (i, j))
     }
+}
+
+/// The verdict on the entry to which halving led. One that passes is not what the projection is about.
+fn of_entry(entry: Option<Worst>, smallest_visible: f64) -> Found {
+    let mut found = Found::pass(Some(smallest_visible));
+    found.worst = entry.filter(|entry| entry.verdict != Verdict::Pass);
+    found.verdict = (found.worst).map_or(Verdict::Inconclusive, |worst| worst.verdict);
+    found
 }
 
 /// Halves 0..n until one index is left, always into the half whose `doubt` is larger.

@@ -1,16 +1,16 @@
-//! The Jacobian from autograd and from numbers, compared.
+//! The Jacobian from gradients and from numbers, compared.
 //!
-//! [`full`] compares every entry and counts the verdicts in a [`summary`]; [`fast`] compares random [`projection`]s of
-//! one input, or of all at once; [`by_hand`] compares a hand-written gradient with the same numbers. For segments,
+//! [`full`] compares every entry, [`fast`] random [`projection`]s of one input, or of all at once. Both take a
+//! [`target`], one input and what its derivatives are measured by, and give what they have [`found`]. For segments,
 //! [`walk`] moves variables along one and [`displace`] moves their elements; [`alone`] takes segments of one variable
 //! until they say what its gradient is.
 
 pub(crate) mod alone;
 pub(crate) mod bits;
-pub(crate) mod by_hand;
 pub(crate) mod displace;
 pub(crate) mod fast;
+pub(crate) mod found;
 pub(crate) mod full;
 pub(crate) mod projection;
-pub(crate) mod summary;
+pub(crate) mod target;
 pub(crate) mod walk;

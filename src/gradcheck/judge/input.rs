@@ -35,7 +35,7 @@ pub(crate) struct Known {
     pub(crate) double: bool,
     /// Whether the input, and so every segment, is of a narrower dtype than f64.
     pub(crate) narrow: bool,
-    /// Whether no gradient flows, or only zeros, though f moves; by projections, whether no gradient flows.
+    /// Whether no gradient flows, or only zeros.
     pub(crate) cut: bool,
     pub(crate) jumps: Option<bool>,
     pub(crate) bends: Option<bool>,

@@ -217,11 +217,6 @@ impl Judge {
         }
     }
 
-    /// Whether the numeric derivative is surely not zero.
-    pub(crate) fn surely_moves(&self, p: &Pair) -> bool {
-        p.numeric.is_finite() && p.numeric.abs() > self.numeric_share(p) + self.tolerance.atol
-    }
-
     /// How far off an entry is, as a multiple of what it may be; to rank entries of the same verdict.
     pub(crate) fn excess(&self, p: &Pair) -> f64 {
         let excess = p.difference() / (self.agreement(p) + self.tolerance.atol);
@@ -281,16 +276,6 @@ mod tests {
         let tight = judge_of(2f64.powi(-53));
         let most = 2e-3 * tight.tolerance.rtol;
         assert!(tight.certain(&beside(0.99 * most)) && !tight.certain(&beside(1.01 * most)));
-    }
-
-    #[test]
-    fn a_derivative_moves_surely_beyond_its_bound_and_atol() {
-        let judge = judge(DType::F64, 2f64.powi(-53));
-        let Tolerance { kappa, atol, .. } = judge.tolerance;
-        let of = |numeric: f64, bound: f64| judge.surely_moves(&pair(0., numeric, bound));
-        assert!(of(1.01 * (kappa + atol), 1.) && !of(0.99 * (kappa + atol), 1.));
-        assert!(of(-1.01 * atol, 0.) && !of(-0.99 * atol, 0.));
-        assert!(!of(f64::INFINITY, 0.) && !of(f64::NAN, 0.));
     }
 
     #[test]

@@ -46,9 +46,8 @@ impl Slopes {
     /// The gap between them shrinks as h where f is smooth, 16 times from step to step. Where it shrinks by less than
     /// half of that over the last two steps, f is not smooth.
     pub(crate) fn kink(&self, i: usize, slope: f64) -> bool {
-        let mut last = self.clear(i).rev();
-        let (Some((width, right, left)), Some((_, right0, left0))) = (last.next(), last.next())
-        else {
+        let clear = self.clear(i);
+        let [.., (_, right0, left0), (width, right, left)] = clear[..] else {
             return false;
         };
         let gap = (right - left).abs();
@@ -60,25 +59,31 @@ impl Slopes {
         (right.min(left) - slack..=right.max(left) + slack).contains(&slope)
     }
 
-    /// The difference over the last step, and by how much noise and curvature may change it.
-    pub(crate) fn nearest(&self, i: usize) -> Option<(f64, f64)> {
-        let (width, right, left) = self.clear(i).next_back()?;
-        let bound = 4. * self.noise[i] / width + (right - left).abs() / 16.;
-        Some(((right + left) / 2., bound))
+    /// The difference over the last step, its error by noise and curvature, and its change from the step before. None
+    /// where f stands still there and `slope`, its gradient, does not: f may be piecewise constant.
+    pub(crate) fn nearest(&self, i: usize, slope: f64) -> Option<(f64, f64, f64)> {
+        let [.., (_, right0, left0), (width, right, left)] = self.clear(i)[..] else {
+            return None;
+        };
+        let (before, near) = ((right0 + left0) / 2., (right + left) / 2.);
+        let error = 4. * self.noise[i] / width + (right - left).abs() / 16.;
+        let known = right != 0. || left != 0. || slope == 0.;
+        known.then_some((near, error, (near - before).abs()))
     }
 
     /// The steps of output i, up to the last at which noise would not hide the gap of the step before.
-    fn clear(&self, i: usize) -> impl DoubleEndedIterator<Item = (f64, f64, f64)> {
-        let gap = |k: usize| (self.steps[k].1[i] - self.steps[k].2[i]).abs();
-        let clear = |k: &usize| {
-            let seen = gap(*k).max(if *k > 0 { gap(*k - 1) } else { 0. });
-            seen > 32. * self.noise[i] / self.steps[*k].0
-        };
-        let clear: Vec<usize> = (0..self.steps.len()).take_while(clear).collect();
-        clear.into_iter().map(move |k| {
-            let (width, right, left) = &self.steps[k];
-            (*width, right[i], left[i])
-        })
+    fn clear(&self, i: usize) -> Vec<(f64, f64, f64)> {
+        let mut before = 0f64;
+        let all = self
+            .steps
+            .iter()
+            .map(|(width, right, left)| (*width, right[i], left[i]));
+        let clear = all.take_while(|(width, right, left)| {
+            let gap = (right - left).abs();
+            let larger = gap.max(std::mem::replace(&mut before, gap));
+            larger > 32. * self.noise[i] / width
+        });
+        clear.collect()
     }
 }
 

@@ -41,8 +41,8 @@ fn on_scale<'a, D: Fn(usize, f64, f64) -> bool + 'a>(
     if grid.start < grid.first() {
         let mut large = Column::unknown(best.value.len());
         let mut steps = descent();
-        steps.run(line, Grid::step(scale, grid.start), LEVELS, &mut large)?;
-        if steps.all_done(&large) {
+        let end = steps.run(line, Grid::step(scale, grid.start), LEVELS, &mut large)?;
+        if end == End::Done {
             best.absorb(&large);
             return Ok(true);
         }

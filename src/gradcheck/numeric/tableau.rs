@@ -164,7 +164,7 @@ impl<'a, D: Fn(usize, f64, f64) -> bool> Descent<'a, D> {
                 best.curvature[i] = 4. * bend.abs() / (width * width);
             }
             best.kinked[i] |= self.halves(bend, (p - m).abs(), i);
-            rounding &= error <= round + argument || self.is_done(i, best);
+            rounding = rounding && (error <= round + argument || self.is_done(i, best));
             self.outputs[i] = Before {
                 row,
                 bend,

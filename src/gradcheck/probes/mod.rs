@@ -14,21 +14,21 @@
 //! rtol |g| + 8 (u max|g| + r) + atol. A value of f may be off by as much, with y for g and the noise
 //! of f that the comparison measured for r.
 
-mod layout;
 mod rounding;
 mod views;
 
-use candle_core::{Result, Tensor, Var};
+use candle_core::{Device, Result, Tensor, Var};
 
-use super::autograd::graph::{Failure, products, seeded};
+use super::autograd::graph::{Backward, Failure, Products, Source, products, seeded};
 use super::check::Check;
 use super::judge::verdict::Verdict;
-use super::options::Options;
 use super::report::{Outcome, Probe, ProbeReport, Report};
 use super::support::exec::Exec;
+use super::support::panics::catch;
 use super::support::rng::SplitMix64;
-use super::support::values::{or_zeros, unit_roundoff};
+use super::support::values::{first_line, or_zeros, same_shape, to_f64};
 use rounding::Expected;
+use views::View;
 
 /// One input under probes.
 struct Subject<'a> {
@@ -45,24 +45,24 @@ struct Subject<'a> {
 impl<E: Exec> Check<'_, E> {
     /// The probes of one input, with the noise of f's outputs when it moves.
     pub(crate) fn probe(&self, slot: usize, noise: &[f64], report: &mut Report) -> Result<()> {
-        let probes = chosen(self.options);
-        if probes.is_empty() {
+        if !self.options.probes {
             return Ok(());
         }
         let Some(subject) = self.subject(slot, noise) else {
             return Ok(()); // the backward pass fails, and its verdict says so
         };
-        let input = subject.input;
-        for probe in probes {
+        for probe in [Probe::Twice, Probe::Strided, Probe::Offset, Probe::Linear] {
             let outcome = match (probe, &subject.gradient) {
-                (Probe::Strided | Probe::Offset, _) => self.layout(probe, &subject)?,
+                (Probe::Strided | Probe::Offset, _) if !self.options.layouts => continue,
+                (Probe::Strided, _) => self.strided(&subject)?,
+                (Probe::Offset, _) => self.on_view(View::Offset, self.plain(), &subject)?,
                 (_, None) => continue,
-                (Probe::Twice, Some(gradient)) => self.twice(&subject, gradient)?,
-                (Probe::Linear, Some(gradient)) => self.linear(&subject, gradient),
+                (Probe::Twice, _) => self.on_view(View::Itself, self.plain(), &subject)?,
+                (Probe::Linear, Some(g)) => self.linear(&subject, g).unwrap_or_else(failed),
             };
             report.probes.push(ProbeReport {
                 probe,
-                input,
+                input: subject.input,
                 outcome,
             });
         }
@@ -87,76 +87,155 @@ impl<E: Exec> Check<'_, E> {
             rounding: tolerance.unit * terms,
         };
         let scale = terms / self.reference.size(input).largest.max(f64::MIN_POSITIVE);
-        let gradient = |values| {
-            let again = baseline.again.iter().filter_map(|p| p[slot].as_deref());
-            Expected {
-                values,
-                dims: self.inputs[input].dims(),
-                dtype: self.inputs[input].dtype(),
-                tolerance,
-                rounding: rounding::of_gradient(values, again, (scale, tolerance.unit)),
-            }
-        };
+        let gradient = baseline.products[slot].as_deref();
+        let gradient = gradient.map(|g| self.gradient(slot, g, &baseline.again, scale));
         Some(Subject {
             input,
             slot,
             scale,
-            gradient: baseline.products[slot].as_deref().map(gradient),
+            gradient,
             value,
         })
     }
 
-    /// vᵀf(x) + vᵀf(x).
-    fn twice(&self, subject: &Subject, gradient: &Expected) -> Result<Outcome> {
-        let (arguments, var) = self.with_var(subject.input)?;
-        let found = products(self.exec.passes(), std::slice::from_ref(&var), || {
-            let one = || seeded(&self.exec.call(&arguments)?, &self.weights);
-            one()? + one()?
+    /// A gradient of one input, with the rounding that `again` shows.
+    fn gradient<'g>(
+        &'g self,
+        slot: usize,
+        values: &'g [f64],
+        again: &[Products],
+        scale: f64,
+    ) -> Expected<'g> {
+        let x = &self.inputs[self.checked[slot]];
+        let tolerance = self.options.tolerance(x.dtype());
+        let again = again.iter().filter_map(|p| p[slot].as_deref());
+        Expected {
+            values,
+            dims: x.dims(),
+            dtype: x.dtype(),
+            tolerance,
+            rounding: rounding::of_gradient(values, again, (scale, tolerance.unit)),
+        }
+    }
+
+    fn plain(&self) -> Vec<Tensor> {
+        self.inputs.iter().map(Tensor::detach).collect()
+    }
+
+    /// f on strided views. Where it refuses the other inputs strided too, they are left as they are.
+    fn strided(&self, subject: &Subject) -> Result<Outcome> {
+        let strided = |t: &Tensor| View::strided(t).take(&View::strided(t).store(t)?);
+        let plain = self.plain();
+        let others = plain.iter().map(strided).collect::<Result<_>>()?;
+        let view = View::strided(&plain[subject.input]);
+        match self.on_view(view, others, subject)? {
+            Outcome::Skipped { .. } if plain.len() > 1 => self.on_view(view, plain, subject),
+            outcome => Ok(outcome),
+        }
+    }
+
+    /// f on a view of a variable, or the sum of two calls of f where the view is the variable itself. A layout that f
+    /// refuses is skipped with f's reason, which is no wrong gradient.
+    fn on_view(
+        &self,
+        view: View,
+        mut arguments: Vec<Tensor>,
+        subject: &Subject,
+    ) -> Result<Outcome> {
+        let x = self.inputs[subject.input].detach();
+        let var = Var::from_tensor(&view.store(&x)?)?;
+        arguments[subject.input] = view.take(&var)?;
+        let call = |_| {
+            let y = self.exec.call(&arguments)?;
+            same_shape(self.graph.y.dims(), &y)?;
+            Ok(y)
+        };
+        let calls = if view == View::Itself { 2 } else { 1 };
+        let called = catch(|| (0..calls).map(call).collect::<Result<Vec<Tensor>>>());
+        let ys = match called {
+            Ok(Ok(ys)) => ys,
+            Ok(Err(error)) => {
+                let reason = format!("f: {}", first_line(&error));
+                return Ok(Outcome::Skipped { reason });
+            }
+            Err(message) => return Ok(failed(Failure::panicked(format!("f itself: {message}")))),
+        };
+        for y in &ys {
+            if let Some(outcome) = subject.value.forward(&to_f64(y)?) {
+                return Ok(outcome);
+            }
+        }
+        match &subject.gradient {
+            Some(gradient) => self.gradient_on_view(view, &var, &ys, gradient),
+            // No gradient in the plain call either, whose verdict says so.
+            None => Ok(Outcome::Pass),
+        }
+    }
+
+    fn gradient_on_view(
+        &self,
+        view: View,
+        var: &Var,
+        ys: &[Tensor],
+        gradient: &Expected,
+    ) -> Result<Outcome> {
+        let found = products(self.exec.passes(), std::slice::from_ref(var), || {
+            let seeded = ys.iter().map(|y| seeded(y, &self.weights));
+            let sum = seeded.reduce(|sum, y| sum? + y?);
+            sum.unwrap_or_else(|| self.graph.y.sum_all())
         });
         let found = match found {
-            Ok(mut found) => or_zeros(found.swap_remove(0), gradient.values.len()),
+            Ok(mut products) => products.swap_remove(0),
             Err(failure) => return Ok(failed(failure)),
         };
-        let twice: Vec<f64> = gradient.values.iter().map(|g| 2. * g).collect();
-        let twice = Expected {
-            values: &twice,
-            rounding: 2. * gradient.rounding,
+        let (verdict, note) = match (&found, view) {
+            (None, _) => (Verdict::Severed, "no gradient reaches the variable"),
+            (_, View::Itself) => (Verdict::Wrong, NOT_ADDED),
+            _ => (Verdict::Wrong, "the gradient is different in this layout"),
+        };
+        let stored = or_zeros(found, var.elem_count());
+        let stored = Tensor::from_vec(stored, var.dims(), &Device::Cpu)?;
+        let found = to_f64(&view.take(&stored)?)?;
+        let calls = ys.len() as f64;
+        let values: Vec<f64> = gradient.values.iter().map(|g| calls * g).collect();
+        let expected = Expected {
+            values: &values,
+            rounding: calls * gradient.rounding,
             ..*gradient
         };
-        let note = "x is used twice, and its two gradients do not add up";
-        Ok(twice.outcome(&found, Verdict::Wrong, note))
+        Ok(expected.outcome(&found, verdict, note))
     }
 
     /// The gradients for v + w, for w and for no weights at all, by one graph.
-    fn linear(&self, subject: &Subject, gradient: &Expected) -> Outcome {
-        let (v, w) = (&self.weights, self.other_weights());
+    fn linear(&self, subject: &Subject, of_v: &Expected) -> Backward<Outcome> {
+        let (v, w, none) = (&self.weights, self.other_weights(), vec![0.; self.y.len()]);
         let both: Vec<f64> = v.iter().zip(&w).map(|(v, w)| v + w).collect();
-        let of = |weights: &[f64]| self.product(subject.slot, weights);
-        let all = of(&w).and_then(|of_w| Ok((of_w, of(&both)?, of(&vec![0.; w.len()])?)));
-        let (of_w, of_both, of_none) = match all {
-            Ok(all) => all,
-            Err(failure) => return failed(failure),
+        let of = |weights: &[f64]| {
+            let found = self.graph.vjp(weights)?.swap_remove(subject.slot);
+            Ok(or_zeros(found, of_v.values.len()))
         };
-        let sum = gradient.values.iter().zip(&of_w);
+        let (of_w, of_both, of_none) = (of(&w)?, of(&both)?, of(&none)?);
+        let sum = of_v.values.iter().zip(&of_w);
         let sum: Vec<f64> = sum.map(|(of_v, of_w)| of_v + of_w).collect();
         let compared = |values: &[f64], found: &[f64], rounding: f64| {
             let expected = Expected {
                 values,
                 rounding,
-                ..*gradient
+                ..*of_v
             };
             expected.outcome(found, Verdict::Wrong, NOT_LINEAR)
         };
         // Three passes, of which one may round by twice as much.
-        let mut outcome = compared(&sum, &of_both, 4. * gradient.rounding);
+        let mut outcome = compared(&sum, &of_both, 4. * of_v.rounding);
         if !matches!(outcome, Outcome::Pass) {
-            let rounding = gradient.rounding.max(self.rounding(subject, &w, &of_w));
-            outcome = compared(&sum, &of_both, 4. * rounding);
+            let again = self.graph.again(&w);
+            let of_w = self.gradient(subject.slot, &of_w, &again, subject.scale);
+            outcome = compared(&sum, &of_both, 4. * of_v.rounding.max(of_w.rounding));
         }
-        match outcome {
+        Ok(match outcome {
             Outcome::Pass => compared(&vec![0.; sum.len()], &of_none, 0.),
             outcome => outcome,
-        }
+        })
     }
 
     /// w: no multiple of v, and no element of v + w is 0. Of v's other sign for one output, so that it
@@ -167,27 +246,9 @@ impl<E: Exec> Check<'_, E> {
         w.iter_mut().for_each(|w| *w *= sign * 11. / 16.);
         w
     }
-
-    fn product(&self, slot: usize, weights: &[f64]) -> std::result::Result<Vec<f64>, Failure> {
-        let found = self.graph.vjp(weights)?.swap_remove(slot);
-        Ok(or_zeros(found, self.graph.vars[slot].elem_count()))
-    }
-
-    fn rounding(&self, subject: &Subject, weights: &[f64], g: &[f64]) -> f64 {
-        let again = self.graph.again(weights);
-        let again = again.iter().filter_map(|p| p[subject.slot].as_deref());
-        let unit = unit_roundoff(self.inputs[subject.input].dtype());
-        rounding::of_gradient(g, again, (subject.scale, unit))
-    }
-
-    /// The inputs as plain tensors, with input k a variable.
-    fn with_var(&self, k: usize) -> Result<(Vec<Tensor>, Var)> {
-        let mut arguments: Vec<Tensor> = self.inputs.iter().map(Tensor::detach).collect();
-        let var = Var::from_tensor(&arguments[k])?;
-        arguments[k] = var.as_tensor().clone();
-        Ok((arguments, var))
-    }
 }
+
+const NOT_ADDED: &str = "x is used twice, and its two gradients do not add up";
 
 const NOT_LINEAR: &str = "the gradient is not linear in the output's gradient: something is added, or the \
      output's gradient is not used as it is";
@@ -200,16 +261,4 @@ fn failed(failure: Failure) -> Outcome {
         expected: f64::NAN,
         note: failure.message,
     }
-}
-
-fn chosen(options: &Options) -> Vec<Probe> {
-    let mut probes = Vec::new();
-    if options.probes {
-        probes.push(Probe::Twice);
-        if options.layouts {
-            probes.extend([Probe::Strided, Probe::Offset]);
-        }
-        probes.push(Probe::Linear);
-    }
-    probes
 }

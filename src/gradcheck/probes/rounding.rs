@@ -6,7 +6,7 @@ use crate::gradcheck::judge::constants::ROUNDING;
 use crate::gradcheck::judge::tolerance::Tolerance;
 use crate::gradcheck::judge::verdict::Verdict;
 use crate::gradcheck::report::Outcome;
-use crate::gradcheck::support::values::{round_to, unravel};
+use crate::gradcheck::support::values::{largest, round_to, unravel};
 
 /// Numbers that a probe has to find again.
 #[derive(Clone, Copy)]
@@ -84,9 +84,4 @@ pub(super) fn of_gradient<'a>(
         true => most,
         false => 0.,
     }
-}
-
-fn largest(values: &[f64]) -> f64 {
-    let finite = values.iter().filter(|v| v.is_finite());
-    finite.fold(0f64, |m, v| m.max(v.abs()))
 }

@@ -7,8 +7,10 @@
 use candle_core::{Result, Tensor};
 
 /// Where a view's values are in a larger or reordered tensor.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 pub(super) enum View {
+    /// The tensor as it is.
+    Itself,
     /// The transpose of two dimensions.
     Transposed(usize, usize),
     /// The second of three along a new last dimension, so that every stride is tripled.
@@ -30,6 +32,7 @@ impl View {
     /// A contiguous tensor of which [`take`](Self::take) makes x.
     pub(super) fn store(self, x: &Tensor) -> Result<Tensor> {
         match self {
+            Self::Itself => Ok(x.clone()),
             Self::Transposed(a, b) => x.transpose(a, b)?.contiguous(),
             Self::Column => Tensor::stack(&[x, x, x], x.rank()),
             // The first holds x's values in another order, or reading from the start would do no harm.
@@ -42,6 +45,7 @@ impl View {
 
     pub(super) fn take(self, stored: &Tensor) -> Result<Tensor> {
         match self {
+            Self::Itself => Ok(stored.clone()),
             Self::Transposed(a, b) => stored.transpose(a, b),
             Self::Column => {
                 let last = stored.rank() - 1;

@@ -43,7 +43,8 @@ pub struct InputReport {
     pub dtype: DType,
     /// The worst of its entries' verdicts.
     pub verdict: Verdict,
-    /// The entry of the worst verdict that is furthest off, against its tolerance.
+    /// The entry of the worst verdict that is furthest off, against its tolerance. In fast mode the one
+    /// to which halving led, unless it passes and the input does not.
     pub worst: Option<Entry>,
     /// Entries of the Jacobian that passed on a bound small enough to tell. In fast mode 0: it sees
     /// projections, not entries.
@@ -54,7 +55,8 @@ pub struct InputReport {
     pub counts: Vec<(Verdict, usize)>,
     /// The largest |analytic - numeric| that is finite. In fast mode 0.
     pub max_abs_err: f64,
-    /// Calls of f for this input alone, probes aside; 0 where all inputs passed together.
+    /// Calls of f for this input alone, also for a gradient by hand, probes aside; 0 where all inputs
+    /// passed together.
     pub evaluations: usize,
     /// Fast mode: the smallest error of a single entry that this run could have seen.
     pub smallest_visible: Option<f64>,
@@ -251,6 +253,26 @@ impl Report {
 }
 
 impl InputReport {
+    /// Nothing has been compared yet.
+    pub(crate) fn new(input: usize, shape: &[usize], dtype: DType, outputs: usize) -> Self {
+        Self {
+            input,
+            shape: shape.to_vec(),
+            dtype,
+            verdict: Verdict::Pass,
+            worst: None,
+            certified: 0,
+            entries: shape.iter().product::<usize>() * outputs,
+            counts: Vec::new(),
+            max_abs_err: 0.,
+            evaluations: 0,
+            smallest_visible: None,
+            resolution: None,
+            manual: None,
+            notes: Vec::new(),
+        }
+    }
+
     /// The worse of autograd's verdict and the hand-written gradient's.
     pub(crate) fn overall(&self) -> Verdict {
         let manual = self.manual.as_ref().map(|m| m.verdict);

@@ -43,13 +43,13 @@ fn ok(verdict: Verdict) -> String {
 }
 
 fn write_input(f: &mut Formatter<'_>, input: &InputReport, numeric: DType) -> Result {
-    let (dtype, entries) = (input.dtype.as_str(), input.entries);
-    let verdict = ok(input.verdict);
-    writeln!(
-        f,
-        "\ninput {} {:?} {dtype}: {verdict}",
-        input.input, input.shape
-    )?;
+    let (k, shape, dtype, entries) = (
+        input.input,
+        &input.shape,
+        input.dtype.as_str(),
+        input.entries,
+    );
+    writeln!(f, "\ninput {k} {shape:?} {dtype}: {}", ok(input.verdict))?;
     match input.smallest_visible {
         Some(least) => writeln!(
             f,
@@ -82,21 +82,24 @@ fn write_input(f: &mut Formatter<'_>, input: &InputReport, numeric: DType) -> Re
 
 /// What to try next: of what stayed open, what would settle it.
 fn advice(input: &InputReport, numeric: DType) -> &'static str {
-    let (Verdict::Inconclusive, Some(worst)) = (input.verdict, &input.worst) else {
+    if input.verdict != Verdict::Inconclusive || numeric != DType::F64 {
         return input.verdict.advice();
-    };
-    let wide = numeric == DType::F64;
+    }
+    let known = |w: &&Entry| w.bound < w.numeric.abs();
     // exp(-100) has a gradient of 42 digits after the point in f64 and of one digit in f32;
     // 1 - erf(10) is 0 in both.
-    if wide && worst.numeric == 0. && worst.bound == 0. {
-        "an input where f changes with this element: here its values are all the same, in f64 too"
-    } else if wide && input.dtype != DType::F64 && worst.bound < worst.numeric.abs() {
-        "f64 inputs: the derivative is known here, and the gradient is too small for the digits of \
-         this dtype"
-    } else if input.dtype == DType::F64 && wide {
-        "inputs nearer to 1 in size, or a smoother point; a larger rtol if less will do"
-    } else {
-        Verdict::Inconclusive.advice()
+    match &input.worst {
+        Some(worst) if worst.numeric == 0. && worst.bound == 0. => {
+            "an input where f changes with this element: here its values are all the same, in f64 too"
+        }
+        _ if input.dtype == DType::F64 => {
+            "inputs nearer to 1 in size, or a smoother point; a larger rtol if less will do"
+        }
+        worst if worst.as_ref().filter(known).is_some() => {
+            "f64 inputs: the derivative is known here, and the gradient is too small for the digits of \
+             this dtype"
+        }
+        _ => Verdict::Inconclusive.advice(),
     }
 }
 
@@ -137,55 +140,54 @@ fn write_manual(f: &mut Formatter<'_>, manual: &ManualReport) -> Result {
 
 /// The probes of one input: what passed on one line, the rest a line each.
 fn write_probes(f: &mut Formatter<'_>, probes: &[ProbeReport]) -> Result {
-    let passed = |p: &&ProbeReport| matches!(p.outcome, Outcome::Pass);
-    let names: Vec<&str> = (probes.iter().filter(passed))
-        .map(|p| p.probe.name())
-        .collect();
-    if !names.is_empty() {
-        let (input, names) = (probes[0].input, names.join(", "));
-        writeln!(f, "\nprobes of input {input}: OK: {names}")?;
+    let (passed, others): (Vec<&ProbeReport>, Vec<_>) =
+        (probes.iter()).partition(|p| matches!(p.outcome, Outcome::Pass));
+    if let Some(first) = passed.first() {
+        let names: Vec<&str> = passed.iter().map(|p| p.probe.name()).collect();
+        let names = names.join(", ");
+        writeln!(f, "\nprobes of input {}: OK: {names}", first.input)?;
     }
-    for probe in probes.iter().filter(|p| !passed(p)) {
-        write!(
+    for ProbeReport {
+        probe,
+        input,
+        outcome,
+    } in others
+    {
+        writeln!(
             f,
-            "probe {:<14} input {}: ",
-            probe.probe.name(),
-            probe.input
+            "probe {:<14} input {input}: {}",
+            probe.name(),
+            said(outcome)
         )?;
-        match &probe.outcome {
-            Outcome::Pass => {}
-            Outcome::Skipped { reason } => writeln!(f, "not run ({reason})")?,
-            Outcome::Failed {
-                verdict,
-                expected,
-                note,
-                ..
-            } if expected.is_nan() => writeln!(f, "{}: {note}", ok(*verdict))?,
-            Outcome::Failed {
-                verdict,
-                at,
-                found,
-                expected,
-                note,
-            } => {
-                let verdict = ok(*verdict);
-                writeln!(
-                    f,
-                    "{verdict} at {at:?}: gradient {found:e}, expected {expected:e}"
-                )?;
-                writeln!(f, "  {note}")?;
-            }
-            Outcome::Forward {
-                at,
-                found,
-                expected,
-            } => writeln!(
-                f,
-                "NOT OK (forward): output{at:?} is {found:e} here and {expected:e} on a plain input"
-            )?,
-        }
     }
     Ok(())
+}
+
+fn said(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Pass => ok(Verdict::Pass),
+        Outcome::Skipped { reason } => format!("not run ({reason})"),
+        Outcome::Failed {
+            verdict,
+            at,
+            found,
+            expected,
+            note,
+        } => match expected.is_nan() {
+            true => format!("{}: {note}", ok(*verdict)),
+            false => format!(
+                "{} at {at:?}: gradient {found:e}, expected {expected:e}\n  {note}",
+                ok(*verdict)
+            ),
+        },
+        Outcome::Forward {
+            at,
+            found,
+            expected,
+        } => format!(
+            "NOT OK (forward): output{at:?} is {found:e} here and {expected:e} on a plain input"
+        ),
+    }
 }
 
 #[cfg(test)]
@@ -204,43 +206,21 @@ mod tests {
         })
     }
 
-    fn input(verdict: Verdict) -> InputReport {
-        InputReport {
-            input: 0,
-            shape: vec![2, 3],
-            dtype: DType::F32,
-            verdict,
-            worst: entry(verdict, 3.),
-            certified: 4,
-            entries: 6,
-            counts: Vec::new(),
-            max_abs_err: 1.5,
-            evaluations: 9,
-            smallest_visible: None,
-            resolution: None,
-            manual: None,
-            notes: Vec::new(),
-        }
-    }
-
     #[test]
     fn the_whole_table() {
-        let passed = InputReport {
+        let input = InputReport {
+            verdict: Verdict::Wrong,
+            worst: entry(Verdict::Wrong, 3.),
             smallest_visible: Some(1e-7),
             resolution: Some(0.02),
+            manual: Some(ManualReport {
+                verdict: Verdict::Wrong,
+                worst: entry(Verdict::Wrong, 2.),
+                odd_one_out: OddOneOut::Manual,
+                autograd: Some(1.25),
+            }),
             notes: vec!["near".into()],
-            ..input(Verdict::Pass)
-        };
-        let by_hand = ManualReport {
-            verdict: Verdict::Wrong,
-            worst: entry(Verdict::Wrong, 2.),
-            odd_one_out: OddOneOut::Manual,
-            autograd: Some(1.25),
-        };
-        let by_hand = InputReport {
-            manual: Some(by_hand),
-            worst: None,
-            ..input(Verdict::Pass)
+            ..InputReport::new(0, &[2, 3], DType::F32, 1)
         };
         let failed = |expected, note: &str| Outcome::Failed {
             verdict: Verdict::Wrong,
@@ -249,17 +229,21 @@ mod tests {
             expected,
             note: note.into(),
         };
-        let forward = Outcome::Forward {
-            at: vec![0],
-            found: 1.,
-            expected: 2.,
-        };
+        let (at, found, expected) = (vec![0], 1., 2.);
         let reason = "a scalar".to_string();
         let outcomes = [
             (Probe::Twice, 0, Outcome::Pass),
             (Probe::Strided, 0, failed(2., "a view")),
             (Probe::Linear, 0, Outcome::Pass),
-            (Probe::Offset, 0, forward),
+            (
+                Probe::Offset,
+                0,
+                Outcome::Forward {
+                    at,
+                    found,
+                    expected,
+                },
+            ),
             (Probe::Strided, 1, Outcome::Skipped { reason }),
             (Probe::Offset, 1, failed(f64::NAN, "it panicked")),
         ];
@@ -269,7 +253,7 @@ mod tests {
             outcome,
         });
         let report = Report {
-            inputs: vec![passed, input(Verdict::Wrong), by_hand],
+            inputs: vec![input],
             probes: probes.into(),
             mode: Mode::Full,
             numeric_dtype: DType::F64,
@@ -281,25 +265,13 @@ mod tests {
             report.to_string(),
             r"gradcheck: NOT OK (wrong); every entry, numeric derivative in f64, 40 evaluations, 5 backward passes
 
-input 0 [2, 3] f32: OK (pass)
+input 0 [2, 3] f32: NOT OK (wrong)
   6 entries; an error of one entry below 1.0e-7 could not have been seen
   settled by the gradient theorem along segments: a gradient wrong by 2.0e-2 of itself as a whole would have shown
-  furthest entry: d output[0] / d input[1, 2]
-    autograd      3.000000000000000e0
-    numeric       1.500000000000000e0  ± 1.0e-10
-  note: near
-
-input 0 [2, 3] f32: NOT OK (wrong)
-  4 of 6 entries certified
   worst entry: d output[0] / d input[1, 2]
     autograd      3.000000000000000e0
     numeric       1.500000000000000e0  ± 1.0e-10
     off by        1.500000000000000e0  (5.0e-1 of its size)
-  wrong: the gradient is not the derivative
-  try: derive the entry above by hand; ratios of -1, 2 or 1/n often name the fault
-
-input 0 [2, 3] f32: OK (pass)
-  4 of 6 entries certified
   by hand: NOT OK (wrong)
   worst entry: d output[0] / d input[1, 2]
     by hand       2.000000000000000e0
@@ -307,6 +279,9 @@ input 0 [2, 3] f32: OK (pass)
     off by       5.000000000000000e-1  (2.5e-1 of its size)
     autograd      1.250000000000000e0
   the hand-written gradient disagrees with the other two
+  wrong: the gradient is not the derivative
+  try: derive the entry above by hand; ratios of -1, 2 or 1/n often name the fault
+  note: near
 
 probes of input 0: OK: f(x) + f(x), linear
 probe strided        input 0: NOT OK (wrong) at [1]: gradient 3e0, expected 2e0

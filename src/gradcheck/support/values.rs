@@ -75,6 +75,12 @@ pub(crate) fn unit_vector(n: usize, i: usize) -> Vec<f64> {
     v
 }
 
+/// The largest finite magnitude.
+pub(crate) fn largest<'a>(values: impl IntoIterator<Item = &'a f64>) -> f64 {
+    let finite = values.into_iter().filter(|v| v.is_finite());
+    finite.fold(0f64, |m, v| m.max(v.abs()))
+}
+
 /// A gradient that is missing is zero.
 pub(crate) fn or_zeros(gradient: Option<Vec<f64>>, n: usize) -> Vec<f64> {
     gradient.unwrap_or_else(|| vec![0.; n])
