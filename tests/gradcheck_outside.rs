@@ -211,6 +211,25 @@ fn where_f_jumps_or_bends_no_wrong_entry_passes_and_no_right_one_is_flagged() {
 }
 
 #[test]
+fn a_relu_beside_its_kink_is_no_defect() {
+    for n in 0..60 {
+        let x = 10f64.powf(-0.25 * f64::from(n));
+        for x in [x, -x] {
+            for op in [Tensor::relu, Tensor::abs] {
+                for (found, mode) in [
+                    (verdict(op, &[x, 1.3]), "full"),
+                    (fast_verdict(op, &[x, 1.3]), "fast"),
+                ] {
+                    assert!(!found.is_defect(), "{x} {mode}: {found}");
+                }
+                let wrong = verdict(|x| scaled(&op(x)?, 2.), &[x, 1.3]);
+                assert!(wrong.is_defect(), "{x} doubled: {wrong}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_penalty_of_a_millionth_bends_at_zero() {
     let penalised = |x: &Tensor| (x - 0.4)?.sqr()? + (x.abs()? * 1e-6)?;
     let wrong = |x: &Tensor| scaled(&penalised(x)?, 1.01);

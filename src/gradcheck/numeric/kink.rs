@@ -46,7 +46,7 @@ impl Slopes {
     /// The gap between them shrinks as h where f is smooth, 16 times from step to step. Where it shrinks by less than
     /// half of that over the last two steps, f is not smooth.
     pub(crate) fn kink(&self, i: usize, slope: f64) -> bool {
-        let clear = self.clear(i);
+        let clear = self.clear(i, slope);
         let [.., (_, right0, left0), (width, right, left)] = clear[..] else {
             return false;
         };
@@ -60,25 +60,26 @@ impl Slopes {
     }
 
     /// The difference over the last step, its error by noise and curvature, and its change from the step before. None
-    /// where f stands still there and `slope`, its gradient, does not: f may be piecewise constant.
+    /// where f stands still: it may be piecewise constant.
     pub(crate) fn nearest(&self, i: usize, slope: f64) -> Option<(f64, f64, f64)> {
-        let [.., (_, right0, left0), (width, right, left)] = self.clear(i)[..] else {
+        let [.., (_, right0, left0), (width, right, left)] = self.clear(i, slope)[..] else {
             return None;
         };
         let (before, near) = ((right0 + left0) / 2., (right + left) / 2.);
         let error = 4. * self.noise[i] / width + (right - left).abs() / 16.;
-        let known = right != 0. || left != 0. || slope == 0.;
-        known.then_some((near, error, (near - before).abs()))
+        (right != 0. || left != 0.).then_some((near, error, (near - before).abs()))
     }
 
-    /// The steps of output i, up to the last at which noise would not hide the gap of the step before.
-    fn clear(&self, i: usize) -> Vec<(f64, f64, f64)> {
+    /// The steps of output i, up to the last at which noise would not hide the gap of the step before. Where f stands
+    /// still over a step and its gradient `slope` is zero, that step says nothing of a kink.
+    fn clear(&self, i: usize, slope: f64) -> Vec<(f64, f64, f64)> {
         let mut before = 0f64;
         let all = self
             .steps
             .iter()
             .map(|(width, right, left)| (*width, right[i], left[i]));
-        let clear = all.take_while(|(width, right, left)| {
+        let moving = all.filter(|(_, right, left)| slope != 0. || *right != 0. || *left != 0.);
+        let clear = moving.take_while(|(width, right, left)| {
             let gap = (right - left).abs();
             let larger = gap.max(std::mem::replace(&mut before, gap));
             larger > 32. * self.noise[i] / width
