@@ -232,5 +232,6 @@ fn correct_functions_raise_no_alarm() {
     if let Err(error) = outcome {
         panic!("{error}");
     }
-    assert!(unsure * 1000 < all, "{unsure} of {all} inconclusive");
+    let open = unsure + kink;
+    assert!(500 * open < all, "{open} of {all} left open");
 }
