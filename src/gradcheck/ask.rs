@@ -4,10 +4,10 @@
 use candle_core::{DType, Result, Tensor, Var};
 
 use super::check::Check;
-use super::compare::alone::{Alone, Finding, One};
 use super::compare::bits::Bits;
 use super::compare::found::Worst;
-use super::compare::walk::Walker;
+use super::compare::scalar::Scalar;
+use super::compare::single::{Finding, One, Single};
 use super::judge::constants::{GROSS, ROUNDING};
 use super::judge::input::{Known, Question, Segments};
 use super::numeric::grid::power_of_two;
@@ -102,8 +102,8 @@ impl<'a, E: Exec> Input<'a, E> {
         sizes.into_iter().find(|size| *size > 0.).unwrap_or(1.)
     }
 
-    /// Whether f's values are coarse, as those of f32 are rather than of f64: along the worst entry's element they
-    /// scatter by more than the geometric mean of the two units of round-off, as a share of the `largest` f on a
+    /// Whether f's values are coarse, as those of f32 are rather than of f64: along the worst entry's element their
+    /// noise is more than the geometric mean of the two units of round-off, as a share of the `largest` f on a
     /// segment; or they do not move at all where the gradient says that they do.
     fn coarse(&self, worst: Option<&Worst>, largest: f64) -> Result<bool> {
         let (check, reference) = (self.check, &self.check.reference);
@@ -158,7 +158,7 @@ impl<'a, E: Exec> Input<'a, E> {
         self.segments(&finding, 1., worst)
     }
 
-    /// What a finding says as [`Segments`]; `size` is what the scatter is a share of.
+    /// What a finding says as [`Segments`]; `size` is what the noise is a share of.
     fn segments(&self, finding: &Finding, size: f64, worst: Option<&Worst>) -> Result<Segments> {
         let unit = unit_roundoff(self.check.graph.y.dtype());
         Ok(Segments {
@@ -166,7 +166,7 @@ impl<'a, E: Exec> Input<'a, E> {
             resolution: finding.resolution,
             coarse: self.coarse(worst, finding.rounding / unit)?,
             quantised: finding.quantised,
-            rounding: finding.scatter / size,
+            rounding: finding.noise / size,
         })
     }
 
@@ -176,8 +176,9 @@ impl<'a, E: Exec> Input<'a, E> {
         let element = worst.input;
         let f = || self.check.exec.call(&self.arguments);
         let weights = unit_vector(self.check.y.len(), worst.output);
-        let walker = Walker {
+        let scalar = Scalar {
             vars: &self.vars,
+            origin: &self.origin,
             f: &f,
             weights: &weights,
             passes: self.check.exec.passes(),
@@ -194,7 +195,7 @@ impl<'a, E: Exec> Input<'a, E> {
             let mut x = x.clone();
             x[element] += side * unit_roundoff(var.dtype()) * own;
             var.set(&tensor(&x, var.dims(), var.dtype(), var.device())?)?;
-            if let Ok(pass) = walker.pass()?
+            if let Ok(pass) = scalar.pass()?
                 && let Some(gradient) = &pass.gradients[0]
             {
                 beside.push(to_f64(gradient)?[element]);
@@ -210,13 +211,14 @@ impl<'a, E: Exec> Input<'a, E> {
     /// What segments of vᵀf say; they move the elements `only`, or all. `size` is |x| of a single element, else 0.
     fn finding(&self, v: &[f64], only: Option<&Bits>, size: f64) -> Result<Finding> {
         let f = || self.check.exec.call(&self.arguments);
-        let walker = Walker {
+        let scalar = Scalar {
             vars: &self.vars,
+            origin: &self.origin,
             f: &f,
             weights: v,
             passes: self.check.exec.passes(),
         };
-        let Ok(pass) = walker.pass()? else {
+        let Ok(pass) = scalar.pass()? else {
             return Ok(Finding::none());
         };
         let (negative, sum) = self.signs(pass.gradients[0].as_ref(), only)?;
@@ -231,11 +233,10 @@ impl<'a, E: Exec> Input<'a, E> {
         };
         let parts = self.check.y.iter().zip(v);
         let loss: f64 = parts.map(|(y, v)| (y * v).abs()).sum();
-        let alone = Alone {
-            walker: &walker,
-            origin: &self.origin,
+        let single = Single {
+            scalar: &scalar,
             loss,
-            scatter: unit_roundoff(self.check.graph.y.dtype()) * loss,
+            noise: unit_roundoff(self.check.graph.y.dtype()) * loss,
             flagged: true,
             strict: false,
             typical,
@@ -243,7 +244,7 @@ impl<'a, E: Exec> Input<'a, E> {
         };
         let mut rng = SplitMix64::new(self.check.options.seed, 500);
         let tolerance = self.check.options.tolerance(self.vars[0].dtype());
-        alone.settle(&one, tolerance.segment(), &mut rng)
+        single.settle(&one, tolerance.segment(), &mut rng)
     }
 
     /// Where the gradient is negative, and Σ|g| of the elements that move.

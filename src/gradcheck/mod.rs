@@ -26,7 +26,7 @@
 //!
 //! The checker takes the derivative at the point first, and segments where that contradicts autograd or leaves the
 //! input open. Where f does not run in f64, segments decide. Where it does, they may take back a `wrong`, and certify
-//! nothing unless f's values scatter like those of f32 or the input is narrower than f64.
+//! nothing unless f's values are as coarse as those of f32.
 //!
 //! # When each verdict is given
 //!

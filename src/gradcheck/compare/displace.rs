@@ -1,4 +1,4 @@
-//! The elements of one variable along a walk: where each is put, and autograd's gradient times the way
+//! The elements of one variable along a segment: where each is put, and autograd's gradient times the way
 //! that it really took there.
 //!
 //! A displaced element is rounded to the variable's dtype, so the way from one node to the next is the

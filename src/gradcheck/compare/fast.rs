@@ -16,7 +16,7 @@ use candle_core::Result;
 
 use super::found::{Found, Worst};
 use super::full::{self, Rows};
-use super::projection::{Part, Total, alone, weights};
+use super::projection::{Part, Total, single, weights};
 use crate::gradcheck::autograd::graph::{Graph, Products, Source};
 use crate::gradcheck::judge::constants::CERTAIN;
 use crate::gradcheck::judge::verdict::Verdict;
@@ -66,7 +66,7 @@ impl Fast<'_> {
         let (part, gradients, seed) = (&self.part, self.gradients, self.seed);
         let totals = exec.map(gradients.len(), |exec, r| {
             let v = weights(seed, r, part.target.noise.len());
-            alone(exec, part, &part.signs(seed, r), (&v, &gradients[r]))
+            single(exec, part, &part.signs(seed, r), (&v, &gradients[r]))
         });
         totals.into_iter().collect()
     }
@@ -158,14 +158,14 @@ impl Fast<'_> {
             let Ok(gradient) = self.source.vjp(&v) else {
                 return Ok(0.);
             };
-            Ok(doubt(&alone(exec, &self.part, &u, (&v, &gradient))?))
+            Ok(doubt(&single(exec, &self.part, &u, (&v, &gradient))?))
         })?;
         let v = unit_vector(outputs, i);
         let Ok(gradient) = self.source.vjp(&v) else {
             return Ok(None);
         };
         let j = halve(u.len(), |half| {
-            let total = alone(exec, &self.part, &masked(&u, half), (&v, &gradient))?;
+            let total = single(exec, &self.part, &masked(&u, half), (&v, &gradient))?;
             Ok(doubt(&total))
         })?;
         let target = self.part.target;

@@ -78,7 +78,7 @@ impl Total {
 }
 
 /// vᵀ(Ju) and (vᵀJ)·u along the `signs` of one input; a zero in the signs or in v leaves that element out.
-pub(crate) fn alone(
+pub(crate) fn single(
     exec: &impl Exec,
     part: &Part,
     signs: &[f64],

@@ -44,7 +44,7 @@ pub(crate) const PEERS: f64 = 1048576.;
 /// gradient is at least twice as far off as what could hide.
 pub(crate) const RESOLVED: f64 = 0.25;
 
-/// A change of f stands out where it is this many times its scatter.
+/// A change of f stands out where it is this many times its noise.
 pub(crate) const CLEAR: f64 = 40.;
 
 /// Values of f that scatter by more than so many units of rounding are those of a piecewise constant f: sums of f32
@@ -78,7 +78,7 @@ pub(crate) const LONG: f64 = 0.05;
 /// The largest step, in root mean squares of the variable; of all variables, where f hardly moves by that.
 pub(crate) const FARTHEST: f64 = 0.5;
 
-/// The largest step is so many times as far where even that does not stand out of f's own scatter.
+/// The largest step is so many times as far where even that does not stand out of f's own noise.
 pub(crate) const BEYOND: f64 = 8.;
 
 // A check as a whole: `run`.

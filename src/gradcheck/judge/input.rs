@@ -16,9 +16,9 @@
 //! `inconclusive` of the point stays.
 //!
 //! Where f runs in f64, the derivative at the point is the more exact of the two. Segments then flag nothing that it
-//! has not flagged. They excuse what it flags, but certify nothing unless f's values scatter like f32's or the input
-//! is narrower than f64: over a distance they say nothing of an element that moves a millionth of the rest, and a
-//! jump of f on the way widens their error.
+//! has not flagged. They excuse what it flags, but certify nothing unless f's values are as coarse as f32's: over a
+//! distance they say nothing of an element that moves a millionth of the rest, and a jump of f on the way widens their
+//! error.
 
 use super::constants::{RESOLVED, ROUNDING};
 use super::tolerance::Tolerance;
@@ -50,11 +50,11 @@ pub(crate) struct Segments {
     pub(crate) verdict: Verdict,
     /// The relative error that would have shown.
     pub(crate) resolution: Option<f64>,
-    /// Whether f's values scatter like f32's rather than like f64's.
+    /// Whether f's values are coarse, as those of f32 are rather than of f64.
     pub(crate) coarse: bool,
     /// Whether f stands still on a segment, or moves by less than four of its jumps.
     pub(crate) quantised: bool,
-    /// f's scatter as a share of the worst entry's output, or of what moves it.
+    /// f's noise as a share of the worst entry's output, or of what moves it.
     pub(crate) rounding: f64,
 }
 
@@ -117,7 +117,7 @@ impl Known {
         let fine = self.rel_err <= Tolerance::of(candle_core::DType::F32).segment();
         let sharper = element.resolution.is_some_and(|r| 2. * r < self.rel_err);
         let agrees = element.verdict == Verdict::Pass && sharper;
-        // In a narrower dtype segments always scatter: that they are open means something only of an error that they
+        // In a narrower dtype segments are always noisy: that they are open means something only of an error that they
         // would have seen.
         let visible = !self.narrow || self.rel_err > RESOLVED;
         let open = open && element.coarse;

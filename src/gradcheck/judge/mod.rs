@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! term       of an entry                              of a segment
-//! numeric    κ e, e Ridders' error and f's scatter    κ e, e quadrature and f's scatter; or one jump of f,
+//! numeric    κ e, e Ridders' error and f's noise      κ e, e quadrature and f's noise; or one jump of f,
 //!                                                     if that is larger
 //! backward   8u S: rounding of the backward pass      in the quadrature's error, which is measured
 //! dtype      rtol max(|a|, |n|)                       10 rtol, at most 5%, of what the gradient claims:

@@ -9,7 +9,7 @@
 //! [`Evidence::new`] takes f and autograd's ∇f·u at equally spaced nodes of the segment, and gives how far the two
 //! sides are apart and by how much rounding and quadrature may separate them. Each piece between two nodes
 //! is integrated by the cubic through four nodes (error of the order of the spacing to the fourth),
-//! with the displacement really taken. The error has two terms, both measured on the walk itself from
+//! with the displacement really taken. The error has two terms, both measured on the segment itself from
 //! fourth differences δ⁴, in which whatever is smooth vanishes and whatever scatters stays:
 //!
 //! ```text
@@ -33,16 +33,16 @@
 use super::constants::ROUGH;
 use super::constants::{CLEAR, RESOLVED};
 
-/// A tensor's part in a walk: autograd's ∇f·d at each node, d the displacement from the node before
+/// A tensor's part in a segment: autograd's ∇f·d at each node, d the displacement from the node before
 /// and to the node after; 0 beyond the ends.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Share {
     pub(crate) before: Vec<f64>,
     pub(crate) after: Vec<f64>,
-    /// Σ|∇f·d| over the elements, for the whole walk.
+    /// Σ|∇f·d| over the elements, for the whole segment.
     pub(crate) size: f64,
-    /// √Σ(∇f·d)² over the elements, for the whole walk: what an error as large as the gradient makes where
-    /// it has nothing to do with the signs of the walk.
+    /// √Σ(∇f·d)² over the elements, for the whole segment: what an error as large as the gradient makes where
+    /// it has nothing to do with the signs of the moves.
     pub(crate) across: f64,
     /// Whether any element that moved had a gradient other than zero, at any node.
     pub(crate) alive: bool,
@@ -76,7 +76,7 @@ impl Share {
     }
 }
 
-/// What a walk along a segment shows.
+/// What a segment shows.
 #[derive(Clone, Debug)]
 pub(crate) struct Evidence {
     /// f(x+u) - f(x-u)
@@ -88,7 +88,7 @@ pub(crate) struct Evidence {
     /// q, the quadrature's part of it.
     pub(crate) quadrature: f64,
     /// How far one value of f scatters: σ, or `rounding` where that is larger.
-    pub(crate) scatter: f64,
+    pub(crate) noise: f64,
     /// u|f|
     pub(crate) rounding: f64,
     /// The largest change of R from one node to the next, less the median one: a jump of f.
@@ -99,7 +99,7 @@ pub(crate) struct Evidence {
     pub(crate) across: Vec<f64>,
     /// ∫ Σ|∇f·u|
     pub(crate) size: f64,
-    /// The largest f on the walk less the smallest.
+    /// The largest f on the segment less the smallest.
     pub(crate) range: f64,
     /// Whether any element that moved had a gradient other than zero.
     pub(crate) alive: bool,
@@ -111,7 +111,7 @@ impl Evidence {
     pub(crate) fn new(values: &[f64], shares: &[Share], unit: f64) -> Option<Self> {
         let pieces: Vec<Vec<f64>> = shares.iter().map(Share::pieces).collect();
         let apart = running(values, &pieces);
-        let scatter = scatter(&apart);
+        let noise = noise(&apart);
         let quadrature = quadrature(shares, values.len());
         let largest = values.iter().fold(0f64, |m, f| m.max(f.abs()));
         let least = values.iter().fold(f64::INFINITY, |m, f| m.min(*f));
@@ -120,9 +120,9 @@ impl Evidence {
         let evidence = Self {
             difference: values[values.len() - 1] - values[0],
             apart: apart[apart.len() - 1],
-            error: (quadrature + 2. * scatter.powi(2) + (2. * rounding).powi(2)).sqrt(),
+            error: (quadrature + 2. * noise.powi(2) + (2. * rounding).powi(2)).sqrt(),
             quadrature: quadrature.sqrt(),
-            scatter: scatter.max(rounding),
+            noise: noise.max(rounding),
             rounding,
             jump: jump(&apart),
             shares: pieces.iter().map(|p| p.iter().sum()).collect(),
@@ -135,7 +135,7 @@ impl Evidence {
         numbers.iter().all(|n| n.is_finite()).then_some(evidence)
     }
 
-    /// Whether the two sides differ by more than the walk's own error, or one jump of f, and `rtol` of what the
+    /// Whether the two sides differ by more than the segment's own error, or one jump of f, and `rtol` of what the
     /// gradient claims.
     pub(crate) fn contradicts(&self, kappa: f64, rtol: f64) -> bool {
         self.apart.abs() > self.visible(kappa) + rtol * self.claim()
@@ -154,17 +154,17 @@ impl Evidence {
         squares.sum::<f64>().sqrt()
     }
 
-    /// Whether f stands still on the walk, or more than a quarter of what it moves by is one jump.
+    /// Whether f stands still on the segment, or more than a quarter of what it moves by is one jump.
     pub(crate) fn is_quantised(&self) -> bool {
         self.range == 0. || 4. * self.jump > self.range
     }
 
-    /// Whether the walk itself shows that jumps of f may be what sets the two sides apart: one jump is more than a
+    /// Whether the segment itself shows that jumps of f may be what sets the two sides apart: one jump is more than a
     /// quarter of what f moves by or of that distance, or f scatters by far more than rounding, and the two sides do
-    /// not stand out of the scatter.
+    /// not stand out of the noise.
     pub(crate) fn jumps(&self) -> bool {
         let apart = self.apart.abs();
-        let rough = self.scatter > ROUGH * self.rounding && apart < CLEAR * self.scatter;
+        let rough = self.noise > ROUGH * self.rounding && apart < CLEAR * self.noise;
         self.is_quantised() || 4. * self.jump > apart || rough
     }
 
@@ -189,14 +189,14 @@ impl Evidence {
         }
     }
 
-    /// Whether most of the error is f's own scatter and rounding, beyond which a longer walk moves f.
+    /// Whether most of the error is f's own noise and rounding, beyond which a longer segment moves f.
     pub(crate) fn is_noise_dominated(&self) -> bool {
         self.quadrature.powi(2) < 0.5 * self.error.powi(2)
     }
 
-    /// Whether f moves beyond its own scatter.
+    /// Whether f moves beyond its own noise.
     pub(crate) fn moves(&self, kappa: f64) -> bool {
-        self.range > 2. * kappa * self.scatter
+        self.range > 2. * kappa * self.noise
     }
 }
 
@@ -211,7 +211,7 @@ fn running(values: &[f64], pieces: &[Vec<f64>]) -> Vec<f64> {
 }
 
 /// σ, from the fourth differences of R, and from the third ones at its ends.
-fn scatter(apart: &[f64]) -> f64 {
+fn noise(apart: &[f64]) -> f64 {
     let nodes = apart.len();
     let inside = fourth_differences(apart).map(|d| squared(d) / 70.);
     let third = |k: usize| apart[k] - 3. * apart[k + 1] + 3. * apart[k + 2] - apart[k + 3];
@@ -254,7 +254,7 @@ mod tests {
     use super::{Evidence, Share};
 
     /// f and its slope at 17 nodes from -1 to 1.
-    fn walk(f: impl Fn(f64) -> f64, slope: impl Fn(f64) -> f64) -> Evidence {
+    fn evidence(f: impl Fn(f64) -> f64, slope: impl Fn(f64) -> f64) -> Evidence {
         let nodes: Vec<f64> = (0..17).map(|k| f64::from(k) / 8. - 1.).collect();
         let d: Vec<f64> = nodes.iter().map(|s| slope(*s) / 8.).collect();
         let share = Share {
@@ -270,12 +270,12 @@ mod tests {
 
     #[test]
     fn a_cubic_is_exact_and_a_factor_shows() {
-        let right = walk(|s| s.powi(3) + s, |s| 3. * s * s + 1.);
+        let right = evidence(|s| s.powi(3) + s, |s| 3. * s * s + 1.);
         assert!(
             right.apart.abs() < 1e-14 && right.error < 1e-13,
             "{right:?}"
         );
-        let off = walk(|s| s.powi(3) + s, |s| 1.001 * (3. * s * s + 1.));
+        let off = evidence(|s| s.powi(3) + s, |s| 1.001 * (3. * s * s + 1.));
         assert!(off.contradicts(4., 0.), "{off:?}");
         assert!(
             (off.apart + 0.004).abs() < 1e-6 && off.error < 1e-4,
@@ -287,18 +287,18 @@ mod tests {
     fn a_kink_anywhere_stays_within_the_error() {
         for k in 0..1000 {
             let at = f64::from(k) * 0.0019 - 0.95;
-            let kink = walk(|s| (s - at).max(0.) + s, |s| if s > at { 2. } else { 1. });
+            let kink = evidence(|s| (s - at).max(0.) + s, |s| if s > at { 2. } else { 1. });
             assert!(!kink.contradicts(4., 0.), "{at}: {kink:?}");
-            let doubled = walk(|s| (s - at).max(0.) + s, |s| if s > at { 4. } else { 2. });
+            let doubled = evidence(|s| (s - at).max(0.) + s, |s| if s > at { 4. } else { 2. });
             assert!(doubled.contradicts(4., 0.), "{at}: {doubled:?}");
         }
     }
 
     #[test]
     fn a_piecewise_constant_f_averages_out() {
-        let quantised = walk(|s| (s * 40.).round() / 40., |_| 1.);
+        let quantised = evidence(|s| (s * 40.).round() / 40., |_| 1.);
         assert!(!quantised.contradicts(4., 0.), "{quantised:?}");
-        let halved = walk(|s| (s * 40.).round() / 40., |_| 0.5);
+        let halved = evidence(|s| (s * 40.).round() / 40., |_| 0.5);
         assert!(halved.contradicts(4., 0.), "{halved:?}");
     }
 }

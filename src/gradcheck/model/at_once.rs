@@ -11,8 +11,8 @@
 use candle_core::Result;
 
 use super::context::{Model, Rng};
-use crate::gradcheck::compare::alone::Finding;
 use crate::gradcheck::compare::displace::Move;
+use crate::gradcheck::compare::single::Finding;
 use crate::gradcheck::judge::constants::{CHANCE, CLEAR, FARTHEST, LONG, RESOLVED};
 use crate::gradcheck::judge::segment::Evidence;
 use crate::gradcheck::judge::verdict::Verdict;
@@ -78,7 +78,7 @@ pub(crate) fn at_once(
     while let Some(open) = course.next() {
         let tensors: Vec<usize> = open.iter().map(|&k| which[k]).collect();
         let moves = course.moves(&tensors, rng);
-        let Ok(Some(evidence)) = model.segment(&moves)? else {
+        let Ok(Some(evidence)) = model.scalar.along(&moves)? else {
             break; // it leads out of f's domain
         };
         let rtol = tensors.iter().map(|&t| model.rtol(t)).fold(0., f64::max);

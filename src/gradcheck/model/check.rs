@@ -21,8 +21,8 @@ use super::plain::Plain;
 use super::report::{ModelReport, ParameterReport, Segment};
 use super::suspects::{self, Suspect};
 use super::zeros::{ZERO, Zeros, zeros};
-use crate::gradcheck::compare::alone::QUANTISED;
-use crate::gradcheck::compare::walk::Walker;
+use crate::gradcheck::compare::scalar::Scalar;
+use crate::gradcheck::compare::single::QUANTISED;
 use crate::gradcheck::judge::verdict::Verdict;
 use crate::gradcheck::options::Options;
 use crate::gradcheck::support::passes::Passes;
@@ -41,13 +41,14 @@ pub(crate) fn check(
     let (y, marks) = marks::passed(&counted)?;
     one_number(&y)?;
     drop(y);
-    let walker = Walker {
+    let scalar = Scalar {
         vars: &parameters.vars,
+        origin: &parameters.origin,
         f: &counted,
         weights: &[1.],
         passes: &passes,
     };
-    let model = Model::new(parameters, walker, options)?;
+    let model = Model::new(parameters, scalar, options)?;
     let found = find(&model)?;
     let unread = parameters.names.iter().zip(&found);
     let unread = unread.filter(|(_, report)| report.is_none());
@@ -175,7 +176,7 @@ fn ends(
 ) -> Result<(Vec<Cut>, Vec<Suspect>)> {
     let flagged = |p: &ParameterReport| matches!(p.verdict, Verdict::Severed | Verdict::Wrong);
     if !marks.is_empty() && found.iter().any(flagged) {
-        let cuts = marks::cuts(model.walker.f)?;
+        let cuts = marks::cuts(model.scalar.f)?;
         if !cuts.is_empty() {
             return Ok((cuts, Vec::new()));
         }

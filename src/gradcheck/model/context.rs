@@ -6,10 +6,10 @@ use super::parameters::Parameters;
 use super::plain::Plain;
 use super::report::ParameterReport;
 use crate::gradcheck::autograd::graph::Failure;
-use crate::gradcheck::compare::alone::{Alone, One};
 use crate::gradcheck::compare::bits::Bits;
 use crate::gradcheck::compare::displace::Move;
-use crate::gradcheck::compare::walk::{PASSES, Walked, Walker, signs};
+use crate::gradcheck::compare::scalar::{PASSES, Scalar, signs};
+use crate::gradcheck::compare::single::{One, Single};
 use crate::gradcheck::judge::constants::{FARTHEST, SINGLE};
 use crate::gradcheck::judge::segment::{Evidence, Share};
 use crate::gradcheck::judge::verdict::Verdict;
@@ -21,7 +21,7 @@ pub(crate) type Rng = SplitMix64;
 
 pub(crate) struct Model<'a> {
     pub(crate) parameters: &'a Parameters,
-    pub(crate) walker: Walker<'a>,
+    pub(crate) scalar: Scalar<'a>,
     pub(crate) options: &'a Options,
     /// What a plain backward pass says of each parameter, or why it failed.
     pub(crate) plain: Vec<Plain>,
@@ -37,10 +37,10 @@ impl<'a> Model<'a> {
     /// Runs f forward and backward; the gradients are as large as the parameters, and are not kept.
     pub(crate) fn new(
         parameters: &'a Parameters,
-        walker: Walker<'a>,
+        scalar: Scalar<'a>,
         options: &'a Options,
     ) -> Result<Self> {
-        let (plain, failure, loss, unit) = match walker.pass()? {
+        let (plain, failure, loss, unit) = match scalar.pass()? {
             Ok(pass) => {
                 let all = pass.gradients.iter().zip(&parameters.vars);
                 let plain = all.map(|(g, var)| Plain::new(g.as_ref(), var.elem_count()));
@@ -50,7 +50,7 @@ impl<'a> Model<'a> {
         };
         Ok(Self {
             parameters,
-            walker,
+            scalar,
             options,
             plain,
             failure,
@@ -98,37 +98,25 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// The loss and autograd's gradient along a segment.
-    pub(crate) fn segment(&self, moves: &[Move]) -> Result<Walked> {
-        self.walker.walk(&self.parameters.origin, moves)
-    }
-
-    /// What `job` finds at the end of a segment.
-    pub(crate) fn at_end<T>(&self, moves: &[Move], job: impl FnOnce() -> Result<T>) -> Result<T> {
-        self.walker.at_end(&self.parameters.origin, moves, job)
-    }
-
-    fn values(&self, moves: &[Move], nodes: &[usize]) -> Result<Option<Vec<f64>>> {
-        self.walker.values(&self.parameters.origin, moves, nodes)
-    }
-
     /// The larger of the loss's changes from here to the two ends of a segment, forward only; None where it leads
     /// out of f's domain.
     pub(crate) fn ends(&self, moves: &[Move]) -> Result<Option<f64>> {
-        let ends = self.values(moves, &[0, PASSES - 1])?;
+        let ends = self.scalar.values(moves, &[0, PASSES - 1])?;
         let larger = |m: f64, d: f64| if d.abs() > m.abs() { d } else { m };
         Ok(ends.map(|ends| ends.iter().map(|end| end - self.loss).fold(0., larger)))
     }
 
     /// Whether the loss is the same number at a few nodes of a segment.
     pub(crate) fn is_still(&self, moves: &[Move]) -> Result<Option<bool>> {
-        let range = self.walker.range(&self.parameters.origin, moves)?;
+        let range = self.scalar.range(moves)?;
         Ok(range.map(|range| range == (self.loss, self.loss)))
     }
 
     /// The loss all along a segment, forward only, as if there were no gradient.
     pub(crate) fn forward(&self, moves: &[Move]) -> Result<Option<Evidence>> {
-        let values = self.values(moves, &std::array::from_fn::<_, PASSES, _>(|k| k))?;
+        let values = self
+            .scalar
+            .values(moves, &std::array::from_fn::<_, PASSES, _>(|k| k))?;
         let none = Share {
             before: vec![0.; PASSES],
             after: vec![0.; PASSES],
@@ -138,12 +126,11 @@ impl<'a> Model<'a> {
     }
 
     /// Segments of one parameter by itself; `strict` where an error in any direction has to show.
-    pub(crate) fn segments(&self, strict: bool) -> Alone<'_> {
-        Alone {
-            walker: &self.walker,
-            origin: &self.parameters.origin,
+    pub(crate) fn segments(&self, strict: bool) -> Single<'_> {
+        Single {
+            scalar: &self.scalar,
             loss: self.loss.abs(),
-            scatter: self.noise,
+            noise: self.noise,
             flagged: false,
             strict,
             typical: self.parameters.typical,

@@ -10,9 +10,9 @@ use candle_core::Result;
 
 use super::at_once::Compared;
 use super::context::{Model, Rng};
-use crate::gradcheck::compare::alone::One;
 use crate::gradcheck::compare::bits::Bits;
 use crate::gradcheck::compare::displace::Move;
+use crate::gradcheck::compare::single::One;
 use crate::gradcheck::judge::segment::Evidence;
 use crate::gradcheck::judge::verdict::Verdict;
 use crate::gradcheck::support::values::{to_f64, unravel};
@@ -57,7 +57,7 @@ fn halve(model: &Model, evidence: &Evidence, whole: &Move) -> Result<usize> {
         let half = block.start..block.start + block.len() / 2;
         part.only = Some(within(whole.only.as_ref(), half.clone(), n));
         part.step = (2. * part.step).min(model.farthest(whole.var));
-        let first = match model.segment(std::slice::from_ref(&part))? {
+        let first = match model.scalar.along(std::slice::from_ref(&part))? {
             Ok(Some(evidence)) => evidence.apart / part.step,
             _ => 0.,
         };
@@ -72,7 +72,7 @@ fn halve(model: &Model, evidence: &Evidence, whole: &Move) -> Result<usize> {
 
 /// Autograd's gradient of one element; 0 where there is none.
 fn gradient_at(model: &Model, t: usize, element: usize) -> Result<f64> {
-    let pass = model.walker.pass()?.ok();
+    let pass = model.scalar.pass()?.ok();
     match pass.as_ref().and_then(|pass| pass.gradients[t].as_ref()) {
         Some(gradient) => Ok(to_f64(&gradient.flatten_all()?.narrow(0, element, 1)?)?[0]),
         None => Ok(0.),

@@ -22,11 +22,11 @@ const ADVICE: &str = "f gave two losses or two gradients for the same parameters
 pub(crate) fn varies(model: &Model) -> Result<bool> {
     let far = |value: f64| (value - model.loss).abs() > ROUNDING * model.noise;
     for _ in 0..CALLS {
-        if far(model.walker.value()?) {
+        if far(model.scalar.value()?) {
             return Ok(true);
         }
     }
-    let Ok(again) = model.walker.pass()? else {
+    let Ok(again) = model.scalar.pass()? else {
         return Ok(false);
     };
     let mut varies = far(again.value);
@@ -47,7 +47,7 @@ pub(crate) fn notes(model: &Model, found: &[ParameterReport]) -> Result<Vec<Stri
         return Ok(Vec::new());
     }
     let mut notes = vec![ADVICE.to_string()];
-    let (one, other) = ((model.walker.f)()?, (model.walker.f)()?);
+    let (one, other) = ((model.scalar.f)()?, (model.scalar.f)()?);
     let (one, other) = (one.sorted_nodes(), other.sorted_nodes());
     if one.len() == other.len() {
         for (a, b) in one.iter().zip(&other).rev() {

@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor, Var, bail};
 
 use super::names::natural_order;
-use crate::gradcheck::compare::walk::chunks;
+use crate::gradcheck::compare::scalar::chunks;
 use crate::gradcheck::options::Options;
 
 /// A name, its variable, and the value to return to.

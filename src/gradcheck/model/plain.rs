@@ -5,7 +5,7 @@ use std::ops::Range;
 use candle_core::{Result, Tensor};
 
 use crate::gradcheck::compare::bits::Bits;
-use crate::gradcheck::compare::walk::chunks;
+use crate::gradcheck::compare::scalar::chunks;
 
 /// One parameter's gradient where it is, as far as segments need it: signs and zeros.
 pub(crate) struct Plain {

@@ -105,7 +105,7 @@ fn appear(model: &Model, which: &[usize], rng: &mut Rng) -> Result<Vec<bool>> {
     let twice = if which.is_empty() { 0..0 } else { 0..2 };
     for _ in twice {
         let moves = moves(model, which, FARTHEST, rng);
-        if let Ok(pass) = model.at_end(&moves, || model.walker.pass())? {
+        if let Ok(pass) = model.scalar.at_end(&moves, || model.scalar.pass())? {
             let all = appears.iter_mut().zip(&pass.gradients);
             all.for_each(|(appears, gradient)| *appears |= gradient.is_some());
         }
@@ -134,7 +134,7 @@ fn untracked(model: &Model, t: usize, rng: &mut Rng) -> Result<Zeros> {
         return Ok(Zeros::Still);
     };
     Ok(match model.forward(&moves)? {
-        Some(seen) if seen.moves(model.kappa()) => Zeros::severed(largest, seen.scatter, None),
+        Some(seen) if seen.moves(model.kappa()) => Zeros::severed(largest, seen.noise, None),
         Some(_) => Zeros::Flat,
         None => Zeros::Still,
     })
@@ -154,7 +154,7 @@ fn nothing_moves(model: &Model, which: &[usize], rng: &mut Rng) -> Result<bool> 
     {
         return Ok(true);
     }
-    let Ok(Some(evidence)) = model.segment(&far)? else {
+    let Ok(Some(evidence)) = model.scalar.along(&far)? else {
         return Ok(false);
     };
     let contradicts = evidence.contradicts(model.kappa(), model.rtol(which[0]));
@@ -181,7 +181,7 @@ fn by_itself(model: &Model, t: usize, rng: &mut Rng) -> Result<Zeros> {
             continue;
         }
         still = false;
-        let Ok(Some(evidence)) = model.segment(&moves)? else {
+        let Ok(Some(evidence)) = model.scalar.along(&moves)? else {
             continue;
         };
         let accounted = !evidence.contradicts(model.kappa(), model.rtol(t));
@@ -212,11 +212,11 @@ fn elsewhere(model: &Model, still: &[usize], rng: &mut Rng) -> Result<Vec<(usize
     let mut far = |t: usize| model.perturb(t, model.farthest(t), None, rng);
     let others = (0..model.plain.len()).filter(|t| !still.contains(t));
     let mut moves: Vec<Move> = others.map(&mut far).collect();
-    let there = model.at_end(&moves, || model.walker.pass())?.ok();
+    let there = model.scalar.at_end(&moves, || model.scalar.pass())?.ok();
     let mut found = Vec::with_capacity(still.len());
     for &t in still {
         moves.push(far(t));
-        let value = model.at_end(&moves, || model.walker.value());
+        let value = model.scalar.at_end(&moves, || model.scalar.value());
         moves.pop();
         let moved = match (&there, value) {
             (Some(pass), Ok(value)) if is_zero(pass.gradients[t].as_ref())? => value - pass.value,

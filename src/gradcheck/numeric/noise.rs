@@ -45,12 +45,12 @@ pub(crate) fn noise(
     let least = |i: usize| unit * f0[i].abs();
     let finite = f0.iter().filter(|f| f.is_finite());
     let largest = unit * finite.fold(0f64, |m, f| m.max(f.abs()));
-    let mut noise = scatter(f0, &sample(1.));
+    let mut noise = deviations(f0, &sample(1.));
     for closer in [1. / 16., 1. / 256.] {
         if noise.iter().all(|e| *e <= 4096. * largest) {
             break;
         }
-        for (e, again) in noise.iter_mut().zip(scatter(f0, &sample(closer))) {
+        for (e, again) in noise.iter_mut().zip(deviations(f0, &sample(closer))) {
             if again > 0. && again < *e / 1024. {
                 *e = again;
             }
@@ -74,7 +74,7 @@ pub(crate) fn nearer(
         let step = step(scale, unit, bits);
         let samples = (0..SAMPLES).map(|k| Ok(line(offset(k) * step)?.y));
         let samples = samples.collect::<Result<Vec<_>>>()?;
-        let seen = left.iter_mut().zip(scatter(f0, &samples));
+        let seen = left.iter_mut().zip(deviations(f0, &samples));
         seen.for_each(|(left, e)| *left = left.max(e));
     }
     for ((e, left), f0) in noise.iter_mut().zip(left).zip(f0) {
@@ -87,7 +87,7 @@ pub(crate) fn nearer(
 
 /// Three standard deviations of a value of every output, from samples on both sides of f0; 0 where
 /// there are none that are finite.
-fn scatter(f0: &[f64], samples: &[Vec<f64>]) -> Vec<f64> {
+fn deviations(f0: &[f64], samples: &[Vec<f64>]) -> Vec<f64> {
     let (before, after) = samples.split_at(samples.len() / 2);
     let before = before.iter().map(Vec::as_slice);
     let after = after.iter().map(Vec::as_slice);

@@ -1,13 +1,13 @@
 //! One variable by itself along segments of a few fixed lengths, until they say what its gradient is.
 //!
-//! [`Alone::settle`] takes one variable and the signs of its gradient from a plain backward pass, and gives a
+//! [`Single::settle`] takes one variable and the signs of its gradient from a plain backward pass, and gives a
 //! [`Finding`]: the verdict of [`Readings`] after the last segment, or a pass where f is flat.
 
-use candle_core::{Result, Tensor, Var};
+use candle_core::{Result, Var};
 
 use super::bits::Bits;
 use super::displace::Move;
-use super::walk::{Walker, signs};
+use super::scalar::{Scalar, signs};
 use crate::gradcheck::judge::constants::{AGAIN, BEYOND, CAPS, CLEAR, LENGTHS, SHARP};
 use crate::gradcheck::judge::constants::{FARTHEST, LONG};
 use crate::gradcheck::judge::readings::{Reading, Readings};
@@ -74,8 +74,8 @@ pub(crate) struct Finding {
     pub(crate) resolution: Option<f64>,
     /// The last segment that contradicted.
     pub(crate) against: Option<(Evidence, Move)>,
-    /// How far one value of f scatters, as the last segment saw it.
-    pub(crate) scatter: f64,
+    /// The noise of one value of f, as the last segment saw it.
+    pub(crate) noise: f64,
     /// u|f|, the largest of the last segment.
     pub(crate) rounding: f64,
     /// Whether f stands still on a segment, or moves by less than four of its jumps.
@@ -89,7 +89,7 @@ impl Finding {
             verdict: Verdict::Inconclusive,
             resolution: None,
             against: None,
-            scatter: 0.,
+            noise: 0.,
             rounding: 0.,
             quantised: false,
         }
@@ -97,13 +97,12 @@ impl Finding {
 }
 
 /// What does not change from segment to segment.
-pub(crate) struct Alone<'a> {
-    pub(crate) walker: &'a Walker<'a>,
-    pub(crate) origin: &'a [Tensor],
+pub(crate) struct Single<'a> {
+    pub(crate) scalar: &'a Scalar<'a>,
     /// |f|
     pub(crate) loss: f64,
-    /// How far one value of f scatters, as far as it is known.
-    pub(crate) scatter: f64,
+    /// The noise of one value of f, as far as it is known.
+    pub(crate) noise: f64,
     /// Whether the derivative at the point has contradicted the gradient or left it open: two segments then have to
     /// agree, and a flat f is no pass.
     pub(crate) flagged: bool,
@@ -127,7 +126,7 @@ impl Course {
     fn add(&mut self, reading: Reading, evidence: &Evidence, way: Move) -> bool {
         let contradicts = self.readings.add(reading);
         let finding = &mut self.finding;
-        (finding.scatter, finding.rounding) = (evidence.scatter, evidence.rounding);
+        (finding.noise, finding.rounding) = (evidence.noise, evidence.rounding);
         if contradicts {
             finding.against = Some((evidence.clone(), way));
         }
@@ -145,7 +144,7 @@ enum End {
     Insensitive,
 }
 
-impl Alone<'_> {
+impl Single<'_> {
     /// Takes the segments in the order of [`LENGTHS`], until their readings are conclusive. Where f hardly moves even
     /// at the longest step, it takes them again with steps as for a variable of the size of all, and then [`BEYOND`]
     /// times as long.
@@ -180,7 +179,7 @@ impl Alone<'_> {
         let mut k = 0;
         while k < LENGTHS.len() {
             let (step, long) = self.step(one, k, farthest);
-            let var = &self.walker.vars[one.var];
+            let var = &self.scalar.vars[one.var];
             let way = one.toward(
                 var,
                 step * shorter(course.attempts),
@@ -190,7 +189,7 @@ impl Alone<'_> {
             course.attempts += 1;
             k += 1;
             let moves = std::slice::from_ref(&way);
-            let Ok(Some(evidence)) = self.walker.walk(self.origin, moves)? else {
+            let Ok(Some(evidence)) = self.scalar.along(moves)? else {
                 continue;
             };
             let reading = Reading::new(&evidence, way.step, long, self.kappa, rtol);
@@ -217,8 +216,8 @@ impl Alone<'_> {
 
     /// The step of segment k, and whether it is a long one.
     fn step(&self, one: &One, k: usize, farthest: f64) -> (f64, bool) {
-        let rate = one.rate(&self.walker.vars[one.var], k.is_multiple_of(2));
-        let (target, clear) = (LENGTHS[k] * self.loss, CLEAR * self.scatter);
+        let rate = one.rate(&self.scalar.vars[one.var], k.is_multiple_of(2));
+        let (target, clear) = (LENGTHS[k] * self.loss, CLEAR * self.noise);
         let step = (target / rate).min(farthest * CAPS[k]);
         let step = step.max(clear / rate).min(farthest);
         (

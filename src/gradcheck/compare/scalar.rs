@@ -1,6 +1,6 @@
-//! A walk along a segment: f and autograd's gradient at equally spaced nodes of it.
+//! vᵀf as a function of variables, and what a segment shows of its gradient.
 //!
-//! A [`Walker`] holds variables and a function that reads them. [`Walker::walk`] takes a [`Move`] for each variable,
+//! A [`Scalar`] holds variables and a function that reads them. [`Scalar::along`] takes a [`Move`] for each variable,
 //! moves the variables in place and puts them back, and gives the [`Evidence`] of the gradient theorem. It costs one
 //! forward and one backward pass a node, however many elements move.
 
@@ -15,18 +15,20 @@ use crate::gradcheck::support::passes::Passes;
 use crate::gradcheck::support::rng::SplitMix64;
 use crate::gradcheck::support::values::{dot, first_line, to_f64, unit_roundoff};
 
-/// The pieces of a walk: a kink in one of them costs at most a sixteenth of its jump.
+/// The pieces of a segment: a kink in one of them costs at most a sixteenth of its jump.
 const PIECES: usize = 16;
 
-/// The forward and backward passes of one walk.
+/// The forward and backward passes of one segment.
 pub(crate) const PASSES: usize = PIECES + 1;
 
 /// Elements read together, so that a large tensor needs no second copy as f64.
 const CHUNK: usize = 1 << 14;
 
 /// Variables, and a function that reads them: vᵀf as a number, and its gradient.
-pub(crate) struct Walker<'a> {
+pub(crate) struct Scalar<'a> {
     pub(crate) vars: &'a [Var],
+    /// Their own values, to which they return.
+    pub(crate) origin: &'a [Tensor],
     pub(crate) f: &'a dyn Fn() -> Result<Tensor>,
     /// v
     pub(crate) weights: &'a [f64],
@@ -40,10 +42,10 @@ pub(crate) struct Pass {
     pub(crate) gradients: Vec<Option<Tensor>>,
 }
 
-/// What a walk ends in: its evidence, None where a number is not finite, or the failure of a backward pass.
-pub(crate) type Walked = std::result::Result<Option<Evidence>, Failure>;
+/// What a segment gives: its evidence, None where a number is not finite, or the failure of a backward pass.
+pub(crate) type Along = std::result::Result<Option<Evidence>, Failure>;
 
-impl Walker<'_> {
+impl Scalar<'_> {
     /// vᵀf where the variables are.
     pub(crate) fn value(&self) -> Result<f64> {
         let y = to_f64(&(self.f)()?)?;
@@ -72,11 +74,11 @@ impl Walker<'_> {
         })
     }
 
-    /// Walks from x - u to x + u. `origin` holds the variables' own values, to which they return.
-    pub(crate) fn walk(&self, origin: &[Tensor], moves: &[Move]) -> Result<Walked> {
+    /// Goes from x - u to x + u.
+    pub(crate) fn along(&self, moves: &[Move]) -> Result<Along> {
         let _back = PutBack {
             vars: self.vars,
-            origin,
+            origin: self.origin,
             moves,
         };
         let mut values = Vec::with_capacity(PASSES);
@@ -84,7 +86,7 @@ impl Walker<'_> {
         let mut unit = 0f64;
         for k in 0..PASSES {
             for m in moves {
-                place(&self.vars[m.var], &origin[m.var], m, node(k))?;
+                place(&self.vars[m.var], &self.origin[m.var], m, node(k))?;
             }
             let pass = match self.pass()? {
                 Ok(pass) => pass,
@@ -94,46 +96,36 @@ impl Walker<'_> {
             unit = unit.max(pass.unit);
             for (m, share) in moves.iter().zip(&mut shares) {
                 let gradient = pass.gradients[m.var].as_ref();
-                add(share, gradient, &origin[m.var], m, k)?;
+                add(share, gradient, &self.origin[m.var], m, k)?;
             }
         }
         Ok(Ok(Evidence::new(&values, &shares, unit)))
     }
 
-    /// What `job` finds at x + u, the end of the walk; the variables return to `origin`.
-    pub(crate) fn at_end<T>(
-        &self,
-        origin: &[Tensor],
-        moves: &[Move],
-        job: impl FnOnce() -> Result<T>,
-    ) -> Result<T> {
+    /// What `job` finds at x + u, the end of the segment.
+    pub(crate) fn at_end<T>(&self, moves: &[Move], job: impl FnOnce() -> Result<T>) -> Result<T> {
         let _back = PutBack {
             vars: self.vars,
-            origin,
+            origin: self.origin,
             moves,
         };
         for m in moves {
-            place(&self.vars[m.var], &origin[m.var], m, 1.)?;
+            place(&self.vars[m.var], &self.origin[m.var], m, 1.)?;
         }
         job()
     }
 
-    /// vᵀf at some nodes of the walk, forward only; None where f gives an error or is not finite there.
-    pub(crate) fn values(
-        &self,
-        origin: &[Tensor],
-        moves: &[Move],
-        nodes: &[usize],
-    ) -> Result<Option<Vec<f64>>> {
+    /// vᵀf at some nodes of the segment, forward only; None where f gives an error or is not finite there.
+    pub(crate) fn values(&self, moves: &[Move], nodes: &[usize]) -> Result<Option<Vec<f64>>> {
         let _back = PutBack {
             vars: self.vars,
-            origin,
+            origin: self.origin,
             moves,
         };
         let mut values = Vec::with_capacity(nodes.len());
         for &k in nodes {
             for m in moves {
-                place(&self.vars[m.var], &origin[m.var], m, node(k))?;
+                place(&self.vars[m.var], &self.origin[m.var], m, node(k))?;
             }
             match self.value() {
                 Ok(value) if value.is_finite() => values.push(value),
@@ -143,10 +135,10 @@ impl Walker<'_> {
         Ok(Some(values))
     }
 
-    /// The least and the largest vᵀf at a few nodes of the walk, forward only; None where f gives an error or is not
+    /// The least and the largest vᵀf at a few nodes of the segment, forward only; None where f gives an error or is not
     /// finite there.
-    pub(crate) fn range(&self, origin: &[Tensor], moves: &[Move]) -> Result<Option<(f64, f64)>> {
-        let values = self.values(origin, moves, &[0, PIECES / 4, PIECES])?;
+    pub(crate) fn range(&self, moves: &[Move]) -> Result<Option<(f64, f64)>> {
+        let values = self.values(moves, &[0, PIECES / 4, PIECES])?;
         Ok(values.map(|values| {
             let least = values.iter().fold(f64::INFINITY, |m, f| m.min(*f));
             let most = values.iter().fold(f64::NEG_INFINITY, |m, f| m.max(*f));
