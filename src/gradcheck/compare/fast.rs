@@ -94,7 +94,7 @@ impl Fast<'_> {
             found.verdict = Verdict::NonFinite;
         } else if entry.is_some_and(|entry| entry.verdict == Verdict::Pass) {
             found.smallest_visible = Some(least.max(2. * total.apart()));
-            let tolerated = total.threshold + self.tolerated(r);
+            let tolerated = total.threshold + self.tolerated(exec, r)?;
             match total.apart() <= tolerated && self.sharp(total, r) {
                 true => (found.verdict, found.worst) = (Verdict::Pass, entry),
                 false => found.note = Some("a projection disagrees, but no single entry does"),
@@ -104,16 +104,20 @@ impl Fast<'_> {
     }
 
     /// rtol of the terms that a total is a sum of, or the rounding of those that cancel in them.
-    fn tolerated(&self, r: usize) -> f64 {
-        let tolerance = &self.part.target.judge.tolerance;
-        let inside = tolerance.inside(self.natural());
-        (tolerance.rtol * self.size(r)).max(inside)
+    fn tolerated(&self, exec: &impl Exec, r: usize) -> Result<f64> {
+        let target = self.part.target;
+        let noise = (target.reference).near_noise(exec, target.input, target.noise, self.seed)?;
+        let tolerance = &target.judge.tolerance;
+        let inside = tolerance.inside(self.natural(&noise));
+        Ok((tolerance.rtol * self.size(r)).max(inside))
     }
 
     /// Σ max(|f|, ε/u) / |x|: the slope of a function as large as f, or as the terms that cancel in it.
-    fn natural(&self) -> f64 {
+    fn natural(&self, noise: &[f64]) -> f64 {
         let target = self.part.target;
-        let made_of: f64 = (0..target.noise.len()).map(|i| target.made_of(i)).sum();
+        let reference = target.reference;
+        let made_of = |(f, e): (&f64, &f64)| f.abs().max(e / reference.unit);
+        let made_of: f64 = reference.f0.iter().zip(noise).map(made_of).sum();
         made_of / target.size.largest
     }
 
@@ -126,7 +130,11 @@ impl Fast<'_> {
 
     /// Whether the bound is small beside the terms that the total is a sum of.
     fn sharp(&self, total: &Total, r: usize) -> bool {
-        let (target, size, natural) = (self.part.target, self.size(r), self.natural());
+        let (target, size, natural) = (
+            self.part.target,
+            self.size(r),
+            self.natural(self.part.target.noise),
+        );
         let given = self.gradients[r][target.slot].is_some();
         let tolerance = &target.judge.tolerance;
         let flat = tolerance.is_flat(size, total.bound, natural);

@@ -126,6 +126,7 @@ fn column<E: Exec>(
         j,
         numeric: Column::default(),
         again: None,
+        near_noise: None,
         slopes: None,
         grid,
     };
@@ -169,6 +170,8 @@ struct Entries<'a, E> {
     /// Where an entry was in doubt: the same from other steps, and f on both sides at a distance far below all steps
     /// and at half of it.
     again: Option<(Column, [Point; 4])>,
+    /// The error of a value of each output, from samples near x, where an entry was in doubt.
+    near_noise: Option<Vec<f64>>,
     /// The one-sided slopes, where f may have a kink.
     slopes: Option<Slopes>,
 }
@@ -202,13 +205,11 @@ impl<'a, E: Exec> Entries<'a, E> {
         let mut verdict = judge.verdict(&pair);
         if verdict != Verdict::Pass || self.numeric.kinked[i] {
             if judge.doubts(&pair) {
-                self.sharpen(i)?;
+                self.sharpen(i, pair.analytic)?;
                 pair = self.entry(claim, i);
             }
             if judge.doubts_smoothness(&pair, self.numeric.kinked[i]) {
-                let kink = self.kink(i, pair.analytic)?;
-                pair = self.entry(claim, i);
-                pair.kink = kink;
+                pair.kink = self.slopes()?.kink(i, pair.analytic);
             }
             verdict = judge.verdict(&pair);
         }
@@ -268,8 +269,8 @@ impl<'a, E: Exec> Entries<'a, E> {
     }
 
     /// Takes the numeric value again from other steps. Keeps the better of the two, and where they do not agree, a
-    /// bound at least as wide as their difference; then looks [`closer`](Self::closer).
-    fn sharpen(&mut self, i: usize) -> Result<()> {
+    /// bound at least as wide as their difference; then looks for a kink [`beside`](Self::beside) x, and [`closer`](Self::closer).
+    fn sharpen(&mut self, i: usize, slope: f64) -> Result<()> {
         let again = match self.again.take() {
             Some(again) => again,
             None => {
@@ -294,6 +295,7 @@ impl<'a, E: Exec> Entries<'a, E> {
         if apart > allowed {
             first.bound[i] = first.bound[i].max(apart);
         }
+        self.beside(i, slope)?;
         self.closer(i, near)?;
         self.again = Some(again);
         Ok(())
@@ -308,6 +310,7 @@ impl<'a, E: Exec> Entries<'a, E> {
     /// steps say, they met f's oscillation always at the same phase, and their bound means nothing. If a tableau of
     /// steps near that distance gives the same slope as the difference, its value and bound are taken.
     fn closer(&mut self, i: usize, near: &[Point; 4]) -> Result<()> {
+        let near_noise = self.near_noise()?;
         let (grid, f0, kappa) = (&self.grid, self.f0, self.target.judge.tolerance.kappa);
         let [plus, minus, half_plus, half_minus] = near;
         let difference =
@@ -316,7 +319,9 @@ impl<'a, E: Exec> Entries<'a, E> {
         let (slope, again) = (difference(plus, minus), difference(half_plus, half_minus));
         // At so small a distance, that f rounds x counts too: it changes f by the slope times that rounding.
         let rounds = 2. * grid.x * slope.abs();
-        let noise_i = self.noise[i].max(grid.unit * f0[i].abs().max(rounds));
+        let noise_i = self.noise[i]
+            .min(near_noise[i])
+            .max(grid.unit * f0[i].abs().max(rounds));
         let rounding = 4. * noise_i / width;
         let value = self.numeric.value[i];
         let apart = (slope - value).abs();
@@ -343,31 +348,40 @@ impl<'a, E: Exec> Entries<'a, E> {
         self.grid.scales[0].max(power_of_two(self.target.size.typical))
     }
 
-    /// Whether x is at a kink and `slope` between its slopes. Where it is not, and the difference over the smallest
-    /// step contradicts the numeric value, larger steps met a kink beside x: that difference is taken instead.
-    fn kink(&mut self, i: usize, slope: f64) -> Result<bool> {
+    fn near_noise(&mut self) -> Result<Vec<f64>> {
+        if self.near_noise.is_none() {
+            let mut noise = self.noise.to_vec();
+            let sizes = (self.scale(), self.grid.unit);
+            nearer(&mut self.line(), self.f0, &mut noise, sizes)?;
+            self.near_noise = Some(noise);
+        }
+        Ok(self.near_noise.clone().unwrap_or_default())
+    }
+
+    fn slopes(&mut self) -> Result<&Slopes> {
         let slopes = match self.slopes.take() {
             Some(slopes) => slopes,
             None => {
-                let (mut line, mut noise) = (self.line(), self.noise.to_vec());
-                nearer(
-                    &mut line,
-                    self.f0,
-                    &mut noise,
-                    (self.scale(), self.grid.unit),
-                )?;
+                let noise = self.near_noise()?;
                 let sizes = (self.scale(), self.target.judge.tolerance.unit);
-                slopes(&mut line, self.f0, noise, &self.grid, sizes)?
+                slopes(&mut self.line(), self.f0, noise, &self.grid, sizes)?
             }
         };
-        let kink = slopes.kink(i, slope);
-        if let (false, Some((near, error, change))) = (kink, slopes.nearest(i, slope)) {
+        Ok(self.slopes.insert(slopes))
+    }
+
+    /// Where x is at no kink, and the difference over the smallest step of the [`slopes`](Self::slopes) contradicts
+    /// the numeric value, larger steps met a kink beside x: that difference is taken instead.
+    fn beside(&mut self, i: usize, slope: f64) -> Result<()> {
+        let kappa = self.target.judge.tolerance.kappa;
+        let slopes = self.slopes()?;
+        let (kink, nearest) = (slopes.kink(i, slope), slopes.nearest(i, slope));
+        if let (false, Some((near, error, change))) = (kink, nearest) {
             let apart = (near - self.numeric.value[i]).abs();
-            if apart > self.target.judge.tolerance.kappa * (self.numeric.bound[i] + error) {
+            if apart > kappa * (self.numeric.bound[i] + error) {
                 (self.numeric.value[i], self.numeric.bound[i]) = (near, error + change);
             }
         }
-        self.slopes = Some(slopes);
-        Ok(kink)
+        Ok(())
     }
 }

@@ -260,6 +260,23 @@ impl Reference {
         })
     }
 
+    /// The noise of every output much nearer to x, where a kink at x adds nothing to it, from moving all of input k.
+    pub(crate) fn near_noise(
+        &self,
+        exec: &impl Exec,
+        k: usize,
+        noise: &[f64],
+        seed: u64,
+    ) -> Result<Vec<f64>> {
+        let signs = SplitMix64::new(seed, 1000 + k as u64).signs(self.values[k].len());
+        let scale = grid::power_of_two(self.size(k).largest);
+        let mut noise = noise.to_vec();
+        let direction = [(k, signs)];
+        let mut line = self.toward(exec, &direction);
+        noise::nearer(&mut line, &self.f0, &mut noise, (scale, self.unit))?;
+        Ok(noise)
+    }
+
     /// The values of input k, moved by n sampling steps in the direction of the signs.
     fn sampled(&self, k: usize, signs: &[f64], largest: f64, n: f64) -> Vec<f64> {
         let step = noise::sampling_step(grid::power_of_two(largest), self.unit);

@@ -54,6 +54,9 @@ impl Slopes {
         if gap == 0. || 8. * gap < (right0 - left0).abs() {
             return false;
         }
+        // Both slopes change with the step where f is curved; these are their limits.
+        let limit = |near: f64, far: f64| near + (near - far) / 15.;
+        let (right, left) = (limit(right, right0), limit(left, left0));
         // The kink may lie a little beside x, within the steps taken.
         let slack = 0.05 * gap + 4. * self.noise[i] / width;
         (right.min(left) - slack..=right.max(left) + slack).contains(&slope)
