@@ -10,9 +10,7 @@ use super::compare::scalar::Scalar;
 use super::compare::single::{Finding, One, Single};
 use super::judge::constants::{GROSS, ROUNDING};
 use super::judge::input::{Known, Question, Segments};
-use super::numeric::grid::power_of_two;
-use super::numeric::line::Point;
-use super::numeric::noise::{SAMPLES, nearer, noise, offset, sampling_step};
+use super::numeric::noise::along;
 use super::support::exec::Exec;
 use super::support::rng::SplitMix64;
 use super::support::values::{tensor, to_f64, unit_roundoff, unit_vector};
@@ -113,31 +111,18 @@ impl<'a, E: Exec> Input<'a, E> {
         };
         let (f0, own) = (reference.f0[worst.output], self.own(worst));
         let claim = worst.pair.analytic.abs() * own;
-        let (scale, unit) = (power_of_two(own), reference.unit);
         let mut line = reference.along(check.exec, self.input, worst.input);
-        let mut line = |t: f64| {
-            let point = line(t)?;
-            Ok(Point {
-                t: point.t,
-                y: vec![point.y[worst.output]],
-            })
-        };
-        let step = sampling_step(scale, unit);
-        let moves = worst.pair.analytic.abs() * step > 64. * unit * f0.abs();
-        let mut still = moves && worst.pair.bound > 0.;
-        let mut noise = noise(&[f0], unit, |closer| {
-            let mut at = |k| line(offset(k) * step * closer).map(|point| point.y);
-            let values: Vec<_> = (0..SAMPLES).filter_map(|k| at(k).ok()).collect();
-            still &= closer < 1. || values.iter().all(|v| v[0] == f0);
-            values
-        });
-        nearer(&mut line, &[f0], &mut noise, (scale, unit))?;
+        let (noise, still) = along(&mut line, worst.output, f0, (own, reference.unit))?;
         // An f that is nothing but rounding is measured by what its gradient claims.
-        let largest = match largest > 64. * noise[0] {
+        let largest = match largest > 64. * noise {
             true => largest,
             false => claim,
         };
-        Ok(still || noise[0] > between * largest)
+        // The samples are 2^-24 of x away, where the gradient moves f by 64 units of rounding. A derivative that is 0 for
+        // certain is that of a constant f.
+        let moves = claim > 2f64.powi(30) * reference.unit * f0.abs();
+        let quantised = still && moves && worst.pair.bound > 0.;
+        Ok(quantised || noise > between * largest)
     }
 
     /// What segments of the worst entry's element say, of the one output.

@@ -1,4 +1,7 @@
 //! One-sided slopes, to tell a kink from an error.
+//!
+//! Segments to one side of x do not tell: of their 17 nodes one is at x, and an error of the gradient there widens the
+//! segment's own error by more than it sets its two sides apart.
 
 use candle_core::Result;
 

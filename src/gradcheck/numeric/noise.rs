@@ -2,6 +2,7 @@
 
 use candle_core::Result;
 
+use super::grid::power_of_two;
 use super::line::Point;
 
 /// The evaluations [`noise`] takes beside f(x).
@@ -83,6 +84,32 @@ pub(crate) fn nearer(
         }
     }
     Ok(())
+}
+
+/// The noise of one output along a line through an x of this size, close to x; and whether f stands still there, to the
+/// last bit.
+pub(crate) fn along(
+    line: &mut impl FnMut(f64) -> Result<Point>,
+    output: usize,
+    f0: f64,
+    (size, unit): (f64, f64),
+) -> Result<(f64, bool)> {
+    let scale = power_of_two(size);
+    let step = sampling_step(scale, unit);
+    let mut one = |t: f64| {
+        let Point { t, y } = line(t)?;
+        let y = vec![y[output]];
+        Ok(Point { t, y })
+    };
+    let mut still = true;
+    let mut noise = noise(&[f0], unit, |closer| {
+        let mut at = |k| one(offset(k) * step * closer).map(|point| point.y);
+        let values: Vec<_> = (0..SAMPLES).filter_map(|k| at(k).ok()).collect();
+        still &= values.iter().all(|v| v[0] == f0);
+        values
+    });
+    nearer(&mut one, &[f0], &mut noise, (scale, unit))?;
+    Ok((noise[0], still))
 }
 
 /// Three standard deviations of a value of every output, from samples on both sides of f0; 0 where
