@@ -136,7 +136,7 @@ fn whole_models() -> Result<()> {
                 if fault == Fault::None {
                     right += seeds;
                     // In bf16 some have to be looked at tensor by tensor, and so does one in twenty with bf16
-                    // inside f32, where f is piecewise constant along a joint walk.
+                    // inside f32, where f is piecewise constant along a segment of all.
                     let allowed = match kind {
                         Kind::Bf16 => seeds.div_ceil(8),
                         Kind::CastBf16 => seeds.div_ceil(20),

@@ -115,9 +115,7 @@ impl Fast<'_> {
     /// Σ max(|f|, ε/u) / |x|: the slope of a function as large as f, or as the terms that cancel in it.
     fn natural(&self, noise: &[f64]) -> f64 {
         let target = self.part.target;
-        let reference = target.reference;
-        let made_of = |(f, e): (&f64, &f64)| f.abs().max(e / reference.unit);
-        let made_of: f64 = reference.f0.iter().zip(noise).map(made_of).sum();
+        let made_of: f64 = (0..noise.len()).map(|i| target.made_of(i, noise)).sum();
         made_of / target.size.largest
     }
 

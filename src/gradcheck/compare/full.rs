@@ -227,7 +227,7 @@ impl<'a, E: Exec> Entries<'a, E> {
     fn pair(&self, claim: &Claim, i: usize, numeric: f64, bound: f64) -> Pair {
         let (target, scale) = (self.target, self.grid.scales[0]);
         let output = self.outputs.start + i;
-        let made_of = target.made_of(output);
+        let made_of = target.made_of(output, target.noise);
         Pair {
             analytic: claim.analytic[i],
             numeric,
@@ -311,7 +311,7 @@ impl<'a, E: Exec> Entries<'a, E> {
     /// steps say, they met f's oscillation always at the same phase, and their bound means nothing. If a tableau of
     /// steps near that distance gives the same slope as the difference, its value and bound are taken.
     fn closer(&mut self, i: usize, near: &[Point; 4]) -> Result<()> {
-        let near_noise = self.near_noise()?;
+        let near_noise = self.near_noise()?[i];
         let (grid, f0, kappa) = (&self.grid, self.f0, self.target.judge.tolerance.kappa);
         let [plus, minus, half_plus, half_minus] = near;
         let difference =
@@ -321,7 +321,7 @@ impl<'a, E: Exec> Entries<'a, E> {
         // At so small a distance, that f rounds x counts too: it changes f by the slope times that rounding.
         let rounds = 2. * grid.x * slope.abs();
         let noise_i = self.noise[i]
-            .min(near_noise[i])
+            .min(near_noise)
             .max(grid.unit * f0[i].abs().max(rounds));
         let rounding = 4. * noise_i / width;
         let value = self.numeric.value[i];
@@ -349,21 +349,24 @@ impl<'a, E: Exec> Entries<'a, E> {
         self.grid.scales[0].max(power_of_two(self.target.size.typical))
     }
 
-    fn near_noise(&mut self) -> Result<Vec<f64>> {
-        if self.near_noise.is_none() {
-            let mut noise = self.noise.to_vec();
-            let sizes = (self.scale(), self.grid.unit);
-            nearer(&mut self.line(), self.f0, &mut noise, sizes)?;
-            self.near_noise = Some(noise);
-        }
-        Ok(self.near_noise.clone().unwrap_or_default())
+    fn near_noise(&mut self) -> Result<&[f64]> {
+        let noise = match self.near_noise.take() {
+            Some(noise) => noise,
+            None => {
+                let mut noise = self.noise.to_vec();
+                let sizes = (self.scale(), self.grid.unit);
+                nearer(&mut self.line(), self.f0, &mut noise, sizes)?;
+                noise
+            }
+        };
+        Ok(self.near_noise.insert(noise))
     }
 
     fn slopes(&mut self) -> Result<&Slopes> {
         let slopes = match self.slopes.take() {
             Some(slopes) => slopes,
             None => {
-                let noise = self.near_noise()?;
+                let noise = self.near_noise()?.to_vec();
                 let sizes = (self.scale(), self.target.judge.tolerance.unit);
                 slopes(&mut self.line(), self.f0, noise, &self.grid, sizes)?
             }

@@ -25,8 +25,8 @@ impl Target<'_> {
     }
 
     /// max(|f|, ε/u) of output i: the size of f, or of the terms that cancel in it.
-    pub(crate) fn made_of(&self, i: usize) -> f64 {
-        let terms = self.noise[i] / self.reference.unit;
+    pub(crate) fn made_of(&self, i: usize, noise: &[f64]) -> f64 {
+        let terms = noise[i] / self.reference.unit;
         self.reference.f0[i].abs().max(terms)
     }
 

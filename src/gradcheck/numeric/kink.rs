@@ -47,8 +47,8 @@ impl Slopes {
     /// Whether output i has a kink or a jump at x, and `slope` lies between its one-sided slopes.
     ///
     /// The gap between them shrinks as h where f is smooth, 16 times from step to step. Where it shrinks by less than
-    /// half of that over the last two steps, f is not smooth.
-    /// `doubted` where the slope is in doubt: steps over which f stands still then say nothing of a slope of 0.
+    /// half of that over the last two steps, f is not smooth. `doubted`: whether the slope is in doubt; steps over which
+    /// f stands still then say nothing of a slope of 0.
     pub(crate) fn kink(&self, i: usize, slope: f64, doubted: bool) -> bool {
         let clear = self.clear(i, doubted && slope == 0.);
         let [.., (_, right0, left0), (width, right, left)] = clear[..] else {
