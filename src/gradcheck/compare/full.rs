@@ -204,13 +204,12 @@ impl<'a, E: Exec> Entries<'a, E> {
         let mut pair = self.entry(claim, i);
         let mut verdict = judge.verdict(&pair);
         if verdict != Verdict::Pass || self.numeric.kinked[i] {
-            let doubted = judge.doubts(&pair);
-            if doubted {
+            if judge.doubts(&pair) {
                 self.sharpen(i, pair.analytic)?;
                 pair = self.entry(claim, i);
             }
             if judge.doubts_smoothness(&pair, self.numeric.kinked[i]) {
-                pair.kink = self.slopes()?.kink(i, pair.analytic, doubted);
+                pair.kink = self.slopes()?.kink(i, pair.analytic);
             }
             verdict = judge.verdict(&pair);
         }
@@ -379,7 +378,7 @@ impl<'a, E: Exec> Entries<'a, E> {
     fn beside(&mut self, i: usize, slope: f64) -> Result<()> {
         let kappa = self.target.judge.tolerance.kappa;
         let slopes = self.slopes()?;
-        let (kink, nearest) = (slopes.kink(i, slope, true), slopes.nearest(i, slope));
+        let (kink, nearest) = (slopes.kink(i, slope), slopes.nearest(i));
         if let (false, Some((near, error, change))) = (kink, nearest) {
             let apart = (near - self.numeric.value[i]).abs();
             if apart > kappa * (self.numeric.bound[i] + error) {

@@ -47,11 +47,9 @@ impl Slopes {
     /// Whether output i has a kink or a jump at x, and `slope` lies between its one-sided slopes.
     ///
     /// The gap between them shrinks as h where f is smooth, 16 times from step to step. Where it shrinks by less than
-    /// half of that over the last two steps, f is not smooth. `doubted`: whether the slope is in doubt; steps over which
-    /// f stands still then say nothing of a slope of 0.
-    pub(crate) fn kink(&self, i: usize, slope: f64, doubted: bool) -> bool {
-        let clear = self.clear(i, doubted && slope == 0.);
-        let [.., (_, right0, left0), (width, right, left)] = clear[..] else {
+    /// half of that over the last two steps, f is not smooth.
+    pub(crate) fn kink(&self, i: usize, slope: f64) -> bool {
+        let [.., (_, right0, left0), (width, right, left)] = self.clear(i)[..] else {
             return false;
         };
         let gap = (right - left).abs();
@@ -68,8 +66,8 @@ impl Slopes {
 
     /// The difference over the last step, its error by noise and curvature, and its change from the step before. None
     /// where f stands still: it may be piecewise constant.
-    pub(crate) fn nearest(&self, i: usize, slope: f64) -> Option<(f64, f64, f64)> {
-        let [.., (_, right0, left0), (width, right, left)] = self.clear(i, slope == 0.)[..] else {
+    pub(crate) fn nearest(&self, i: usize) -> Option<(f64, f64, f64)> {
+        let [.., (_, right0, left0), (width, right, left)] = self.clear(i)[..] else {
             return None;
         };
         let (before, near) = ((right0 + left0) / 2., (right + left) / 2.);
@@ -77,16 +75,14 @@ impl Slopes {
         (right != 0. || left != 0.).then_some((near, error, (near - before).abs()))
     }
 
-    /// The steps of output i, up to the last at which noise would not hide the gap of the step before; or those among
-    /// them over which it is `moving`.
-    fn clear(&self, i: usize, moving: bool) -> Vec<(f64, f64, f64)> {
+    /// The steps of output i, up to the last at which noise would not hide the gap of the step before.
+    fn clear(&self, i: usize) -> Vec<(f64, f64, f64)> {
         let mut before = 0f64;
         let all = self
             .steps
             .iter()
             .map(|(width, right, left)| (*width, right[i], left[i]));
-        let some = all.filter(|(_, right, left)| !moving || *right != 0. || *left != 0.);
-        let clear = some.take_while(|(width, right, left)| {
+        let clear = all.take_while(|(width, right, left)| {
             let gap = (right - left).abs();
             let larger = gap.max(std::mem::replace(&mut before, gap));
             larger > 32. * self.noise[i] / width
@@ -109,20 +105,20 @@ mod tests {
     fn a_slope_between_those_of_a_kink_or_a_little_beside_it_is_a_subgradient() {
         let kink = |noise: f64| slopes([(1e-1, 2.), (1e-2, 2.)], noise);
         for slope in [-1.09, -1., 0.3, 1.09] {
-            assert!(kink(0.).kink(0, slope, false), "{slope}");
+            assert!(kink(0.).kink(0, slope), "{slope}");
         }
         for slope in [-1.11, 1.11] {
-            assert!(!kink(0.).kink(0, slope, false), "{slope}");
+            assert!(!kink(0.).kink(0, slope), "{slope}");
         }
         // by four times the noise, over the step
-        assert!(kink(1e-4).kink(0, 1.13, false) && !kink(1e-4).kink(0, 1.15, false));
+        assert!(kink(1e-4).kink(0, 1.13) && !kink(1e-4).kink(0, 1.15));
         // where noise hides the gap, the step before counts
-        assert!(!kink(7e-4).kink(0, 0., false));
+        assert!(!kink(7e-4).kink(0, 0.));
     }
 
     #[test]
     fn where_the_gap_shrinks_with_the_step_f_is_smooth() {
-        let shrunk = |gap: f64| slopes([(0.1, 1.), (0.1, gap)], 0.).kink(0, 0., false);
+        let shrunk = |gap: f64| slopes([(0.1, 1.), (0.1, gap)], 0.).kink(0, 0.);
         assert!(shrunk(0.13) && !shrunk(0.12));
     }
 }
